@@ -1,0 +1,9 @@
+//! Log lines of HAProxy: a message's text in, an [`Event`] that borrows from it out.
+//!
+//! Nothing here knows syslog's headers, rules or windows, and nothing reads a clock.
+
+pub mod event;
+pub mod field;
+
+pub use event::{Captures, Event, Kind, Timers};
+pub use field::{Field, FieldType, Value};

@@ -1,0 +1,14 @@
+//! weir: HAProxy's logs in, rates and latency percentiles per service out.
+//!
+//! ```text
+//! bytes -> Frame -> Message -> Event -> Delta -> ClosedWindow -> Measurement -> delivery
+//!          input    syslog     haproxy  rules    window          sink
+//! ```
+//!
+//! Each stage owns the type that leaves it; the next stage imports that type and
+//! the one before never hears of it. `time` and `metric` are shared leaves.
+
+pub mod clock;
+pub mod haproxy;
+pub mod metric;
+pub mod time;
