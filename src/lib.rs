@@ -9,6 +9,7 @@
 //! the one before never hears of it. `time` and `metric` are shared leaves.
 
 pub mod clock;
+pub mod delta;
 pub mod haproxy;
 pub mod metric;
 pub mod time;

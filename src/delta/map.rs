@@ -1,0 +1,260 @@
+//! One worker's map from (group, window) to its row of cells.
+
+use super::cell::Cell;
+use super::layout::{GroupingId, Layout};
+use crate::time::Timestamp;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// One worker's part of some windows, handed over whole.
+#[derive(Debug, Default)]
+pub struct Delta {
+    pub entries: Vec<Entry>,
+}
+
+/// One group's row in one window.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub grouping: GroupingId,
+    pub key: GroupKey,
+    /// The window's start.
+    pub start: Timestamp,
+    /// How many events are accounted for here. An event that counts in several
+    /// groupings is accounted for in the first of them only, so that these numbers
+    /// add up to the number of events.
+    pub events: u64,
+    pub row: Box<[Cell]>,
+}
+
+/// The values of a group, in the order of its grouping's `by`, in one string of
+/// bytes: comparing and hashing a group is comparing and hashing that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKey(Vec<u8>);
+
+/// In place of a length: the event does not have this value.
+const MISSING: u32 = u32::MAX;
+
+impl GroupKey {
+    /// Forgets the values and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Appends the next value; `None` where the event has none.
+    #[inline]
+    pub fn push(&mut self, value: Option<&[u8]>) {
+        let length = value.map_or(MISSING, |value| value.len() as u32);
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(value.unwrap_or_default());
+    }
+
+    /// The values, in the order they were pushed.
+    pub fn values(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first_chunk::<4>()?;
+            let length = u32::from_le_bytes(*length);
+            if length == MISSING {
+                rest = tail;
+                return Some(None);
+            }
+            let (value, tail) = tail.split_at_checked(length as usize)?;
+            rest = tail;
+            Some(Some(value))
+        })
+    }
+}
+
+/// The map is full: no new group is taken in before it is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// A worker's rows since the last hand-over.
+///
+/// Finding a row allocates nothing: the key is built in the caller's buffer and
+/// compared in place. Only the first event of a group in a window since the last
+/// hand-over allocates, its row and its key; that is once per series and tick,
+/// whatever the number of lines.
+pub struct DeltaMap {
+    layout: Arc<Layout>,
+    hasher: RandomState,
+    /// Places in `entries`.
+    index: HashTable<u32>,
+    entries: Vec<Entry>,
+    capacity: usize,
+}
+
+impl DeltaMap {
+    /// A map that holds at most `capacity` rows between two hand-overs.
+    pub fn new(layout: Arc<Layout>, capacity: usize) -> Self {
+        DeltaMap {
+            layout,
+            hasher: RandomState::default(),
+            index: HashTable::new(),
+            entries: Vec::new(),
+            capacity: capacity.min(u32::MAX as usize),
+        }
+    }
+
+    /// The row of that group in the window that starts at `start`.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] for a new group when the map holds as many rows as it may.
+    #[inline]
+    pub fn entry(
+        &mut self,
+        grouping: GroupingId,
+        start: Timestamp,
+        key: &GroupKey,
+    ) -> Result<&mut Entry, Full> {
+        let hash = hash(&self.hasher, grouping, start, key);
+        let entries = &self.entries;
+        let found = self.index.find(hash, |&place| {
+            let entry = &entries[place as usize];
+            entry.grouping == grouping && entry.start == start && entry.key == *key
+        });
+        let place = match found {
+            Some(&place) => place as usize,
+            None => self.insert(hash, grouping, start, key)?,
+        };
+        Ok(&mut self.entries[place])
+    }
+
+    #[cold]
+    fn insert(
+        &mut self,
+        hash: u64,
+        grouping: GroupingId,
+        start: Timestamp,
+        key: &GroupKey,
+    ) -> Result<usize, Full> {
+        let place = self.entries.len();
+        if place >= self.capacity {
+            return Err(Full);
+        }
+        self.entries.push(Entry {
+            grouping,
+            key: key.clone(),
+            start,
+            events: 0,
+            row: self.layout.groupings[usize::from(grouping.0)].empty_row(),
+        });
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hash, place as u32, |&place| {
+            let entry = &entries[place as usize];
+            self::hash(hasher, entry.grouping, entry.start, &entry.key)
+        });
+        Ok(place)
+    }
+
+    /// Hands over everything and starts anew.
+    pub fn take(&mut self) -> Delta {
+        self.index.clear();
+        Delta {
+            entries: std::mem::take(&mut self.entries),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+fn hash(hasher: &RandomState, grouping: GroupingId, start: Timestamp, key: &GroupKey) -> u64 {
+    let mut state = hasher.build_hasher();
+    grouping.hash(&mut state);
+    start.hash(&mut state);
+    state.write(&key.0);
+    state.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delta::{CellKind, Grouping};
+    use std::time::Duration;
+
+    fn layout() -> Arc<Layout> {
+        Arc::new(Layout {
+            groupings: vec![Grouping {
+                by: vec!["service".into()],
+                window: Duration::from_secs(10),
+                cells: vec![CellKind::Count],
+                rules: vec![],
+            }],
+        })
+    }
+
+    fn key(values: &[Option<&[u8]>]) -> GroupKey {
+        let mut key = GroupKey::default();
+        for value in values {
+            key.push(*value);
+        }
+        key
+    }
+
+    #[test]
+    fn a_key_gives_its_values_back() {
+        for values in [
+            &[][..],
+            &[Some(&b"users"[..])],
+            &[Some(b""), None, Some(b"a\xffb"), None],
+        ] {
+            assert_eq!(key(values).values().collect::<Vec<_>>(), values);
+        }
+    }
+
+    #[test]
+    fn keys_that_only_join_alike_differ() {
+        assert_ne!(
+            key(&[Some(b"ab"), Some(b"c")]),
+            key(&[Some(b"a"), Some(b"bc")])
+        );
+        assert_ne!(key(&[Some(b"")]), key(&[None]));
+    }
+
+    #[test]
+    fn groups_and_windows_have_rows_of_their_own() {
+        let mut map = DeltaMap::new(layout(), 10);
+        let id = GroupingId(0);
+        for (service, start) in [("a", 0), ("b", 0), ("a", 10), ("a", 0)] {
+            let entry = map.entry(
+                id,
+                Timestamp::from_secs(start),
+                &key(&[Some(service.as_bytes())]),
+            );
+            let entry = entry.unwrap();
+            entry.events += 1;
+            entry.row[0].count();
+        }
+        let rows: Vec<_> = map
+            .take()
+            .entries
+            .iter()
+            .map(|e| (e.key.clone(), e.start.as_secs(), e.events, e.row[0].clone()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                (key(&[Some(b"a")]), 0, 2, Cell::Count(2)),
+                (key(&[Some(b"b")]), 0, 1, Cell::Count(1)),
+                (key(&[Some(b"a")]), 10, 1, Cell::Count(1)),
+            ]
+        );
+        assert!(map.take().entries.is_empty());
+    }
+
+    #[test]
+    fn a_full_map_keeps_the_groups_it_has() {
+        let mut map = DeltaMap::new(layout(), 1);
+        let (id, start) = (GroupingId(0), Timestamp::from_secs(0));
+        assert!(map.entry(id, start, &key(&[Some(b"a")])).is_ok());
+        assert!(map.entry(id, start, &key(&[Some(b"b")])).is_err());
+        assert!(map.entry(id, start, &key(&[Some(b"a")])).is_ok());
+        map.take();
+        assert!(map.entry(id, start, &key(&[Some(b"b")])).is_ok());
+    }
+}
