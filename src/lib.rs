@@ -13,3 +13,4 @@ pub mod delta;
 pub mod haproxy;
 pub mod metric;
 pub mod time;
+pub mod window;

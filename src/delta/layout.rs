@@ -1,6 +1,7 @@
 //! What the cells of a group mean: written by `rules` once at load, read by `window`.
 
 use super::cell::{Cell, CellKind};
+use super::row::Row;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,21 +71,26 @@ pub enum Formula {
 
 impl Grouping {
     /// A row before the first event.
-    pub fn empty_row(&self) -> Box<[Cell]> {
+    pub fn empty_row(&self) -> Row {
         self.cells.iter().map(|kind| kind.empty()).collect()
+    }
+
+    /// How many series a group has at most.
+    pub fn series(&self) -> usize {
+        self.rules.iter().map(|rule| rule.measures.len()).sum()
     }
 }
 
 impl Formula {
     /// The value of a window of that length. `None`, a gap, where the cells hold
     /// nothing that it could come from: no value is ever invented.
-    pub fn value(self, row: &[Cell], window: Duration) -> Option<f64> {
+    pub fn value(self, row: &Row, window: Duration) -> Option<f64> {
         match self {
-            Formula::Count(cell) => Some(count(row, cell) as f64),
-            Formula::Rate(cell) => Some(count(row, cell) as f64 / window.as_secs_f64()),
+            Formula::Count(cell) => Some(row.count(cell) as f64),
+            Formula::Rate(cell) => Some(row.count(cell) as f64 / window.as_secs_f64()),
             Formula::Ratio { part, whole } => {
-                let whole = count(row, whole);
-                (whole > 0).then(|| count(row, part) as f64 / whole as f64)
+                let whole = row.count(whole);
+                (whole > 0).then(|| row.count(part) as f64 / whole as f64)
             }
             Formula::Sum(cell) => match &row[cell] {
                 Cell::Sum(sum) if sum.count > 0 => Some(sum.total()),
@@ -116,14 +122,6 @@ impl Formula {
     }
 }
 
-/// How many events a counting cell has seen.
-pub(crate) fn count(row: &[Cell], cell: usize) -> u64 {
-    match row[cell] {
-        Cell::Count(count) => count,
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +137,7 @@ mod tests {
             CellKind::Max,
             CellKind::Samples { scale: 1 },
         ];
-        let empty: Vec<Cell> = kinds.iter().map(|kind| kind.empty()).collect();
+        let empty: Row = kinds.iter().map(|kind| kind.empty()).collect();
         let mut row = empty.clone();
         for value in [30.0, 10.0, 20.0, 40.0] {
             row[0].count();

@@ -1,7 +1,7 @@
 //! One worker's map from (group, window) to its row of cells.
 
-use super::cell::Cell;
 use super::layout::{GroupingId, Layout};
+use super::row::Row;
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -25,7 +25,7 @@ pub struct Entry {
     /// groupings is accounted for in the first of them only, so that these numbers
     /// add up to the number of events.
     pub events: u64,
-    pub row: Box<[Cell]>,
+    pub row: Row,
 }
 
 /// The values of a group, in the order of its grouping's `by`, in one string of
@@ -174,7 +174,7 @@ fn hash(hasher: &RandomState, grouping: GroupingId, start: Timestamp, key: &Grou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::{CellKind, Grouping};
+    use crate::delta::{Cell, CellKind, Grouping};
     use std::time::Duration;
 
     fn layout() -> Arc<Layout> {

@@ -10,9 +10,11 @@
 mod cell;
 mod layout;
 mod map;
+mod row;
 mod samples;
 
 pub use cell::{Cell, CellKind, Sum};
 pub use layout::{Formula, Grouping, GroupingId, Layout, Measure, RuleLayout};
 pub use map::{Delta, DeltaMap, Entry, Full, GroupKey};
+pub use row::Row;
 pub use samples::Samples;

@@ -1,0 +1,44 @@
+//! A row: all cells of one group in one window.
+
+use super::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+/// The cells of one group in one window, in the order of its grouping's layout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row(Box<[Cell]>);
+
+impl Row {
+    /// How many events the counting cell at that place has seen.
+    pub fn count(&self, cell: usize) -> u64 {
+        match self.0[cell] {
+            Cell::Count(count) => count,
+            _ => 0,
+        }
+    }
+
+    /// Takes in another worker's part of the same row.
+    pub fn merge(&mut self, other: Row) {
+        for (cell, part) in self.0.iter_mut().zip(other.0) {
+            cell.merge(part);
+        }
+    }
+}
+
+impl FromIterator<Cell> for Row {
+    fn from_iter<I: IntoIterator<Item = Cell>>(cells: I) -> Self {
+        Row(cells.into_iter().collect())
+    }
+}
+
+impl Deref for Row {
+    type Target = [Cell];
+    fn deref(&self) -> &[Cell] {
+        &self.0
+    }
+}
+
+impl DerefMut for Row {
+    fn deref_mut(&mut self) -> &mut [Cell] {
+        &mut self.0
+    }
+}
