@@ -1,0 +1,171 @@
+//! Which names the Librato API takes, and how to make one that it takes.
+//!
+//! The receiver refuses a bad name; what weir itself sends is sanitised first, by
+//! the same rules, since one bad name would lose a whole request.
+//!
+//! Rules: Librato's API reference, "Metrics" and "Measurements". `\w` means ASCII
+//! there, so a letter with an accent is not a valid character.
+
+use std::borrow::Cow;
+
+pub const METRIC_NAME_MAX: usize = 255;
+pub const SOURCE_MAX: usize = 255;
+pub const TAG_NAME_MAX: usize = 64;
+pub const TAG_VALUE_MAX: usize = 255;
+/// Tags of one measurement.
+pub const TAGS_MAX: usize = 50;
+/// What a measurement that names neither source nor tags is filed under.
+pub const UNASSIGNED: &str = "unassigned";
+
+/// `A-Z a-z 0-9 . : - _`, 1 to 255 of them.
+pub fn is_metric_name(name: &str) -> bool {
+    fits(name, METRIC_NAME_MAX, is_name_byte)
+}
+
+/// As a metric name; `all` is reserved for the sum over all sources.
+pub fn is_source(source: &str) -> bool {
+    fits(source, SOURCE_MAX, is_name_byte) && !source.eq_ignore_ascii_case("all")
+}
+
+/// `\A[-.:_\w]{1,64}\z`
+pub fn is_tag_name(name: &str) -> bool {
+    fits(name, TAG_NAME_MAX, is_name_byte)
+}
+
+/// `\A[-.:_?\\/\w ]{1,255}\z`
+pub fn is_tag_value(value: &str) -> bool {
+    fits(value, TAG_VALUE_MAX, is_value_byte)
+}
+
+/// A valid metric name: each run of other characters becomes one `_`, and the first
+/// 255 characters are kept.
+pub fn sanitise_metric_name(name: &str) -> Cow<'_, str> {
+    sanitise(name, METRIC_NAME_MAX, is_name_byte)
+}
+
+/// A valid source. `all` is reserved and becomes `all_`.
+pub fn sanitise_source(source: &str) -> Cow<'_, str> {
+    match sanitise(source, SOURCE_MAX, is_name_byte) {
+        all if all.eq_ignore_ascii_case("all") => Cow::Owned(format!("{all}_")),
+        fine => fine,
+    }
+}
+
+/// A valid tag name. Case is left alone; the API lower-cases on storage.
+pub fn sanitise_tag_name(name: &str) -> Cow<'_, str> {
+    sanitise(name, TAG_NAME_MAX, is_name_byte)
+}
+
+/// A valid tag value. Case is left alone; the API lower-cases on storage.
+pub fn sanitise_tag_value(value: &str) -> Cow<'_, str> {
+    sanitise(value, TAG_VALUE_MAX, is_value_byte)
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'_')
+}
+
+fn is_value_byte(byte: u8) -> bool {
+    is_name_byte(byte) || matches!(byte, b'?' | b'\\' | b'/' | b' ')
+}
+
+fn fits(text: &str, max: usize, allowed: fn(u8) -> bool) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn sanitise(text: &str, max: usize, allowed: fn(u8) -> bool) -> Cow<'_, str> {
+    if fits(text, max, allowed) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len().min(max));
+    let mut in_bad_run = false;
+    for c in text.chars() {
+        let bad = !(c.is_ascii() && allowed(c as u8));
+        if !bad {
+            clean.push(c);
+        } else if !in_bad_run {
+            clean.push('_');
+        }
+        in_bad_run = bad;
+        if clean.len() == max {
+            break;
+        }
+    }
+    if clean.is_empty() {
+        clean.push('_');
+    }
+    Cow::Owned(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_the_api_takes() {
+        let long = |n: usize| "a".repeat(n);
+        for (name, ok) in [
+            ("haproxy.web:lat-ency_1", true),
+            ("UPPER", true),
+            ("", false),
+            ("a b", false),
+            ("a/b", false),
+            ("é", false),
+            (&long(255), true),
+            (&long(256), false),
+        ] {
+            assert_eq!(is_metric_name(name), ok, "metric name {name:?}");
+        }
+        for (source, ok) in [
+            ("lb-1", true),
+            ("all", false),
+            ("ALL", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_source(source), ok, "source {source:?}");
+        }
+        for (name, ok) in [
+            ("host", true),
+            ("a b", false),
+            (&long(64), true),
+            (&long(65), false),
+        ] {
+            assert_eq!(is_tag_name(name), ok, "tag name {name:?}");
+        }
+        for (value, ok) in [
+            (r"a?b\c/d e", true),
+            ("", false),
+            ("a,b", false),
+            ("ü", false),
+            (&long(255), true),
+            (&long(256), false),
+        ] {
+            assert_eq!(is_tag_value(value), ok, "tag value {value:?}");
+        }
+    }
+
+    #[test]
+    fn sanitising_changes_only_what_is_bad() {
+        for (given, want) in [
+            ("http.p95", "http.p95"),
+            ("a b  c", "a_b_c"),
+            ("", "_"),
+            ("é/é", "_"),
+        ] {
+            assert_eq!(sanitise_metric_name(given), want);
+        }
+        assert_eq!(sanitise_source("all"), "all_");
+        assert_eq!(sanitise_tag_value("GET /v1/{id}"), "GET /v1/_id_");
+    }
+
+    proptest! {
+        #[test]
+        fn sanitised_is_always_valid(text in ".{0,400}") {
+            prop_assert!(is_metric_name(&sanitise_metric_name(&text)));
+            prop_assert!(is_source(&sanitise_source(&text)));
+            prop_assert!(is_tag_name(&sanitise_tag_name(&text)));
+            prop_assert!(is_tag_value(&sanitise_tag_value(&text)));
+        }
+    }
+}
