@@ -70,7 +70,10 @@ impl Haproxy {
             addresses.push(("users", six.parse().expect("an address")));
         }
         let ready = here(ports::free());
-        write(&config, &configuration(backend, log_port, ready, &addresses));
+        write(
+            &config,
+            &configuration(backend, log_port, ready, &addresses),
+        );
 
         let mut process = Process::spawn(
             "haproxy",
@@ -156,7 +159,9 @@ backend second-try
   retries 1
   option redispatch 1
   server down 127.0.0.1:1
-  server up {backend} weight 1
+  server up {backend}
+backend watched
+  server down 127.0.0.1:1 check inter 200ms fall 1
 "
     );
     text

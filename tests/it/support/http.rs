@@ -9,6 +9,8 @@ use std::time::Duration;
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
     reqwest::Client::builder()
         .no_proxy()
+        // Whoever is asked may have been restarted since the last call.
+        .pool_max_idle_per_host(0)
         .timeout(Duration::from_secs(10))
         .build()
         .expect("an HTTP client")
@@ -111,7 +113,10 @@ pub fn by_service(base: &str, name: &str, from: i64, to: i64) -> Result<ByServic
         serde_json::from_str(&body).map_err(|e| format!("{url} answered no JSON ({e}): {body}"))?;
     let odd = |what: &str| format!("{url}: {what} in {body}");
     let mut services = ByService::new();
-    for series in body["series"].as_array().ok_or_else(|| odd("no `series`"))? {
+    for series in body["series"]
+        .as_array()
+        .ok_or_else(|| odd("no `series`"))?
+    {
         let tags = series["tags"].as_object().ok_or_else(|| odd("no `tags`"))?;
         let service = match (tags.len(), tags.get("service").and_then(Value::as_str)) {
             (1, Some(service)) => service,
@@ -122,7 +127,9 @@ pub fn by_service(base: &str, name: &str, from: i64, to: i64) -> Result<ByServic
             .as_array()
             .ok_or_else(|| odd("no `measurements`"))?
         {
-            let time = point["time"].as_i64().ok_or_else(|| odd("no whole `time`"))?;
+            let time = point["time"]
+                .as_i64()
+                .ok_or_else(|| odd("no whole `time`"))?;
             let value = point["value"].as_f64().ok_or_else(|| odd("no `value`"))?;
             if points.insert(time, value).is_some() {
                 return Err(odd("two values for one time"));

@@ -62,8 +62,7 @@ impl Process {
     pub fn wait(mut self, within: Duration) -> Ended {
         let what = format!("{} to end", self.name);
         let status = wait_for(&what, within, || {
-            self.exit_status()
-                .ok_or_else(|| "it still runs".to_owned())
+            self.exit_status().ok_or_else(|| "it still runs".to_owned())
         });
         self.stdout.finish();
         self.stderr.finish();
@@ -132,7 +131,10 @@ impl Stream {
             let mut line = Vec::new();
             while pipe.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 let line_text = String::from_utf8_lossy(&line).into_owned();
-                written.lock().expect("no reader panics").push_str(&line_text);
+                written
+                    .lock()
+                    .expect("no reader panics")
+                    .push_str(&line_text);
                 line.clear();
             }
         });

@@ -35,7 +35,7 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 pub struct Log {
     pub traffic: Vec<Traffic>,
-    /// HAProxy's own notices, such as `Proxy users started.`
+    /// HAProxy's own notices, such as `Server users/s1 is DOWN`.
     pub notices: u64,
 }
 
@@ -49,7 +49,11 @@ impl Log {
             let (_, message) = line
                 .split_once("]: ")
                 .unwrap_or_else(|| panic!("no `haproxy[pid]: ` in {line:?}"));
-            if message.starts_with("Proxy ") && message.ends_with(" started.") {
+            // Traffic begins with an address.
+            if ["Proxy ", "Server ", "backend "]
+                .iter()
+                .any(|notice| message.starts_with(notice))
+            {
                 log.notices += 1;
             } else {
                 let traffic = traffic(message)
@@ -189,7 +193,8 @@ impl Reference {
             want("http.count", Value::exactly(count));
             want("http.rate", Value::exactly(count));
             want("http.errors", Value::about(failed / count));
-            let mut responses: Vec<u64> = events.iter().filter_map(|event| event.response).collect();
+            let mut responses: Vec<u64> =
+                events.iter().filter_map(|event| event.response).collect();
             responses.sort_unstable();
             for (name, percent) in [("http.p50", 50), ("http.p95", 95), ("http.p99", 99)] {
                 if let Some(value) = nearest_rank(&responses, percent) {
@@ -259,7 +264,7 @@ mod tests {
     use super::*;
 
     const LOG: &str = "\
-haproxy[7]: Proxy users started.
+haproxy[7]: Server users/s1 is DOWN, reason: Layer4 connection problem.
 haproxy[7]: 127.0.0.1:4000 [21/Nov/2026:05:07:07.990] users users/s1 0/0/0/9/10 500 20 - - ---- 1/1/0/0/0 0/0 {a b|} \"GET /x HTTP/1.1\"
 haproxy[7]: ::1:4001 [21/Nov/2026:05:07:08.100] users~ users/<NOSRV> 0/-1/-1/-1/+0 503 +20 - - SC-- 1/1/0/0/+1 0/0 \"GET / HTTP/1.1\"
 haproxy[7]: 127.0.0.1:4002 [21/Nov/2026:05:07:08.100] users users/<NOSRV> -1/-1/-1/-1/0 -1 0 - - CR-- 1/1/0/0/0 0/0 \"<BADREQ>\"
@@ -272,7 +277,16 @@ haproxy[7]: 127.0.0.1:4004 [21/Nov/2026:05:0";
         let read: Vec<_> = log
             .traffic
             .iter()
-            .map(|t| (t.kind, t.service.as_str(), t.window, t.status, t.response, t.total))
+            .map(|t| {
+                (
+                    t.kind,
+                    t.service.as_str(),
+                    t.window,
+                    t.status,
+                    t.response,
+                    t.total,
+                )
+            })
             .collect();
         let second = 1_795_237_628;
         assert_eq!(

@@ -79,7 +79,9 @@ enum Then {
 /// run sends the same.
 fn ordinary(client: usize, requests: usize) -> Vec<Step> {
     let request = |number: usize| {
-        let mixed = (client * 1009 + number + 1).wrapping_mul(2_654_435_761) >> 7;
+        // The last step of a well-known 64-bit mixer (splitmix64's).
+        let mixed = (client * 1009 + number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb) >> 31;
         let delay = match mixed % 100 {
             0 => 280 + mixed % 300,
             1..6 => 60 + mixed % 150,
@@ -148,7 +150,10 @@ fn odd() -> Vec<Step> {
         // A client that leaves before its request is whole, or before the answer.
         leave("GET /gone HT", 30),
         leave("GET / HTTP/1.1\r\nHost: it\r\nx-delay: 400\r\n\r\n", 50),
-        leave("POST / HTTP/1.1\r\nHost: it\r\nContent-Length: 900\r\n\r\nab", 50),
+        leave(
+            "POST / HTTP/1.1\r\nHost: it\r\nContent-Length: 900\r\n\r\nab",
+            50,
+        ),
         // A client that leaves in the middle of a long answer.
         leave("GET / HTTP/1.1\r\nHost: it\r\nx-size: 9000000\r\n\r\n", 50),
     ]
@@ -161,9 +166,9 @@ async fn client(address: SocketAddr, steps: Vec<Step>) {
     let mut kept = None;
     for (number, step) in (0..count).zip(steps) {
         tokio::time::sleep_until(start + SPAN * number / count).await;
-        take(address, &step, &mut kept)
-            .await
-            .unwrap_or_else(|e| panic!("{address}: {e}: {:?}", String::from_utf8_lossy(&step.bytes)));
+        take(address, &step, &mut kept).await.unwrap_or_else(|e| {
+            panic!("{address}: {e}: {:?}", String::from_utf8_lossy(&step.bytes))
+        });
     }
 }
 
