@@ -7,6 +7,7 @@
 mod cli;
 mod demo;
 mod docker;
+mod input;
 mod pipeline;
 mod receiver;
 mod shutdown;

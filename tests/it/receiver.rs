@@ -60,7 +60,7 @@ fn restarts_in_the_middle_of_a_stream_lose_no_accepted_point() {
     let base = receiver.http();
 
     let stop = AtomicBool::new(false);
-    let accepted: BTreeMap<i64, f64> = std::thread::scope(|scope| {
+    let (accepted, receiver) = std::thread::scope(|scope| {
         let pushed = scope.spawn(|| push_until(&base, start, &stop));
         // A failure below must end the pushing too, or the scope never does.
         let stopped = StopOnDrop(&stop);
@@ -70,7 +70,7 @@ fn restarts_in_the_middle_of_a_stream_lose_no_accepted_point() {
             receiver = Weir::librato(port, &data);
         }
         drop(stopped);
-        pushed.join().expect("the pushing client")
+        (pushed.join().expect("the pushing client"), receiver)
     });
 
     assert!(accepted.len() > 30, "only {} were accepted", accepted.len());
@@ -79,6 +79,7 @@ fn restarts_in_the_middle_of_a_stream_lose_no_accepted_point() {
     for (time, value) in &accepted {
         assert_eq!(got.get(time), Some(value), "accepted at {time}, and lost");
     }
+    receiver.kill();
 }
 
 #[test]

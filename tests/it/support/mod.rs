@@ -36,21 +36,25 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Whether all of these programs are installed. If not, says so by the test's
 /// name, or panics where `WEIR_TEST_NO_SKIP=1` allows no skip.
 pub fn require(programs: &[&str]) -> bool {
-    let Some(missing) = programs.iter().find(|name| find(name).is_none()) else {
+    let thread = std::thread::current();
+    let Some(message) = skipped(thread.name().unwrap_or("a test"), programs) else {
         return true;
     };
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let message = format!(
-        "skipped: {test}: needs {missing} (Debian package {})",
-        package(missing)
-    );
     if std::env::var("WEIR_TEST_NO_SKIP").is_ok_and(|value| value == "1") {
         panic!("{message}, and WEIR_TEST_NO_SKIP=1 allows no skip");
     }
     // Past the test runner's capture, which hides what a passing test prints.
     let _ = writeln!(std::io::stderr(), "{message}");
     false
+}
+
+/// Why this test cannot run, if it cannot.
+fn skipped(test: &str, programs: &[&str]) -> Option<String> {
+    let missing = programs.iter().find(|name| find(name).is_none())?;
+    let package = package(missing);
+    Some(format!(
+        "skipped: {test}: needs {missing} (Debian package {package})"
+    ))
 }
 
 /// The path of an installed program. Debian's daemons live in `/usr/sbin`, which
@@ -121,4 +125,14 @@ pub fn read(path: &Path) -> String {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => panic!("cannot read {}: {e}", path.display()),
     }
+}
+
+#[test]
+fn a_skip_names_the_test_the_program_and_its_package() {
+    assert_eq!(skipped("a", &["sh"]), None);
+    assert_eq!(
+        skipped("cli::b", &["sh", "no-such-program"]).as_deref(),
+        Some("skipped: cli::b: needs no-such-program (Debian package no-such-program)")
+    );
+    assert_eq!(package("rsyslogd"), "rsyslog");
 }
