@@ -1,0 +1,14 @@
+//! weir as its users meet it: the program is started, fed and asked from outside.
+//!
+//! One binary holds every end-to-end test, one module per behaviour. A test whose
+//! programs are missing says so by name and is skipped; `./test.sh` sets
+//! `WEIR_TEST_NO_SKIP=1`, which makes a skip a failure.
+
+mod cli;
+mod demo;
+mod docker;
+mod input;
+mod pipeline;
+mod receiver;
+mod shutdown;
+mod support;
