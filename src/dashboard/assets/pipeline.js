@@ -1,0 +1,196 @@
+// The pipeline's own health: a strip that is always in sight, and the details
+// behind it.
+
+import { lost, rejected, watch, words } from "./alarms.js";
+import * as format from "./format.js";
+import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
+
+const queue = (p) => p.queued + p.sinks.reduce((sum, sink) => sum + sink.queued, 0);
+
+/** The strip's numbers: field, title, value. */
+const PROCESSING = [
+  ["lines", "lines/s", (p) => format.number(p.lines_per_second === null ? null : Math.round(p.lines_per_second * 10) / 10)],
+  ["received", "received", (p) => format.count(p.received)],
+  ["parsed", "parsed", (p) => format.count(p.parsed)],
+  ["rejected", "rejected", (p) => format.count(rejected(p))],
+  ["late", "late", (p) => format.count(p.late)],
+  ["lost", "lost", (p) => format.count(lost(p))],
+  ["queue", "queue", (p) => format.count(queue(p))],
+];
+
+/** `weir librato` has no lines, only a receiver and its store. */
+const RECEIVING = [
+  ["accepted", "accepted", (p) => format.count(p.store.accepted)],
+  ["refused", "refused", (p) => format.count(p.store.refused)],
+  ["series", "series", (p) => format.count(p.store.series)],
+  ["points", "points", (p) => format.count(p.store.points)],
+  ["bytes", "on disk", (p) => format.bytes(p.store.bytes)],
+];
+
+const SINK_STATES = {
+  ok: ["ok", "ok"],
+  idle: ["idle", "idle"],
+  retrying: ["bad", "retrying"],
+};
+
+/** Builds into the strip and the details; returns `update(pipeline)`. */
+export function pipelineStrip(strip, details) {
+  const observe = watch();
+  const mark = icon("idle");
+  const verdict = el("span", { class: "verdict" }, "waiting for the pipeline");
+  const items = el("span", { class: "items" });
+  const sinks = el("span", { class: "item sinks", "data-field": "sinks" });
+  const more = el("span", { class: "more", "aria-hidden": "true" });
+  const head = el("span", { class: "head" }, mark.node, verdict);
+  strip.append(head, items, more);
+
+  let fields = null;
+  let mode = null;
+  let latest = null;
+  let alarms = [];
+
+  strip.addEventListener("click", () => toggle());
+
+  function toggle(open = details.hidden) {
+    show(details, open);
+    strip.setAttribute("aria-expanded", String(open));
+    if (open && latest) renderDetails(details, latest, alarms);
+  }
+
+  function build(next) {
+    mode = next;
+    fields = (mode === "librato" ? RECEIVING : PROCESSING).map(([field, title, read]) => {
+      const value = el("span", { class: "value", "data-field": field });
+      const node = el("span", { class: "item" }, value, " ", el("span", { class: "title" }, title));
+      return { field, node, value, read };
+    });
+    items.replaceChildren(...fields.map(({ node }) => node), sinks);
+  }
+
+  return {
+    isOpen: () => !details.hidden,
+    toggle,
+    update(pipeline) {
+      latest = pipeline;
+      alarms = observe(pipeline);
+      if (mode !== pipeline.mode) build(pipeline.mode);
+
+      const worst = alarms[0]?.severity ?? "ok";
+      setAttribute(strip, "data-severity", worst);
+      mark.set(worst);
+      const text = alarms.length === 0 ? "pipeline ok" : alarms[0].text;
+      setText(verdict, alarms.length > 1 ? `${text} (+${alarms.length - 1} more)` : text);
+      setAttribute(verdict, "title", alarms.map((alarm) => alarm.text).join("\n") || null);
+
+      for (const { field, node, value, read } of fields) {
+        setText(value, read(pipeline));
+        setAttribute(node, "data-severity", alarms.find((alarm) => alarm.field === field)?.severity);
+      }
+      // Old losses stay visible: counted since the start, they never heal by themselves.
+      const missing = fields.find(({ field }) => field === "lost");
+      if (missing && lost(pipeline) > 0 && !missing.node.hasAttribute("data-severity")) setAttribute(missing.node, "data-severity", "warn");
+
+      renderSinks(sinks, pipeline.sinks, alarms);
+      if (!details.hidden) renderDetails(details, pipeline, alarms);
+    },
+  };
+}
+
+function renderSinks(node, list, alarms) {
+  show(node, list.length > 0);
+  const severity = alarms.find((alarm) => alarm.field === "sinks")?.severity;
+  setAttribute(node, "data-severity", severity);
+  const worst = list.find(({ state }) => state === "retrying") ?? list[0];
+  if (!worst) return;
+  const [, word] = SINK_STATES[worst.state];
+  const all = list.length > 1 && !severity && list.every(({ state }) => state === worst.state);
+  const key = JSON.stringify([all ? list.length : worst.name, word]);
+  if (node.dataset.shown === key) return;
+  node.dataset.shown = key;
+  node.replaceChildren(
+    el("span", { class: "value", "data-field": "sink-state" }, word),
+    " ",
+    el("span", { class: "title" }, all ? `${list.length} sinks` : `sink ${worst.name}`),
+  );
+}
+
+function renderDetails(root, p, alarms) {
+  const parts = [];
+  if (alarms.length > 0) {
+    parts.push(el("ul", { class: "alarms" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))));
+  }
+  if (p.mode !== "librato") {
+    parts.push(
+      group("Lines",
+        ["received", format.count(p.received), "everything that arrived: parsed, rejected or queued"],
+        ["parsed", format.count(p.parsed)],
+        ["queued", format.count(p.queued), "read, not parsed yet"],
+        ...Object.entries(p.rejected).map(([reason, value]) => [`rejected: ${words(reason)}`, format.count(value)]),
+        ["cut off", format.count(p.cut), "longer than limits.line_bytes"]),
+      group("Events",
+        ["late", format.count(p.late), "counted; their windows were corrected"],
+        ["too late", format.count(p.too_late), "not counted"],
+        ["in the future", format.count(p.future), "not counted; check the clocks"],
+        ["over the limit", format.count(p.over_limit), "limits.series reached"],
+        ["skipped", format.count(p.skipped), "no rule wanted them"]),
+      group("Windows",
+        ["open", format.count(p.windows.open)],
+        ["closed", format.count(p.windows.closed)],
+        ["amended", format.count(p.windows.amended)],
+        ["series", format.count(p.series)]),
+      table("Listeners", ["protocol", "address", "received", "connections", "lost"],
+        p.listeners.map((l) => [l.protocol, l.address, format.count(l.received), format.count(l.connections), format.count(l.lost)]),
+        p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
+    );
+  }
+  if (p.sinks.length > 0) {
+    parts.push(
+      table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
+        p.sinks.map((s) => [s.name, SINK_STATES[s.state][1], s.target, format.count(s.delivered), format.count(s.rejected), format.count(s.dropped), format.count(s.queued), s.last_error || format.number(null)]),
+        p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
+    );
+  }
+  if (p.store) {
+    parts.push(
+      group("Store",
+        ["file", p.store.path],
+        ["series", format.count(p.store.series)],
+        ["points", format.count(p.store.points)],
+        ["size", format.bytes(p.store.bytes)],
+        ["accepted", format.count(p.store.accepted)],
+        ["refused", format.count(p.store.refused)],
+        ["kept for", format.age(p.store.retention)]),
+    );
+  }
+  parts.push(
+    group("weir",
+      ["version", p.version],
+      ["mode", p.mode],
+      ["running for", format.age(p.now - p.started), `since ${format.dayAndClock(p.started)}`],
+      ...(p.mode === "librato" ? [] : [
+        ["rules", format.count(p.rules.rules), p.rules.files.join(", ")],
+        ["rules loaded", format.dayAndClock(p.rules.loaded)],
+      ])),
+  );
+  patchChildren(root, parts);
+}
+
+function group(title, ...entries) {
+  const list = el("dl", {});
+  for (const [name, value, note] of entries) {
+    list.append(el("dt", {}, name), el("dd", {}, el("span", {}, value), ...(note ? [el("small", {}, note)] : [])));
+  }
+  return el("section", { class: "group" }, el("h2", {}, title), list);
+}
+
+function table(title, headings, rows, severities) {
+  return el(
+    "section",
+    { class: "group wide" },
+    el("h2", {}, title),
+    el("div", { class: "scroll" },
+      el("table", {},
+        el("thead", {}, el("tr", {}, ...headings.map((text) => el("th", { scope: "col" }, text)))),
+        el("tbody", {}, ...rows.map((cells, i) => el("tr", { "data-severity": severities[i] }, ...cells.map((text) => el("td", {}, text))))))),
+  );
+}
