@@ -9,17 +9,18 @@ const SILENT_AFTER = 60; // seconds without one line
 /** HAProxy's own notices (a server went down) are no requests, and no fault. */
 const EXPECTED_REJECTS = new Set(["not_traffic"]);
 
-/** Counters whose growth is a warning, and how to say it. */
+/** Counters whose growth is a warning, and how to say it, short and in full. */
 const GROWING = [
-  ["cut", "lines cut off at the length limit"],
-  ["too_late", "events too late to count"],
-  ["future", "events dated in the future, not counted"],
-  ["over_limit", "events over the series limit"],
+  ["cut", "lines too long", "lines cut off at the length limit"],
+  ["too_late", "events too late", "events too late to count"],
+  ["future", "events in the future", "events dated in the future, not counted"],
+  ["over_limit", "series limit reached", "events over the series limit"],
 ];
 
 /**
  * Returns `observe(pipeline)`: alarms, worst first, each
- * `{ severity, field, text }`, `field` being the item of the strip it concerns.
+ * `{ severity, field, short, text }`: `field` is the item of the strip it
+ * concerns, `short` fits into the strip, `text` says it in full.
  */
 export function watch() {
   let history = [];
@@ -32,37 +33,37 @@ export function watch() {
     const grown = (read) => Math.max(0, (read(pipeline) ?? 0) - (read(before) ?? 0));
 
     const alarms = [];
-    const raise = (severity, field, text) => alarms.push({ severity, field, text });
+    const raise = (severity, field, short, text) => alarms.push({ severity, field, short, text });
 
     for (const sink of pipeline.sinks) {
       if (sink.state === "retrying") {
         const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
-        raise("bad", "sinks", `sink ${sink.name} is not taking data${waiting}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${sink.last_error ? `: ${sink.last_error}` : ""}`);
       }
       const same = (p) => p.sinks.find(({ name }) => name === sink.name);
       const dropped = grown((p) => same(p)?.dropped);
-      if (dropped > 0) raise("bad", "lost", `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
+      if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
       const refused = grown((p) => same(p)?.rejected);
-      if (refused > 0) raise("warn", "sinks", `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
+      if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
     }
 
     const kernel = grown(kernelLost);
-    if (kernel > 0) raise("bad", "lost", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
+    if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
 
     for (const reason of Object.keys(pipeline.rejected)) {
       const more = grown((p) => p.rejected[reason]);
-      if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `${count(more)} lines rejected in the last minute: ${words(reason)}`);
+      if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${count(more)} lines rejected in the last minute: ${words(reason)}`);
     }
-    for (const [key, text] of GROWING) {
+    for (const [key, short, text] of GROWING) {
       const more = grown((p) => p[key]);
-      if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", `${count(more)} ${text} in the last minute`);
+      if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
     }
     const unstored = grown((p) => p.store?.refused);
-    if (unstored > 0) raise("warn", "refused", `the store refused ${count(unstored)} points in the last minute`);
+    if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
 
     const quiet = pipeline.now - lastMoved(history);
     if (pipeline.mode !== "librato" && pipeline.received > 0 && quiet >= SILENT_AFTER - 1) {
-      raise("warn", "lines", `no line has come in for over ${age(quiet)}`);
+      raise("warn", "lines", `no line for ${age(quiet)}`, `no line has come in for over ${age(quiet)}`);
     }
 
     return alarms.sort((a, b) => (a.severity === "bad" ? 0 : 1) - (b.severity === "bad" ? 0 : 1));

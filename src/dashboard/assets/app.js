@@ -55,6 +55,7 @@ connect({
     setAttribute(connection, "data-state", state);
     setAttribute(document.body, "data-connection", state);
     if (state === "live") show(byId("notice"), false);
+    else strip.lost();
     said();
   },
 });
@@ -118,6 +119,7 @@ function draw() {
     const empty = services !== null && all.length === 0 && !others.any();
     show(byId("services"), all.length > 0);
     show(byId("empty"), empty || services === null);
+    show(byId("keys"), !empty && services !== null);
     if (empty || services === null) emptyState(byId("empty"), pipeline);
   });
 }

@@ -73,7 +73,7 @@ export function createChart(root, chart, { sync, onSpan }) {
       },
       axes: [
         { ...axis, space: 70, size: 26, values: (_, splits, index, space, step) => timeLabels(splits, step) },
-        { ...axis, space: 34, size: 64, values: (_, splits) => splits.map((value) => chart.format(value)) },
+        { ...axis, space: 34, size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
       ],
       series: [
         {},

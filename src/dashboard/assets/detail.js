@@ -170,7 +170,7 @@ function headNode(title, subtitle, ...rest) {
     "div",
     { class: "detail-head" },
     el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Escape" }, "← All services"),
-    el("div", { class: "title" }, heading, subtitle, ...rest),
+    el("div", { class: "heading" }, heading, subtitle, ...rest),
     ranges.node,
   );
   return { node, title: heading, ranges };

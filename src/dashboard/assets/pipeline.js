@@ -9,7 +9,7 @@ const queue = (p) => p.queued + p.sinks.reduce((sum, sink) => sum + sink.queued,
 
 /** The strip's numbers: field, title, value. */
 const PROCESSING = [
-  ["lines", "lines/s", (p) => format.number(p.lines_per_second === null ? null : Math.round(p.lines_per_second * 10) / 10)],
+  ["lines", "lines/s", (p) => (p.lines_per_second < 100 ? format.number(p.lines_per_second) : format.count(p.lines_per_second))],
   ["received", "received", (p) => format.count(p.received)],
   ["parsed", "parsed", (p) => format.count(p.parsed)],
   ["rejected", "rejected", (p) => format.count(rejected(p))],
@@ -27,13 +27,10 @@ const RECEIVING = [
   ["bytes", "on disk", (p) => format.bytes(p.store.bytes)],
 ];
 
-const SINK_STATES = {
-  ok: ["ok", "ok"],
-  idle: ["idle", "idle"],
-  retrying: ["bad", "retrying"],
-};
-
-/** Builds into the strip and the details; returns `update(pipeline)`. */
+/**
+ * Builds into the strip and the details. Returns `update(pipeline)`, `lost()` for
+ * when nothing is known any more, `toggle(open)` and `isOpen()` of the details.
+ */
 export function pipelineStrip(strip, details) {
   const observe = watch();
   const mark = icon("idle");
@@ -70,16 +67,22 @@ export function pipelineStrip(strip, details) {
   return {
     isOpen: () => !details.hidden,
     toggle,
+    lost() {
+      setAttribute(strip, "data-severity", "unknown");
+      mark.set("idle");
+      setText(verdict, "pipeline: not known");
+    },
     update(pipeline) {
       latest = pipeline;
       alarms = observe(pipeline);
       if (mode !== pipeline.mode) build(pipeline.mode);
 
-      const worst = alarms[0]?.severity ?? "ok";
+      const waiting = pipeline.mode !== "librato" && pipeline.received === 0;
+      const worst = alarms[0]?.severity ?? (waiting ? "idle" : "ok");
       setAttribute(strip, "data-severity", worst);
       mark.set(worst);
-      const text = alarms.length === 0 ? "pipeline ok" : alarms[0].text;
-      setText(verdict, alarms.length > 1 ? `${text} (+${alarms.length - 1} more)` : text);
+      const text = alarms[0]?.short ?? (waiting ? "no line yet" : "pipeline ok");
+      setText(verdict, alarms.length > 1 ? `${text} +${alarms.length - 1}` : text);
       setAttribute(verdict, "title", alarms.map((alarm) => alarm.text).join("\n") || null);
 
       for (const { field, node, value, read } of fields) {
@@ -102,13 +105,12 @@ function renderSinks(node, list, alarms) {
   setAttribute(node, "data-severity", severity);
   const worst = list.find(({ state }) => state === "retrying") ?? list[0];
   if (!worst) return;
-  const [, word] = SINK_STATES[worst.state];
   const all = list.length > 1 && !severity && list.every(({ state }) => state === worst.state);
-  const key = JSON.stringify([all ? list.length : worst.name, word]);
+  const key = JSON.stringify([all ? list.length : worst.name, worst.state]);
   if (node.dataset.shown === key) return;
   node.dataset.shown = key;
   node.replaceChildren(
-    el("span", { class: "value", "data-field": "sink-state" }, word),
+    el("span", { class: "value", "data-field": "sink-state" }, worst.state),
     " ",
     el("span", { class: "title" }, all ? `${list.length} sinks` : `sink ${worst.name}`),
   );
@@ -119,35 +121,26 @@ function renderDetails(root, p, alarms) {
   if (alarms.length > 0) {
     parts.push(el("ul", { class: "alarms" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))));
   }
-  if (p.mode !== "librato") {
+  const processing = p.mode !== "librato";
+  if (processing) {
     parts.push(
       group("Lines",
-        ["received", format.count(p.received), "everything that arrived: parsed, rejected or queued"],
+        ["received", format.count(p.received), "parsed + rejected + queued"],
         ["parsed", format.count(p.parsed)],
-        ["queued", format.count(p.queued), "read, not parsed yet"],
-        ...Object.entries(p.rejected).map(([reason, value]) => [`rejected: ${words(reason)}`, format.count(value)]),
-        ["cut off", format.count(p.cut), "longer than limits.line_bytes"]),
+        ["rejected", format.count(rejected(p))],
+        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.count(value)]),
+        ["queued", format.count(p.queued), "not parsed yet"],
+        ["cut off", format.count(p.cut), "over limits.line_bytes"]),
       group("Events",
-        ["late", format.count(p.late), "counted; their windows were corrected"],
+        ["late", format.count(p.late), "counted, windows corrected"],
         ["too late", format.count(p.too_late), "not counted"],
-        ["in the future", format.count(p.future), "not counted; check the clocks"],
+        ["in the future", format.count(p.future), "not counted: check clocks"],
         ["over the limit", format.count(p.over_limit), "limits.series reached"],
-        ["skipped", format.count(p.skipped), "no rule wanted them"]),
-      group("Windows",
-        ["open", format.count(p.windows.open)],
+        ["skipped", format.count(p.skipped), "wanted by no rule"],
+        ["open windows", format.count(p.windows.open)],
         ["closed", format.count(p.windows.closed)],
         ["amended", format.count(p.windows.amended)],
         ["series", format.count(p.series)]),
-      table("Listeners", ["protocol", "address", "received", "connections", "lost"],
-        p.listeners.map((l) => [l.protocol, l.address, format.count(l.received), format.count(l.connections), format.count(l.lost)]),
-        p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
-    );
-  }
-  if (p.sinks.length > 0) {
-    parts.push(
-      table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
-        p.sinks.map((s) => [s.name, SINK_STATES[s.state][1], s.target, format.count(s.delivered), format.count(s.rejected), format.count(s.dropped), format.count(s.queued), s.last_error || format.number(null)]),
-        p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
     );
   }
   if (p.store) {
@@ -166,12 +159,27 @@ function renderDetails(root, p, alarms) {
     group("weir",
       ["version", p.version],
       ["mode", p.mode],
-      ["running for", format.age(p.now - p.started), `since ${format.dayAndClock(p.started)}`],
-      ...(p.mode === "librato" ? [] : [
+      ["running for", format.age(p.now - p.started)],
+      ["since", format.dayAndClock(p.started)],
+      ...(processing ? [
         ["rules", format.count(p.rules.rules), p.rules.files.join(", ")],
         ["rules loaded", format.dayAndClock(p.rules.loaded)],
-      ])),
+      ] : [])),
   );
+  if (p.sinks.length > 0) {
+    parts.push(
+      table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
+        p.sinks.map((s) => [s.name, s.state, s.target, format.count(s.delivered), format.count(s.rejected), format.count(s.dropped), format.count(s.queued), s.last_error || format.number(null)]),
+        p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
+    );
+  }
+  if (p.listeners.length > 0) {
+    parts.push(
+      table("Listeners", ["protocol", "address", "received", "connections", "lost"],
+        p.listeners.map((l) => [l.protocol, l.address, format.count(l.received), format.count(l.connections), format.count(l.lost)]),
+        p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
+    );
+  }
   patchChildren(root, parts);
 }
 
