@@ -22,7 +22,7 @@ let pipeline = null;
 let skew = 0; // the server's clock minus ours, ms
 let heardAt = null; // by the server's clock
 let route = parse(location.hash);
-let opened = null; // the row that Escape goes back to
+let left = null; // the view just closed: its row gets the focus once it is drawn
 let frame = null;
 
 const now = () => Math.floor((Date.now() + skew) / 1000);
@@ -47,6 +47,7 @@ connect({
     setText(byId("mode"), body.mode);
     show(byId("mode"), body.mode !== "serve");
     view.tick(body.now);
+    others.name(body.mode === "librato" ? "Series" : "Other series");
     if (route.view === "list") others.tick(body.now);
     draw();
   },
@@ -97,11 +98,10 @@ function follow() {
   show(detail, !onList);
   show(filterBox, onList);
   if (onList) {
+    if (before.view !== "list") left = before;
     view.close();
     draw();
-    if (before.view !== "list") rowOf(opened)?.focus({ preventScroll: false });
   } else {
-    opened = route;
     view.open(route);
     if (services) view.services(services.services, services.now);
   }
@@ -121,6 +121,8 @@ function draw() {
     show(byId("empty"), empty || services === null);
     show(byId("keys"), !empty && services !== null);
     if (empty || services === null) emptyState(byId("empty"), pipeline);
+    if (left) rowOf(left)?.focus();
+    left = null;
   });
 }
 
@@ -147,7 +149,6 @@ function summaryOf(root) {
 }
 
 function rowOf(target) {
-  if (!target) return null;
   const rows = [...list.querySelectorAll("tr[data-service], tr[data-series]")];
   const row = rows.find(({ dataset }) => (target.view === "service" ? dataset.service === target.service && dataset.rule === target.rule : dataset.series === target.id));
   return row?.querySelector(".row-link") ?? null;

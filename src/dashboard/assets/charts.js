@@ -139,7 +139,7 @@ export function createChart(root, chart, { sync, onSpan }) {
       const last = lastWithValue(data);
       if (last === null) return false;
       const index = Math.min(last, Math.max(0, (uplot.cursor.idx ?? last) + by));
-      uplot.setCursor({ left: uplot.valToPos(data[0][index], "x"), top: 1 });
+      uplot.setCursor({ left: uplot.valToPos(data[0][index], "x"), top: 1 }, true, true);
       return true;
     },
     destroy() {

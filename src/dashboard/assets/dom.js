@@ -72,6 +72,10 @@ export function show(node, visible) {
 const WIDTH = 120;
 const HEIGHT = 24;
 
+/** Draws a line once it comes into sight; of hundreds, most are out of it. */
+const inSight = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => seen.get(target)?.(isIntersecting)), { rootMargin: "200px" });
+const seen = new WeakMap();
+
 /**
  * A small line over time. `update` takes values (null is a gap) and the least
  * upper end of the scale, so that noise near zero stays near zero.
@@ -85,15 +89,27 @@ export function sparkline(kind, label) {
     area,
     line,
   );
-  let drawn = "";
+  let visible = false;
+  let wanted = null; // values and scale not drawn yet
+
+  function draw() {
+    if (!visible || wanted === null) return;
+    const paths = trace(...wanted);
+    wanted = null;
+    setAttribute(line, "d", paths.line);
+    setAttribute(area, "d", paths.area);
+  }
+
+  seen.set(node, (now) => {
+    visible = now;
+    draw();
+  });
+  inSight.observe(node);
   return {
     node,
     update(values, least = 0) {
-      const paths = trace(values ?? [], least);
-      if (paths.line === drawn) return;
-      drawn = paths.line;
-      line.setAttribute("d", paths.line);
-      area.setAttribute("d", paths.area);
+      wanted = [values ?? [], least];
+      draw();
     },
   };
 }
@@ -102,13 +118,15 @@ function trace(values, least) {
   let top = least;
   for (const value of values) if (value !== null && value > top) top = value;
   const step = values.length > 1 ? WIDTH / (values.length - 1) : 0;
-  const y = (value) => (HEIGHT - 1.5 - (top > 0 ? Math.max(0, value) / top : 0) * (HEIGHT - 3)).toFixed(1);
+  const tenth = (value) => Math.round(value * 10) / 10;
+  const scale = top > 0 ? (HEIGHT - 3) / top : 0;
+  const y = (value) => tenth(HEIGHT - 1.5 - Math.max(0, value) * scale);
   let line = "";
   let area = "";
   let start = null;
   values.forEach((value, i) => {
     if (value === null) return;
-    const x = (i * step).toFixed(1);
+    const x = tenth(i * step);
     if (start === null) {
       start = x;
       line += `M${x} ${y(value)}`;

@@ -52,7 +52,12 @@ export function count(value) {
   if (absent(value)) return GAP;
   if (Math.abs(value) >= 1e9) return `${(value / 1e9).toFixed(2)}${SPACE}G`;
   if (Math.abs(value) >= 1e6) return `${(value / 1e6).toFixed(2)}${SPACE}M`;
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, GROUP);
+  return whole(value);
+}
+
+/** A count with all its digits: 1 234 567. */
+export function whole(value) {
+  return absent(value) ? GAP : String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, GROUP);
 }
 
 export function bytes(value) {

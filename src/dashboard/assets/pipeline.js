@@ -70,7 +70,7 @@ export function pipelineStrip(strip, details) {
     lost() {
       setAttribute(strip, "data-severity", "unknown");
       mark.set("idle");
-      setText(verdict, "pipeline: not known");
+      setText(verdict, "state not known");
     },
     update(pipeline) {
       latest = pipeline;
@@ -81,7 +81,7 @@ export function pipelineStrip(strip, details) {
       const worst = alarms[0]?.severity ?? (waiting ? "idle" : "ok");
       setAttribute(strip, "data-severity", worst);
       mark.set(worst);
-      const text = alarms[0]?.short ?? (waiting ? "no line yet" : "pipeline ok");
+      const text = alarms[0]?.short ?? (waiting ? "no line yet" : mode === "librato" ? "receiver ok" : "pipeline ok");
       setText(verdict, alarms.length > 1 ? `${text} +${alarms.length - 1}` : text);
       setAttribute(verdict, "title", alarms.map((alarm) => alarm.text).join("\n") || null);
 
@@ -125,33 +125,33 @@ function renderDetails(root, p, alarms) {
   if (processing) {
     parts.push(
       group("Lines",
-        ["received", format.count(p.received), "parsed + rejected + queued"],
-        ["parsed", format.count(p.parsed)],
-        ["rejected", format.count(rejected(p))],
-        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.count(value)]),
-        ["queued", format.count(p.queued), "not parsed yet"],
-        ["cut off", format.count(p.cut), "over limits.line_bytes"]),
+        ["received", format.whole(p.received), "parsed + rejected + queued"],
+        ["parsed", format.whole(p.parsed)],
+        ["rejected", format.whole(rejected(p))],
+        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.whole(value)]),
+        ["queued", format.whole(p.queued), "not parsed yet"],
+        ["cut off", format.whole(p.cut), "over limits.line_bytes"]),
       group("Events",
-        ["late", format.count(p.late), "counted, windows corrected"],
-        ["too late", format.count(p.too_late), "not counted"],
-        ["in the future", format.count(p.future), "not counted: check clocks"],
-        ["over the limit", format.count(p.over_limit), "limits.series reached"],
-        ["skipped", format.count(p.skipped), "wanted by no rule"],
-        ["open windows", format.count(p.windows.open)],
-        ["closed", format.count(p.windows.closed)],
-        ["amended", format.count(p.windows.amended)],
-        ["series", format.count(p.series)]),
+        ["late", format.whole(p.late), "counted, windows corrected"],
+        ["too late", format.whole(p.too_late), "not counted"],
+        ["in the future", format.whole(p.future), "not counted: check clocks"],
+        ["over the limit", format.whole(p.over_limit), "limits.series reached"],
+        ["skipped", format.whole(p.skipped), "wanted by no rule"],
+        ["open windows", format.whole(p.windows.open)],
+        ["closed", format.whole(p.windows.closed)],
+        ["amended", format.whole(p.windows.amended)],
+        ["series", format.whole(p.series)]),
     );
   }
   if (p.store) {
     parts.push(
       group("Store",
         ["file", p.store.path],
-        ["series", format.count(p.store.series)],
-        ["points", format.count(p.store.points)],
+        ["series", format.whole(p.store.series)],
+        ["points", format.whole(p.store.points)],
         ["size", format.bytes(p.store.bytes)],
-        ["accepted", format.count(p.store.accepted)],
-        ["refused", format.count(p.store.refused)],
+        ["accepted", format.whole(p.store.accepted)],
+        ["refused", format.whole(p.store.refused)],
         ["kept for", format.age(p.store.retention)]),
     );
   }
@@ -162,21 +162,21 @@ function renderDetails(root, p, alarms) {
       ["running for", format.age(p.now - p.started)],
       ["since", format.dayAndClock(p.started)],
       ...(processing ? [
-        ["rules", format.count(p.rules.rules), p.rules.files.join(", ")],
+        ["rules", format.whole(p.rules.rules), p.rules.files.join(", ")],
         ["rules loaded", format.dayAndClock(p.rules.loaded)],
       ] : [])),
   );
   if (p.sinks.length > 0) {
     parts.push(
       table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
-        p.sinks.map((s) => [s.name, s.state, s.target, format.count(s.delivered), format.count(s.rejected), format.count(s.dropped), format.count(s.queued), s.last_error || format.number(null)]),
+        p.sinks.map((s) => [s.name, s.state, s.target, format.whole(s.delivered), format.whole(s.rejected), format.whole(s.dropped), format.whole(s.queued), s.last_error || format.number(null)]),
         p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
     );
   }
   if (p.listeners.length > 0) {
     parts.push(
       table("Listeners", ["protocol", "address", "received", "connections", "lost"],
-        p.listeners.map((l) => [l.protocol, l.address, format.count(l.received), format.count(l.connections), format.count(l.lost)]),
+        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.connections), format.whole(l.lost)]),
         p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
     );
   }

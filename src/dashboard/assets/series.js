@@ -27,6 +27,7 @@ export function seriesTable(root, changed) {
   root.append(title, table, note);
   body.addEventListener("click", openRow);
 
+  let name = "Other series";
   let filter = "";
   let wanted = true; // there may be series we have not fetched
   let fetchedAt = -Infinity;
@@ -70,7 +71,7 @@ export function seriesTable(root, changed) {
       row.node.remove();
       rows.delete(id);
     }
-    setText(title, `Other series (${format.count(total)})`);
+    setText(title, `${name} (${format.count(total)})`);
     show(root, any);
     show(table, series.length > 0);
     show(note, any && (series.length === 0 || total > series.length));
@@ -80,6 +81,10 @@ export function seriesTable(root, changed) {
 
   return {
     any: () => any,
+    /** What the section is called: the only one, or the rest beside services. */
+    name(text) {
+      name = text;
+    },
     changed() {
       wanted = true;
     },

@@ -183,10 +183,17 @@ function createRow(service) {
     }
   }
 
+  let drawn = null;
+  let drawnQuiet = null;
   return {
     node,
     update(next, now) {
+      // Most calls bring the same service again, only later.
       const quiet = silence(next, now);
+      if (next === drawn && quiet === drawnQuiet) return;
+      const fresh = next !== drawn;
+      drawn = next;
+      drawnQuiet = quiet;
       const reason = quiet === null ? next.why : [next.why, `no data for ${format.age(quiet)}`].filter(Boolean).join("; ");
       setAttribute(node, "data-severity", next.severity);
       setAttribute(node, "data-quiet", quiet === null ? null : "");
@@ -194,6 +201,7 @@ function createRow(service) {
       setText(word, WORDS[next.severity]);
       setText(why, reason);
       setAttribute(why, "title", reason || null);
+      if (!fresh) return;
       const marked = culprit(next);
       for (const { cell, column } of cells) {
         setText(cell, column.number(next[column.key]));
