@@ -305,15 +305,18 @@ impl Page {
     fn wait_for_charts(&self, service: &str) {
         wait_for("three charts with lines", SOON, || {
             let heading = self.ask("return document.querySelector('h1')?.innerText ?? ''");
-            // Axes and grid are pale; the lines and what is under them fill far more.
+            // Lines are coloured; axes, grid and labels are grey.
             let drawn = self.ask(
                 "return [...document.querySelectorAll('[data-chart]')].map(chart => {
                    const canvas = chart.querySelector('canvas');
                    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-                   let inked = 0;
-                   for (let i = 3; i < pixels.length; i += 4) if (pixels[i] > 0) inked += 1;
+                   let coloured = 0;
+                   for (let i = 0; i < pixels.length; i += 4) {
+                     const [red, green, blue, alpha] = pixels.subarray(i, i + 4);
+                     if (alpha > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) coloured += 1;
+                   }
                    const value = chart.querySelector('.legend .value').innerText;
-                   return [chart.dataset.chart, inked > 1000, /[0-9]/.test(value)];
+                   return [chart.dataset.chart, coloured > 100, /[0-9]/.test(value)];
                  })",
             );
             let wanted = ["rate", "latency", "errors"].map(|name| json!([name, true, true]));
