@@ -75,6 +75,7 @@ follow();
 function heard(epoch) {
   skew = epoch * 1000 - Date.now();
   heardAt = epoch;
+  said();
 }
 
 function said() {

@@ -63,6 +63,8 @@ export function createChart(root, chart, { sync, onSpan }) {
       padding: [8, 12, 0, 0],
       legend: { show: false },
       cursor: {
+        // Heights mean another thing in each chart: only the time is shared.
+        y: false,
         sync: { key: sync },
         drag: { x: true, y: false, setScale: false },
         points: { size: 6 },
@@ -73,7 +75,7 @@ export function createChart(root, chart, { sync, onSpan }) {
       },
       axes: [
         { ...axis, space: 70, size: 26, values: (_, splits, index, space, step) => timeLabels(splits, step) },
-        { ...axis, space: 34, size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
+        { ...axis, space: (u, index, low, high, height) => Math.max(34, height / 8), size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
       ],
       series: [
         {},

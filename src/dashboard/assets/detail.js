@@ -102,7 +102,7 @@ export function detailView(root) {
   function draw(asked, body, from, to) {
     const series = asked.view === "service" ? body.series : { value: body.values };
     if (asked.view === "series") head.describe(body);
-    const wanted = asked.view === "service" ? chartsOf(Object.keys(series)) : [{ name: "value", title: body.name, measures: ["value"], format: format.number, least: 0 }];
+    const wanted = asked.view === "service" ? chartsOf(Object.keys(series)) : [{ name: "value", title: "Value", measures: ["value"], format: format.number, least: 0 }];
     const layout = JSON.stringify(wanted.map(({ name, measures }) => [name, measures]));
     if (area.dataset.layout !== layout) {
       destroyCharts();
