@@ -1,0 +1,97 @@
+// What is wrong with the pipeline, from its counters alone. Most counters only
+// matter while they grow, so the last minute's snapshots are kept.
+
+import { age, count } from "./format.js";
+
+const GROWTH_SPAN = 60; // seconds
+const SILENT_AFTER = 60; // seconds without one line
+
+/** HAProxy's own notices (a server went down) are no requests, and no fault. */
+const EXPECTED_REJECTS = new Set(["not_traffic"]);
+
+/** Counters whose growth is a warning, and how to say it, short and in full. */
+const GROWING = [
+  ["cut", "lines too long", "lines cut off at the length limit"],
+  ["too_late", "events too late", "events too late to count"],
+  ["future", "events in the future", "events dated in the future, not counted"],
+  ["over_limit", "series limit reached", "events over the series limit"],
+];
+
+/**
+ * Returns `observe(pipeline)`: alarms, worst first, each
+ * `{ severity, field, short, text }`: `field` is the item of the strip it
+ * concerns, `short` fits into the strip, `text` says it in full.
+ */
+export function watch() {
+  let history = [];
+
+  return function observe(pipeline) {
+    if (history.length > 0 && history[0].started !== pipeline.started) history = [];
+    history.push(pipeline);
+    while (history.length > 1 && history[1].now <= pipeline.now - GROWTH_SPAN) history.shift();
+    const before = history[0];
+    const grown = (read) => Math.max(0, (read(pipeline) ?? 0) - (read(before) ?? 0));
+
+    const alarms = [];
+    const raise = (severity, field, short, text) => alarms.push({ severity, field, short, text });
+
+    for (const sink of pipeline.sinks) {
+      if (sink.state === "retrying") {
+        const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
+        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+      }
+      const same = (p) => p.sinks.find(({ name }) => name === sink.name);
+      const dropped = grown((p) => same(p)?.dropped);
+      if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
+      const refused = grown((p) => same(p)?.rejected);
+      if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
+    }
+
+    const kernel = grown(kernelLost);
+    if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
+
+    for (const reason of Object.keys(pipeline.rejected)) {
+      const more = grown((p) => p.rejected[reason]);
+      if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${count(more)} lines rejected in the last minute: ${words(reason)}`);
+    }
+    for (const [key, short, text] of GROWING) {
+      const more = grown((p) => p[key]);
+      if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
+    }
+    const unstored = grown((p) => p.store?.refused);
+    if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
+
+    const quiet = pipeline.now - lastMoved(history);
+    if (pipeline.mode !== "librato" && pipeline.received > 0 && quiet >= SILENT_AFTER - 1) {
+      raise("warn", "lines", `no line for ${age(quiet)}`, `no line has come in for over ${age(quiet)}`);
+    }
+
+    return alarms.sort((a, b) => (a.severity === "bad" ? 0 : 1) - (b.severity === "bad" ? 0 : 1));
+  };
+}
+
+/** What arrived or should have, and is not in the numbers: kernel drops and sink drops. */
+export function lost(pipeline) {
+  return kernelLost(pipeline) + pipeline.sinks.reduce((sum, sink) => sum + sink.dropped, 0);
+}
+
+export function rejected(pipeline) {
+  return Object.values(pipeline.rejected).reduce((sum, value) => sum + value, 0);
+}
+
+/** A counter's key as words: not_traffic, "not traffic". */
+export function words(key) {
+  return key.replaceAll("_", " ");
+}
+
+function kernelLost(pipeline) {
+  return pipeline.listeners.reduce((sum, listener) => sum + listener.lost, 0);
+}
+
+/** When `received` last moved within the history; its oldest moment where it did not. */
+function lastMoved(history) {
+  for (let i = history.length - 1; i > 0; i -= 1) {
+    if (history[i].received !== history[i - 1].received) return history[i].now;
+  }
+  return history[0].now;
+}

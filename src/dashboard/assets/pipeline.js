@@ -1,0 +1,204 @@
+// The pipeline's own health: a strip that is always in sight, and the details
+// behind it.
+
+import { lost, rejected, watch, words } from "./alarms.js";
+import * as format from "./format.js";
+import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
+
+const queue = (p) => p.queued + p.sinks.reduce((sum, sink) => sum + sink.queued, 0);
+
+/** The strip's numbers: field, title, value. */
+const PROCESSING = [
+  ["lines", "lines/s", (p) => (p.lines_per_second < 100 ? format.number(p.lines_per_second) : format.count(p.lines_per_second))],
+  ["received", "received", (p) => format.count(p.received)],
+  ["parsed", "parsed", (p) => format.count(p.parsed)],
+  ["rejected", "rejected", (p) => format.count(rejected(p))],
+  ["late", "late", (p) => format.count(p.late)],
+  ["lost", "lost", (p) => format.count(lost(p))],
+  ["queue", "queue", (p) => format.count(queue(p))],
+];
+
+/** `weir librato` has no lines, only a receiver and its store. */
+const RECEIVING = [
+  ["accepted", "accepted", (p) => format.count(p.store.accepted)],
+  ["refused", "refused", (p) => format.count(p.store.refused)],
+  ["series", "series", (p) => format.count(p.store.series)],
+  ["points", "points", (p) => format.count(p.store.points)],
+  ["bytes", "on disk", (p) => format.bytes(p.store.bytes)],
+];
+
+/**
+ * Builds into the strip and the details. Returns `update(pipeline)`, `lost()` for
+ * when nothing is known any more, `toggle(open)` and `isOpen()` of the details.
+ */
+export function pipelineStrip(strip, details) {
+  const observe = watch();
+  const mark = icon("idle");
+  const verdict = el("span", { class: "verdict" }, "waiting for the pipeline");
+  const items = el("span", { class: "items" });
+  const sinks = el("span", { class: "item sinks", "data-field": "sinks" });
+  const more = el("span", { class: "more", "aria-hidden": "true" });
+  const head = el("span", { class: "head" }, mark.node, verdict);
+  strip.append(head, items, more);
+
+  let fields = null;
+  let mode = null;
+  let latest = null;
+  let alarms = [];
+
+  strip.addEventListener("click", () => toggle());
+
+  function toggle(open = details.hidden) {
+    show(details, open);
+    strip.setAttribute("aria-expanded", String(open));
+    if (open && latest) renderDetails(details, latest, alarms);
+  }
+
+  function build(next) {
+    mode = next;
+    fields = (mode === "librato" ? RECEIVING : PROCESSING).map(([field, title, read]) => {
+      const value = el("span", { class: "value", "data-field": field });
+      const node = el("span", { class: "item" }, value, " ", el("span", { class: "title" }, title));
+      return { field, node, value, read };
+    });
+    items.replaceChildren(...fields.map(({ node }) => node), sinks);
+  }
+
+  return {
+    isOpen: () => !details.hidden,
+    toggle,
+    lost() {
+      setAttribute(strip, "data-severity", "unknown");
+      mark.set("idle");
+      setText(verdict, "state not known");
+    },
+    update(pipeline) {
+      latest = pipeline;
+      alarms = observe(pipeline);
+      if (mode !== pipeline.mode) build(pipeline.mode);
+
+      const waiting = pipeline.mode !== "librato" && pipeline.received === 0;
+      const worst = alarms[0]?.severity ?? (waiting ? "idle" : "ok");
+      setAttribute(strip, "data-severity", worst);
+      mark.set(worst);
+      const text = alarms[0]?.short ?? (waiting ? "no line yet" : mode === "librato" ? "receiver ok" : "pipeline ok");
+      setText(verdict, alarms.length > 1 ? `${text} +${alarms.length - 1}` : text);
+      setAttribute(verdict, "title", alarms.map((alarm) => alarm.text).join("\n") || null);
+
+      for (const { field, node, value, read } of fields) {
+        setText(value, read(pipeline));
+        setAttribute(node, "data-severity", alarms.find((alarm) => alarm.field === field)?.severity);
+      }
+      // Old losses stay visible: counted since the start, they never heal by themselves.
+      const missing = fields.find(({ field }) => field === "lost");
+      if (missing && lost(pipeline) > 0 && !missing.node.hasAttribute("data-severity")) setAttribute(missing.node, "data-severity", "warn");
+
+      renderSinks(sinks, pipeline.sinks, alarms);
+      if (!details.hidden) renderDetails(details, pipeline, alarms);
+    },
+  };
+}
+
+function renderSinks(node, list, alarms) {
+  show(node, list.length > 0);
+  const severity = alarms.find((alarm) => alarm.field === "sinks")?.severity;
+  setAttribute(node, "data-severity", severity);
+  const worst = list.find(({ state }) => state === "retrying") ?? list[0];
+  if (!worst) return;
+  const all = list.length > 1 && !severity && list.every(({ state }) => state === worst.state);
+  const key = JSON.stringify([all ? list.length : worst.name, worst.state]);
+  if (node.dataset.shown === key) return;
+  node.dataset.shown = key;
+  node.replaceChildren(
+    el("span", { class: "value", "data-field": "sink-state" }, worst.state),
+    " ",
+    el("span", { class: "title" }, all ? `${list.length} sinks` : `sink ${worst.name}`),
+  );
+}
+
+function renderDetails(root, p, alarms) {
+  const parts = [];
+  if (alarms.length > 0) {
+    parts.push(el("ul", { class: "alarms" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))));
+  }
+  const processing = p.mode !== "librato";
+  if (processing) {
+    parts.push(
+      group("Lines",
+        ["received", format.whole(p.received), "parsed + rejected + queued"],
+        ["parsed", format.whole(p.parsed)],
+        ["rejected", format.whole(rejected(p))],
+        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.whole(value)]),
+        ["queued", format.whole(p.queued), "not parsed yet"],
+        ["cut off", format.whole(p.cut), "over limits.line_bytes"]),
+      group("Events",
+        ["late", format.whole(p.late), "counted, windows corrected"],
+        ["too late", format.whole(p.too_late), "not counted"],
+        ["in the future", format.whole(p.future), "not counted: check clocks"],
+        ["over the limit", format.whole(p.over_limit), "limits.series reached"],
+        ["skipped", format.whole(p.skipped), "wanted by no rule"],
+        ["open windows", format.whole(p.windows.open)],
+        ["closed", format.whole(p.windows.closed)],
+        ["amended", format.whole(p.windows.amended)],
+        ["series", format.whole(p.series)]),
+    );
+  }
+  if (p.store) {
+    parts.push(
+      group("Store",
+        ["file", p.store.path],
+        ["series", format.whole(p.store.series)],
+        ["points", format.whole(p.store.points)],
+        ["size", format.bytes(p.store.bytes)],
+        ["accepted", format.whole(p.store.accepted)],
+        ["refused", format.whole(p.store.refused)],
+        ["kept for", format.age(p.store.retention)]),
+    );
+  }
+  parts.push(
+    group("weir",
+      ["version", p.version],
+      ["mode", p.mode],
+      ["running for", format.age(p.now - p.started)],
+      ["since", format.dayAndClock(p.started)],
+      ...(processing ? [
+        ["rules", format.whole(p.rules.rules), p.rules.files.join(", ")],
+        ["rules loaded", format.dayAndClock(p.rules.loaded)],
+      ] : [])),
+  );
+  if (p.sinks.length > 0) {
+    parts.push(
+      table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
+        p.sinks.map((s) => [s.name, s.state, s.target, format.whole(s.delivered), format.whole(s.rejected), format.whole(s.dropped), format.whole(s.queued), s.last_error || format.number(null)]),
+        p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
+    );
+  }
+  if (p.listeners.length > 0) {
+    parts.push(
+      table("Listeners", ["protocol", "address", "received", "connections", "lost"],
+        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.connections), format.whole(l.lost)]),
+        p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
+    );
+  }
+  patchChildren(root, parts);
+}
+
+function group(title, ...entries) {
+  const list = el("dl", {});
+  for (const [name, value, note] of entries) {
+    list.append(el("dt", {}, name), el("dd", {}, el("span", {}, value), ...(note ? [el("small", {}, note)] : [])));
+  }
+  return el("section", { class: "group" }, el("h2", {}, title), list);
+}
+
+function table(title, headings, rows, severities) {
+  return el(
+    "section",
+    { class: "group wide" },
+    el("h2", {}, title),
+    el("div", { class: "scroll" },
+      el("table", {},
+        el("thead", {}, el("tr", {}, ...headings.map((text) => el("th", { scope: "col" }, text)))),
+        el("tbody", {}, ...rows.map((cells, i) => el("tr", { "data-severity": severities[i] }, ...cells.map((text) => el("td", {}, text))))))),
+  );
+}

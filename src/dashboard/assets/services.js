@@ -1,0 +1,226 @@
+// The list of services: one row each, kept and updated in place. The server's
+// order (worst first) is the default; a column's heading sorts by that column.
+
+import * as format from "./format.js";
+import { el, icon, setAttribute, setText, show, sparkline } from "./dom.js";
+import { href } from "./route.js";
+
+const WORDS = { ok: "ok", warn: "warn", bad: "bad" };
+
+/** While the pointer moves over the rows they keep their places: nobody wants to miss a click. */
+const HOLD_MS = 1_500;
+
+/** The least upper end of the errors' sparkline: 2 %. */
+const ERRORS_SCALE = 0.02;
+
+const COLUMNS = [
+  { key: "severity", title: "State", hint: "worst first" },
+  { key: "service", title: "Service", ascending: true },
+  { key: "why", title: "Why" },
+  { key: "rate", title: "Rate", number: format.rate },
+  { spark: "rate", title: "15 min" },
+  { key: "p50", title: "p50", number: format.duration },
+  { key: "p95", title: "p95", number: format.duration },
+  { key: "p99", title: "p99", number: format.duration },
+  { spark: "p95", title: "p95, 15 min" },
+  { key: "errors", title: "Errors", number: format.ratio },
+  { spark: "errors", title: "15 min" },
+];
+
+/** Builds the table into `root`; returns `update(services, options)`. */
+export function serviceTable(root) {
+  const rows = new Map();
+  let latest = { services: [], filter: "", now: 0 };
+  let sort = { key: "severity", ascending: false };
+  let pointerMoved = -Infinity;
+  let held = null;
+
+  const body = el("tbody", { role: "rowgroup" });
+  const headings = COLUMNS.map((column) => heading(column, () => sortBy(column)));
+  const table = el(
+    "table",
+    { class: "grid", role: "table", "aria-label": "Services" },
+    el("colgroup", {}, ...COLUMNS.map((column) => el("col", { class: `col-${column.key ?? `spark-${column.spark}`}` }))),
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...headings.map(({ node }) => node))),
+    body,
+  );
+  const nothing = el("p", { class: "nothing" });
+  show(nothing, false);
+  root.append(table, nothing);
+
+  body.addEventListener("click", openRow);
+  body.addEventListener("pointermove", () => (pointerMoved = performance.now()));
+
+  function sortBy(column) {
+    if (sort.key !== column.key) sort = { key: column.key, ascending: column.ascending ?? false };
+    else if (column.key !== "severity") sort = { key: column.key, ascending: !sort.ascending };
+    pointerMoved = -Infinity;
+    render();
+  }
+
+  function render() {
+    const { services, filter, now } = latest;
+    const shown = ordered(services.filter((service) => matches(service, filter)), sort);
+    headings.forEach(({ mark }) => mark(sort));
+    setAttribute(table, "data-rules", new Set(services.map(({ rule }) => rule)).size > 1 ? "many" : "one");
+
+    const kept = new Set();
+    for (const service of shown) {
+      const key = JSON.stringify([service.rule, service.service]);
+      kept.add(key);
+      if (!rows.has(key)) rows.set(key, createRow(service));
+      rows.get(key).update(service, now);
+    }
+    for (const [key, row] of rows) {
+      if (kept.has(key)) continue;
+      row.node.remove();
+      rows.delete(key);
+    }
+    place(shown.map((service) => rows.get(JSON.stringify([service.rule, service.service])).node));
+
+    show(table, shown.length > 0);
+    show(nothing, shown.length === 0 && services.length > 0);
+    setText(nothing, `None of ${services.length} services matches “${filter}”.`);
+  }
+
+  function place(nodes) {
+    clearTimeout(held);
+    const wait = HOLD_MS - (performance.now() - pointerMoved);
+    if (wait > 0) {
+      for (const node of nodes) if (!node.isConnected) body.append(node);
+      held = setTimeout(render, wait);
+      return;
+    }
+    // Moving a node takes the focus from it, so hand it back.
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
+    nodes.forEach((node, i) => {
+      if (body.children[i] !== node) body.insertBefore(node, body.children[i] ?? null);
+    });
+    if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
+  }
+
+  return {
+    update(services, filter, now) {
+      latest = { services, filter, now };
+      render();
+    },
+  };
+}
+
+/** True where the service's name, rule or trouble contains the text. */
+export function matches(service, filter) {
+  if (filter === "") return true;
+  const text = `${service.service} ${service.rule} ${service.why} ${service.severity}`.toLowerCase();
+  return filter.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+/** A click anywhere on a row follows the row's link, unless text is being selected. */
+export function openRow(event) {
+  const row = event.target.closest("tr");
+  if (!row || event.target.closest("a") || String(getSelection())) return;
+  location.hash = row.querySelector("a").getAttribute("href");
+}
+
+/**
+ * The measure a service's `why` speaks of, so that its number can be marked.
+ * Free text: where it names none, none is marked.
+ */
+export function culprit(service) {
+  return service.severity === "ok" ? null : (/\b(errors|p50|p95|p99|rate)\b/.exec(service.why)?.[1] ?? null);
+}
+
+/**
+ * How long a service has been without a new window, in seconds, once that is
+ * longer than its windows and their closing explain; else null.
+ */
+export function silence(service, now) {
+  const behind = now - (service.time + service.window);
+  return behind > 2 * service.window + 30 ? behind : null;
+}
+
+function heading(column, onSort) {
+  const sortable = column.key && column.key !== "why";
+  const numeric = column.number ? " number" : "";
+  if (!sortable) {
+    const node = el("th", { role: "columnheader", scope: "col", class: `cell-${column.key ?? `spark spark-of-${column.spark}`}` }, column.title);
+    return { node, mark() {} };
+  }
+  const button = el("button", { type: "button", title: column.hint ? `Sort: ${column.hint}` : `Sort by ${column.title}` }, column.title);
+  const node = el("th", { role: "columnheader", scope: "col", class: `cell-${column.key}${numeric}` }, button);
+  button.addEventListener("click", onSort);
+  return {
+    node,
+    mark(sort) {
+      setAttribute(node, "aria-sort", sort.key === column.key ? (sort.ascending ? "ascending" : "descending") : null);
+    },
+  };
+}
+
+function createRow(service) {
+  const state = icon(service.severity);
+  const word = el("span", { class: "word" });
+  const link = el("a", { class: "row-link", href: href("service", service.rule, service.service) }, service.service);
+  const why = el("td", { role: "cell", class: "cell-why", "data-field": "why" });
+  const cells = [];
+  const sparks = [];
+
+  const node = el(
+    "tr",
+    { role: "row", "data-service": service.service, "data-rule": service.rule },
+    el("td", { role: "cell", class: "cell-severity", "data-field": "severity" }, state.node, word),
+    el("th", { role: "rowheader", scope: "row", class: "cell-service", "data-field": "service" }, link, el("span", { class: "rule" }, service.rule)),
+    why,
+  );
+  for (const column of COLUMNS) {
+    if (column.number) {
+      const cell = el("td", { role: "cell", class: `cell-${column.key} number`, "data-field": column.key, "data-title": column.title });
+      cells.push({ cell, column });
+      node.append(cell);
+    } else if (column.spark) {
+      const spark = sparkline(column.spark, `${column.spark}, last 15 minutes`);
+      sparks.push({ spark, measure: column.spark });
+      node.append(el("td", { role: "cell", class: `cell-spark spark-of-${column.spark}` }, spark.node));
+    }
+  }
+
+  let drawn = null;
+  let drawnQuiet = null;
+  return {
+    node,
+    update(next, now) {
+      // Most calls bring the same service again, only later.
+      const quiet = silence(next, now);
+      if (next === drawn && quiet === drawnQuiet) return;
+      const fresh = next !== drawn;
+      drawn = next;
+      drawnQuiet = quiet;
+      const reason = quiet === null ? next.why : [next.why, `no data for ${format.age(quiet)}`].filter(Boolean).join("; ");
+      setAttribute(node, "data-severity", next.severity);
+      setAttribute(node, "data-quiet", quiet === null ? null : "");
+      state.set(next.severity);
+      setText(word, WORDS[next.severity]);
+      setText(why, reason);
+      setAttribute(why, "title", reason || null);
+      if (!fresh) return;
+      const marked = culprit(next);
+      for (const { cell, column } of cells) {
+        setText(cell, column.number(next[column.key]));
+        setAttribute(cell, "data-culprit", marked === column.key ? "" : null);
+      }
+      for (const { spark, measure } of sparks) {
+        spark.update(next.spark[measure], measure === "errors" ? ERRORS_SCALE : 0);
+      }
+    },
+  };
+}
+
+function ordered(services, sort) {
+  if (sort.key === "severity") return services;
+  const direction = sort.ascending ? 1 : -1;
+  const missing = (value) => value === null || value === undefined;
+  return [...services].sort((a, b) => {
+    const [x, y] = [a[sort.key], b[sort.key]];
+    if (missing(x) || missing(y)) return missing(x) - missing(y);
+    return direction * (typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y);
+  });
+}

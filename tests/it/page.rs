@@ -1,0 +1,440 @@
+//! The page as a person meets it: real Chromium looks at `weir demo`, and clicks
+//! and types. What is asked of the browser is what can be seen or read in it.
+
+use crate::support::http;
+use crate::support::process::Process;
+use crate::support::{Demo, RUNTIME, ports, program, require, wait_for};
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::time::Duration;
+
+/// From the demo's first line to the first window's values on the page.
+const FIRST_VALUES: Duration = Duration::from_secs(60);
+/// The demo's incident comes and is told within this.
+const INCIDENT: Duration = Duration::from_secs(60);
+/// For what the page does by itself or at a key: an answer of the server, a frame.
+const SOON: Duration = Duration::from_secs(20);
+
+const DESKTOP: (u32, u32) = (1280, 800);
+const PHONE: (u32, u32) = (360, 740);
+
+#[test]
+fn ten_services_appear_move_and_the_troubled_one_comes_first() {
+    let Some((_demo, page)) = open(DESKTOP) else {
+        return;
+    };
+    page.wait_for_ten_services();
+    assert_eq!(page.attribute("#connection", "data-state"), "live");
+    for service in page.services() {
+        let row = format!("tr[data-service='{service}']");
+        let field = |name: &str| page.text(&format!("{row} [data-field='{name}']"));
+        assert!(
+            field("rate").ends_with("/s"),
+            "{service}: {}",
+            field("rate")
+        );
+        for latency in ["p50", "p95", "p99"] {
+            let text = field(latency);
+            assert!(
+                is_number_with(&text, &["ms", "s"]) || text == "–",
+                "{service} {latency}: {text}"
+            );
+        }
+        let errors = field("errors");
+        assert!(
+            is_number_with(&errors, &["%"]) || errors == "–",
+            "{service}: {errors}"
+        );
+        let lines = page.ask(&format!("return [...document.querySelectorAll(\"{row} .spark .line\")].filter(line => line.getAttribute('d')).length"));
+        assert_eq!(lines, json!(3), "{service} has its sparklines");
+    }
+
+    // A reload would take this mark away.
+    page.ask("window.stillTheSamePage = true");
+    let before = page.text("#services tbody");
+    wait_for("values to change by themselves", SOON, || {
+        let now = page.text("#services tbody");
+        (now != before).then_some(()).ok_or(now)
+    });
+    assert_eq!(
+        page.ask("return window.stillTheSamePage === true"),
+        json!(true)
+    );
+
+    wait_for("a troubled service on top, with a reason", INCIDENT, || {
+        let severity = page.attribute("#services tbody tr", "data-severity");
+        let why = page.text("#services tbody tr [data-field='why']");
+        let word = page.text("#services tbody tr [data-field='severity']");
+        let told = (severity == "warn" || severity == "bad") && word == severity && !why.is_empty();
+        told.then_some(())
+            .ok_or(format!("the first row says {word:?}, {why:?}"))
+    });
+    page.assert_quiet_console();
+}
+
+#[test]
+fn the_pipeline_is_always_in_sight_and_opens_to_its_details() {
+    let Some((_demo, page)) = open(DESKTOP) else {
+        return;
+    };
+    wait_for("lines per second above 0", FIRST_VALUES, || {
+        let text = page.text("#pipeline [data-field='lines']");
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        digits
+            .parse::<u64>()
+            .is_ok_and(|n| n > 0)
+            .then_some(())
+            .ok_or(text)
+    });
+    for field in [
+        "received",
+        "parsed",
+        "rejected",
+        "late",
+        "lost",
+        "queue",
+        "sink-state",
+    ] {
+        assert_ne!(
+            page.text(&format!("#pipeline [data-field='{field}']")),
+            "",
+            "{field}"
+        );
+    }
+    page.wait_for_ten_services();
+    page.ask("scrollTo(0, document.documentElement.scrollHeight)");
+    assert!(page.shows("#pipeline"));
+    let top = page.ask("return document.querySelector('#pipeline').getBoundingClientRect().top");
+    assert!(
+        top.as_f64().is_some_and(|top| (0.0..200.0).contains(&top)),
+        "scrolled to {top}"
+    );
+
+    page.click("#pipeline");
+    assert!(
+        page.text("#pipeline-details").contains("127.0.0.1:"),
+        "it names its listeners"
+    );
+    page.press(Key::Escape);
+    assert!(!page.shows("#pipeline-details"));
+    page.assert_quiet_console();
+}
+
+#[test]
+fn a_click_opens_a_service_over_time_and_escape_goes_back() {
+    let Some((_demo, page)) = open(DESKTOP) else {
+        return;
+    };
+    page.wait_for_ten_services();
+    let service = page.services().remove(0);
+    page.click(&format!("tr[data-service='{service}'] [data-field='rate']"));
+    page.wait_for_charts(&service);
+    assert!(
+        page.address().contains(&format!("/{service}")),
+        "{}",
+        page.address()
+    );
+
+    page.click("[data-range='1h']");
+    wait_for("the address to keep the range", SOON, || {
+        let address = page.address();
+        address.ends_with("range=1h").then_some(()).ok_or(address)
+    });
+    page.reload();
+    page.wait_for_charts(&service);
+    assert_eq!(page.attribute("[data-range='1h']", "aria-current"), "true");
+
+    page.press(Key::Escape);
+    page.wait_for_ten_services();
+    assert!(!page.shows("[data-chart]"));
+    page.assert_quiet_console();
+}
+
+#[test]
+fn the_keyboard_reaches_everything() {
+    let Some((_demo, page)) = open(DESKTOP) else {
+        return;
+    };
+    page.wait_for_ten_services();
+
+    page.type_text("j");
+    let first = page.focused_service();
+    page.type_text("j");
+    assert_ne!(page.focused_service(), first);
+    page.type_text("k");
+    let chosen = page.focused_service();
+    page.press(Key::Enter);
+    page.wait_for_charts(&chosen);
+    page.press(Key::Escape);
+    page.wait_for_ten_services();
+    wait_for("the focus to be where it was", SOON, || {
+        let focused = page.focused_service();
+        (focused == chosen).then_some(()).ok_or(focused)
+    });
+
+    page.type_text("/");
+    page.type_text(&chosen);
+    wait_for("the filter to leave what it names", SOON, || {
+        let services = page.services();
+        let all_match = services.iter().all(|service| service.contains(&chosen));
+        (all_match && !services.is_empty())
+            .then_some(())
+            .ok_or(services.join(", "))
+    });
+    page.press(Key::Escape);
+    page.wait_for_ten_services();
+    page.assert_quiet_console();
+}
+
+#[test]
+fn a_phone_shows_it_all_without_scrolling_sideways() {
+    let Some((_demo, page)) = open(PHONE) else {
+        return;
+    };
+    page.wait_for_ten_services();
+    page.assert_fits("the list");
+    let service = page.services().remove(0);
+    let row = format!("tr[data-service='{service}']");
+    for field in ["rate", "p95", "errors"] {
+        assert!(
+            page.shows(&format!("{row} [data-field='{field}']")),
+            "{field}"
+        );
+    }
+    assert!(page.shows("#pipeline [data-field='lines']"));
+
+    page.click(&row);
+    page.wait_for_charts(&service);
+    page.assert_fits("one service");
+    page.click("#pipeline");
+    assert!(page.shows("#pipeline-details"));
+    page.assert_fits("the pipeline's details");
+    page.assert_quiet_console();
+}
+
+/// A running demo and a browser that looks at it; `None` where the programs are missing.
+fn open(screen: (u32, u32)) -> Option<(Demo, Page)> {
+    if !require(&["chromium", "chromedriver"]) {
+        return None;
+    }
+    let demo = Demo::start();
+    let page = Page::open(&format!("{}/", demo.url()), screen);
+    Some((demo, page))
+}
+
+/// Whether the text is a number and one of these units: `18 ms`, `<0.1 %`.
+fn is_number_with(text: &str, units: &[&str]) -> bool {
+    text.split_once('\u{a0}').is_some_and(|(number, unit)| {
+        number.trim_start_matches('<').parse::<f64>().is_ok() && units.contains(&unit)
+    })
+}
+
+/// One browser with one page. Ends with the test, the browser before its driver:
+/// a killed driver would leave the browser behind.
+struct Page {
+    client: Option<Client>,
+    session: String,
+    _driver: Process,
+}
+
+impl Page {
+    fn open(url: &str, (width, height): (u32, u32)) -> Page {
+        let port = ports::free();
+        let driver = Process::spawn(
+            "chromedriver",
+            Command::new(program("chromedriver")).arg(format!("--port={port}")),
+        );
+        let base = format!("http://127.0.0.1:{port}");
+        wait_for("chromedriver to be ready", SOON, || {
+            let status = http::get_json(&format!("{base}/status"))?;
+            let ready = status["value"]["ready"] == json!(true);
+            ready.then_some(()).ok_or(status.to_string())
+        });
+
+        let capabilities = json!({
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": {
+                "binary": program("chromium"),
+                "args": [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                    "--no-first-run", "--disable-background-networking",
+                    "--disable-component-update", "--disable-sync", "--disable-quic",
+                ],
+                // A window cannot be made as narrow as a phone; its screen can.
+                "mobileEmulation": {
+                    "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1.0, "touch": false },
+                },
+            },
+        });
+        let Value::Object(capabilities) = capabilities else {
+            unreachable!("an object was written above");
+        };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client = RUNTIME
+            .block_on(builder.capabilities(capabilities).connect(&base))
+            .unwrap_or_else(|e| panic!("chromedriver opens no browser: {e}"));
+        let id = RUNTIME.block_on(client.session_id()).expect("a session");
+        let page = Page {
+            client: Some(client),
+            session: format!("{base}/session/{}", id.expect("the session's id")),
+            _driver: driver,
+        };
+        RUNTIME
+            .block_on(page.client().goto(url))
+            .unwrap_or_else(|e| panic!("the browser cannot open {url}: {e}"));
+        page
+    }
+
+    fn wait_for_ten_services(&self) {
+        wait_for("ten services with a rate", FIRST_VALUES, || {
+            let services = self.services();
+            let rates = self.ask(
+                "return [...document.querySelectorAll('tr[data-service] [data-field=rate]')]
+                   .filter(cell => /^<?[0-9.]/.test(cell.innerText)).length",
+            );
+            let all = services.len() == 10 && rates == json!(10);
+            all.then_some(())
+                .ok_or(format!("{rates} rates, services {services:?}"))
+        });
+    }
+
+    /// The service's name, and three charts on which something is drawn.
+    fn wait_for_charts(&self, service: &str) {
+        wait_for("three charts with lines", SOON, || {
+            let heading = self.ask("return document.querySelector('h1')?.innerText ?? ''");
+            // Lines are coloured; axes, grid and labels are grey.
+            let drawn = self.ask(
+                "return [...document.querySelectorAll('[data-chart]')].map(chart => {
+                   const canvas = chart.querySelector('canvas');
+                   const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+                   let coloured = 0;
+                   for (let i = 0; i < pixels.length; i += 4) {
+                     const [red, green, blue, alpha] = pixels.subarray(i, i + 4);
+                     if (alpha > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) coloured += 1;
+                   }
+                   const value = chart.querySelector('.legend .value').innerText;
+                   return [chart.dataset.chart, coloured > 100, /[0-9]/.test(value)];
+                 })",
+            );
+            let wanted = ["rate", "latency", "errors"].map(|name| json!([name, true, true]));
+            let all = heading == json!(service) && drawn == json!(wanted);
+            all.then_some(())
+                .ok_or(format!("heading {heading}, charts {drawn}"))
+        });
+    }
+
+    /// The services whose rows are seen, from the top.
+    fn services(&self) -> Vec<String> {
+        let names = self.ask(
+            "return [...document.querySelectorAll('tr[data-service]')]
+               .filter(row => row.checkVisibility()).map(row => row.dataset.service)",
+        );
+        serde_json::from_value(names).expect("names")
+    }
+
+    fn focused_service(&self) -> String {
+        let name = self.ask("return document.activeElement.closest('tr')?.dataset.service ?? ''");
+        name.as_str().expect("a name").to_owned()
+    }
+
+    fn text(&self, selector: &str) -> String {
+        let text = self.ask(&format!(
+            "return document.querySelector(\"{selector}\")?.innerText ?? ''"
+        ));
+        text.as_str().expect("text").trim().to_owned()
+    }
+
+    fn attribute(&self, selector: &str, name: &str) -> String {
+        let value = self.ask(&format!(
+            "return document.querySelector(\"{selector}\")?.getAttribute('{name}') ?? ''"
+        ));
+        value.as_str().expect("text").to_owned()
+    }
+
+    fn shows(&self, selector: &str) -> bool {
+        self.ask(&format!(
+            "return document.querySelector(\"{selector}\")?.checkVisibility() ?? false"
+        )) == json!(true)
+    }
+
+    fn assert_fits(&self, what: &str) {
+        let widths = self.ask("return [document.documentElement.scrollWidth, innerWidth]");
+        assert_eq!(widths[0], widths[1], "{what} is wider than the screen");
+        assert_eq!(widths[1], json!(PHONE.0), "{what}");
+    }
+
+    /// Nothing was logged as an error since the last look: no exception, no
+    /// missing file, nothing that the content security policy refused.
+    fn assert_quiet_console(&self) {
+        let answer = http::post(
+            &format!("{}/se/log", self.session),
+            &json!({ "type": "browser" }),
+        )
+        .expect("the browser's log");
+        let log: Value = serde_json::from_str(&answer.body).expect("JSON");
+        let entries = log["value"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no log: {log}"));
+        let errors: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE")
+            .collect();
+        assert!(errors.is_empty(), "the browser's console: {errors:#?}");
+    }
+
+    fn click(&self, selector: &str) {
+        RUNTIME
+            .block_on(async {
+                self.client()
+                    .find(Locator::Css(selector))
+                    .await?
+                    .click()
+                    .await
+            })
+            .unwrap_or_else(|e| panic!("cannot click {selector}: {e}"));
+    }
+
+    fn press(&self, key: Key) {
+        self.type_text(&char::from(key).to_string());
+    }
+
+    /// Types into whatever has the focus, as a keyboard does.
+    fn type_text(&self, text: &str) {
+        RUNTIME
+            .block_on(async { self.client().active_element().await?.send_keys(text).await })
+            .unwrap_or_else(|e| panic!("cannot type {text:?}: {e}"));
+    }
+
+    fn reload(&self) {
+        RUNTIME.block_on(self.client().refresh()).expect("a reload");
+    }
+
+    fn address(&self) -> String {
+        self.ask("return location.href")
+            .as_str()
+            .expect("text")
+            .to_owned()
+    }
+
+    fn ask(&self, script: &str) -> Value {
+        RUNTIME
+            .block_on(self.client().execute(script, vec![]))
+            .unwrap_or_else(|e| panic!("the page cannot run {script}: {e}"))
+    }
+
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("open until dropped")
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            // Fails only where the browser is gone already.
+            let _ = RUNTIME.block_on(client.close());
+        }
+    }
+}
