@@ -10,5 +10,7 @@
 
 pub mod clock;
 pub mod haproxy;
+pub mod input;
 pub mod metric;
+pub mod syslog;
 pub mod time;
