@@ -88,13 +88,28 @@ impl Dates {
 }
 
 fn start(prefix: &Prefix) -> Option<DateTime> {
-    let [d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':', h1, h2, b':', minute] = *prefix
+    let [
+        d1,
+        d2,
+        b'/',
+        m1,
+        m2,
+        m3,
+        b'/',
+        y1,
+        y2,
+        y3,
+        y4,
+        b':',
+        h1,
+        h2,
+        b':',
+        minute,
+    ] = *prefix
     else {
         return None;
     };
-    let month = MONTHS
-        .iter()
-        .position(|month| **month == [m1, m2, m3])?;
+    let month = MONTHS.iter().position(|month| **month == [m1, m2, m3])?;
     let two = |tens, ones| Some(digit(tens)? * 10 + digit(ones)?);
     DateTime::new(
         (two(y1, y2)? * 100 + two(y3, y4)?) as i16,
@@ -122,25 +137,65 @@ mod tests {
     fn read(zone: &str, date: &str) -> Option<String> {
         let mut dates = Dates::new(TimeZone::get(zone).unwrap());
         let first = dates.read(date.as_bytes());
-        assert_eq!(dates.read(date.as_bytes()), first, "the second time, {date}");
+        assert_eq!(
+            dates.read(date.as_bytes()),
+            first,
+            "the second time, {date}"
+        );
         first.map(|time| time.to_string())
     }
 
     #[test]
     fn dates_are_local_times_of_the_zone() {
         for (zone, date, expected) in [
-            ("UTC", "21/Nov/2026:04:55:14.120", "2026-11-21T04:55:14.120Z"),
-            ("UTC", "29/Feb/2024:23:59:59.999", "2024-02-29T23:59:59.999Z"),
+            (
+                "UTC",
+                "21/Nov/2026:04:55:14.120",
+                "2026-11-21T04:55:14.120Z",
+            ),
+            (
+                "UTC",
+                "29/Feb/2024:23:59:59.999",
+                "2024-02-29T23:59:59.999Z",
+            ),
             ("UTC", "09/Aug/2004:20:26:09", "2004-08-09T20:26:09.000Z"),
-            ("Europe/Stockholm", "21/Nov/2026:04:55:14.120", "2026-11-21T03:55:14.120Z"),
+            (
+                "Europe/Stockholm",
+                "21/Nov/2026:04:55:14.120",
+                "2026-11-21T03:55:14.120Z",
+            ),
             // Twice there: the first. Not there: as if the clocks had not changed.
-            ("Europe/Stockholm", "25/Oct/2026:02:30:00.000", "2026-10-25T00:30:00.000Z"),
-            ("Europe/Stockholm", "29/Mar/2026:02:30:00.000", "2026-03-29T01:30:00.000Z"),
+            (
+                "Europe/Stockholm",
+                "25/Oct/2026:02:30:00.000",
+                "2026-10-25T00:30:00.000Z",
+            ),
+            (
+                "Europe/Stockholm",
+                "29/Mar/2026:02:30:00.000",
+                "2026-03-29T01:30:00.000Z",
+            ),
             // Clocks that changed at one minute past midnight.
-            ("America/St_Johns", "04/Nov/2007:00:00:30.000", "2007-11-04T02:30:30.000Z"),
-            ("America/St_Johns", "04/Nov/2007:00:01:30.000", "2007-11-04T03:31:30.000Z"),
-            ("America/St_Johns", "11/Mar/2007:00:00:30.000", "2007-03-11T03:30:30.000Z"),
-            ("America/St_Johns", "11/Mar/2007:01:01:30.000", "2007-03-11T03:31:30.000Z"),
+            (
+                "America/St_Johns",
+                "04/Nov/2007:00:00:30.000",
+                "2007-11-04T02:30:30.000Z",
+            ),
+            (
+                "America/St_Johns",
+                "04/Nov/2007:00:01:30.000",
+                "2007-11-04T03:31:30.000Z",
+            ),
+            (
+                "America/St_Johns",
+                "11/Mar/2007:00:00:30.000",
+                "2007-03-11T03:30:30.000Z",
+            ),
+            (
+                "America/St_Johns",
+                "11/Mar/2007:01:01:30.000",
+                "2007-03-11T03:31:30.000Z",
+            ),
         ] {
             assert_eq!(read(zone, date).as_deref(), Some(expected), "{zone} {date}");
         }

@@ -153,11 +153,9 @@ pub(super) fn digits(bytes: &[u8]) -> Option<(i64, usize)> {
         .take(19)
         .take_while(|byte| byte.is_ascii_digit())
         .count();
-    let value = bytes[..length]
-        .iter()
-        .fold(0, |value: i64, &digit| {
-            value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'))
-        });
+    let value = bytes[..length].iter().fold(0, |value: i64, &digit| {
+        value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'))
+    });
     (1..=18).contains(&length).then_some((value, length))
 }
 

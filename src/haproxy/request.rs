@@ -172,22 +172,82 @@ mod tests {
     fn captures_and_request_are_found_from_the_right() {
         for (line, headers, answers, request, complete) in [
             (r#" "GET / HTTP/1.1""#, "-", "-", "GET / HTTP/1.1", true),
-            (r#" {a|b} {c} "GET / HTTP/1.1""#, "a|b", "c", "GET / HTTP/1.1", true),
+            (
+                r#" {a|b} {c} "GET / HTTP/1.1""#,
+                "a|b",
+                "c",
+                "GET / HTTP/1.1",
+                true,
+            ),
             (r#" {} {} "GET / HTTP/1.1""#, "", "", "GET / HTTP/1.1", true),
             // One block: the request's, unless its separator is still there.
             (r#" {a} "GET / HTTP/1.1""#, "a", "-", "GET / HTTP/1.1", true),
-            (r#" {a}  "GET / HTTP/1.1""#, "a", "-", "GET / HTTP/1.1", true),
-            (r#"  {a} "GET / HTTP/1.1""#, "-", "a", "GET / HTTP/1.1", true),
+            (
+                r#" {a}  "GET / HTTP/1.1""#,
+                "a",
+                "-",
+                "GET / HTTP/1.1",
+                true,
+            ),
+            (
+                r#"  {a} "GET / HTTP/1.1""#,
+                "-",
+                "a",
+                "GET / HTTP/1.1",
+                true,
+            ),
             (r#"   "GET / HTTP/1.1""#, "-", "-", "GET / HTTP/1.1", true),
             // Delimiters inside values.
-            (r#" {x "y" z} {"} "GET / HTTP/1.1""#, r#"x \"y\" z"#, r#"\""#, "GET / HTTP/1.1", true),
-            (r#" {{"a": {}}} "GET / HTTP/1.1""#, r#"{\"a\": {}}"#, "-", "GET / HTTP/1.1", true),
-            (r#" {a} "b} {c} "GET / HTTP/1.1""#, r#"a} \"b"#, "c", "GET / HTTP/1.1", true),
-            (r#" {a} {b} {c} "GET / HTTP/1.1""#, "a} {b", "c", "GET / HTTP/1.1", true),
-            (r#" {a} "GET /{b}|c HTTP/1.1""#, "a", "-", "GET /{b}|c HTTP/1.1", true),
+            (
+                r#" {x "y" z} {"} "GET / HTTP/1.1""#,
+                r#"x \"y\" z"#,
+                r#"\""#,
+                "GET / HTTP/1.1",
+                true,
+            ),
+            (
+                r#" {{"a": {}}} "GET / HTTP/1.1""#,
+                r#"{\"a\": {}}"#,
+                "-",
+                "GET / HTTP/1.1",
+                true,
+            ),
+            (
+                r#" {a} "b} {c} "GET / HTTP/1.1""#,
+                r#"a} \"b"#,
+                "c",
+                "GET / HTTP/1.1",
+                true,
+            ),
+            (
+                r#" {a} {b} {c} "GET / HTTP/1.1""#,
+                "a} {b",
+                "c",
+                "GET / HTTP/1.1",
+                true,
+            ),
+            (
+                r#" {a} "GET /{b}|c HTTP/1.1""#,
+                "a",
+                "-",
+                "GET /{b}|c HTTP/1.1",
+                true,
+            ),
             // Quotes inside the request, and fields behind it.
-            (r#" {a} "GET /"b" HTTP/1.1""#, "a", "-", r#"GET /\"b\" HTTP/1.1"#, true),
-            (r#" {a} "GET / HTTP/1.1" TLSv1.3 k:"v""#, "a", "-", "GET / HTTP/1.1", true),
+            (
+                r#" {a} "GET /"b" HTTP/1.1""#,
+                "a",
+                "-",
+                r#"GET /\"b\" HTTP/1.1"#,
+                true,
+            ),
+            (
+                r#" {a} "GET / HTTP/1.1" TLSv1.3 k:"v""#,
+                "a",
+                "-",
+                "GET / HTTP/1.1",
+                true,
+            ),
             (r#" "GET / HTTP/1.1"xyz"#, "-", "-", "GET / HTTP/1.1", true),
             (r#" "" x"#, "-", "-", "", true),
             // Cut off.
@@ -208,7 +268,13 @@ mod tests {
 
     #[test]
     fn a_line_that_ends_before_its_request_is_not_read() {
-        for (line, left) in [("", 0), ("  ", 0), (" {a|b", 4), (" {a} {b}", 7), (" GET", 3)] {
+        for (line, left) in [
+            ("", 0),
+            ("  ", 0),
+            (" {a|b", 4),
+            (" {a} {b}", 7),
+            (" GET", 3),
+        ] {
             let expected = nom::Err::Error(Stuck {
                 field: Field::Request,
                 left,
@@ -220,12 +286,40 @@ mod tests {
     #[test]
     fn requests_split_into_method_path_query_and_version() {
         for (request, complete, method, path, query, version) in [
-            ("GET /a/b?c=d HTTP/1.1", true, "GET", "/a/b", "c=d", "HTTP/1.1"),
+            (
+                "GET /a/b?c=d HTTP/1.1",
+                true,
+                "GET",
+                "/a/b",
+                "c=d",
+                "HTTP/1.1",
+            ),
             ("GET /a? HTTP/2", true, "GET", "/a", "", "HTTP/2"),
-            ("GET https://x.example/a?b?c HTTP/2.0", true, "GET", "https://x.example/a", "b?c", "HTTP/2.0"),
+            (
+                "GET https://x.example/a?b?c HTTP/2.0",
+                true,
+                "GET",
+                "https://x.example/a",
+                "b?c",
+                "HTTP/2.0",
+            ),
             ("OPTIONS * HTTP/1.1", true, "OPTIONS", "*", "-", "HTTP/1.1"),
-            ("CONNECT x.example:443 HTTP/1.1", true, "CONNECT", "x.example:443", "-", "HTTP/1.1"),
-            ("GET /a b c HTTP/1.1", true, "GET", "/a b c", "-", "HTTP/1.1"),
+            (
+                "CONNECT x.example:443 HTTP/1.1",
+                true,
+                "CONNECT",
+                "x.example:443",
+                "-",
+                "HTTP/1.1",
+            ),
+            (
+                "GET /a b c HTTP/1.1",
+                true,
+                "GET",
+                "/a b c",
+                "-",
+                "HTTP/1.1",
+            ),
             ("GET  HTTP/1.1", true, "GET", "-", "-", "HTTP/1.1"),
             ("GET HTTP/1.1", true, "GET", "-", "-", "HTTP/1.1"),
             ("GET ?a HTTP/1.1", true, "GET", "", "a", "HTTP/1.1"),
@@ -240,7 +334,12 @@ mod tests {
             (" /a HTTP/1.1", true, "-", "-", "-", "-"),
         ] {
             let line = RequestLine::split(request.as_bytes(), complete);
-            let found = (show(line.method), show(line.path), show(line.query), show(line.http_version));
+            let found = (
+                show(line.method),
+                show(line.path),
+                show(line.query),
+                show(line.http_version),
+            );
             let expected = (method.into(), path.into(), query.into(), version.into());
             assert_eq!(found, expected, "{request:?}");
         }

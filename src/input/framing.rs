@@ -1,8 +1,8 @@
 //! Cuts bytes into frames: one frame is one syslog message.
 //!
-//! A stream's bytes come in as they were read, frames go out as positions in them.
-//! No socket, no copy and no allocation per frame; what a frame says is not looked at
-//! beyond its first bytes.
+//! A stream's bytes come in as they were read, frames go out as positions in them. No
+//! socket, no copy, and no allocation per frame once the caller's list has grown, since
+//! every line passes here; what a frame says is not looked at beyond its first bytes.
 //!
 //! RFC 6587 knows two framings and rsyslog sends both, so each frame is told apart by
 //! its own start:
@@ -322,10 +322,7 @@ mod tests {
             ("1", &["1"]),
         ] {
             let bytes = stream.replace("\\n", "\n");
-            let expected: Vec<String> = expected
-                .iter()
-                .map(|frame| frame.to_string())
-                .collect();
+            let expected: Vec<String> = expected.iter().map(|frame| frame.to_string()).collect();
             let got = frames(100, &[bytes.as_bytes()]);
             assert_eq!(got, expected, "{stream:?}");
         }
@@ -338,7 +335,10 @@ mod tests {
             ("123456789\n<1>a\n", &["12345678~", "<1>a"]),
             ("123456789012345678901234567890\nab", &["12345678~", "ab"]),
             ("8 <1>456784 <2>b", &["<1>45678", "<2>b"]),
-            ("30 <1>4567890123456789012345678904 <2>b", &["<1>45678~", "<2>b"]),
+            (
+                "30 <1>4567890123456789012345678904 <2>b",
+                &["<1>45678~", "<2>b"],
+            ),
             ("123456789", &["12345678~"]),
             ("1234567890\0<2>b\n", &["12345678~", "<2>b"]),
             ("1234567\r\nab\n", &["1234567", "ab"]),
@@ -373,9 +373,8 @@ mod tests {
                 (bytes, Some(line.into_bytes()))
             }),
             // A line that begins like a count.
-            "[0-9]{1,9} ?[a-z]{1,10}".prop_map(|line| {
-                (format!("{line}\n").into_bytes(), Some(line.into_bytes()))
-            }),
+            "[0-9]{1,9} ?[a-z]{1,10}"
+                .prop_map(|line| { (format!("{line}\n").into_bytes(), Some(line.into_bytes())) }),
             "\r?\n".prop_map(|blank| (blank.into_bytes(), None)),
         ]
     }

@@ -1,11 +1,11 @@
 //! `syslog_loose` for headers with an unusual date.
 //!
-//! It answers what date and priority are there; host, tag and text are then read by
-//! [`rfc3164`], from where the date ends. Its own reading of those would lose text: it
-//! lifts a text's `[id a="b"]` out as structured data, takes a year behind the time for
-//! the host, and drops what it takes for a tag. It is called with a leap year, because
-//! 29 February in another year makes it give up on the whole header, and with a zone,
-//! because otherwise it asks the system for one.
+//! It answers whether there is a date and where it ends; host, tag and text are then
+//! read by [`rfc3164`]. Its own reading of those would lose text: it lifts a text's
+//! `[id a="b"]` out as structured data and takes a year behind the time for the host.
+//! It is called with a leap year, because 29 February in another year makes it give up
+//! on the whole header, and with a zone, because otherwise it asks the system for one.
+//! It never sees the priority: one over 191 would make it give up as well.
 
 use super::{Message, is_traffic, priority, rfc3164};
 use chrono::Utc;

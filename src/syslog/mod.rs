@@ -8,11 +8,11 @@
 //! 1. Our own, one pass over the bytes, for what HAProxy and rsyslog send: RFC 3164 with
 //!    and without a host name, rsyslog's `ForwardFormat`, `TraditionalForwardFormat` and
 //!    `SyslogProtocol23Format`, and RFC 5424. It allocates nothing, since every line goes
-//!    through it. See [`rfc3164`] and [`rfc5424`].
+//!    through it.
 //! 2. `syslog_loose` for unusual dates: a year before the time, a day of one digit, a
 //!    month in capitals, blanks before the date. It is ten to twenty times slower, and
-//!    only its reading of priority and date is used, because it takes the beginning of
-//!    some texts for something else (see [`loose`]).
+//!    only its reading of the date is used, because it takes the beginning of some texts
+//!    for something else.
 //! 3. What has no date has at most a priority and a tag; all the rest is text. So every
 //!    frame gives a message, and no byte of a text is lost.
 

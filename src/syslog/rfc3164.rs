@@ -121,8 +121,16 @@ impl<'a> Tag<'a> {
                 let pid = &pid[..pid.iter().position(|&byte| byte == b']')?];
                 let end = name + 1 + pid.len() + 1;
                 match word.get(end) {
-                    Some(b':') => Some(Tag { app, pid: Some(pid), length: end + 1 }),
-                    None => Some(Tag { app, pid: Some(pid), length: end }),
+                    Some(b':') => Some(Tag {
+                        app,
+                        pid: Some(pid),
+                        length: end + 1,
+                    }),
+                    None => Some(Tag {
+                        app,
+                        pid: Some(pid),
+                        length: end,
+                    }),
                     Some(_) => None,
                 }
             }

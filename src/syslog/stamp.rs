@@ -61,9 +61,7 @@ pub(super) fn rfc3339(bytes: &[u8]) -> Option<usize> {
     }
     match bytes[end..] {
         [b'Z', ..] => Some(end + 1),
-        [b'+' | b'-', h1, h2, b':', m1, m2, ..]
-            if two([h1, h2])? <= 23 && two([m1, m2])? <= 59 =>
-        {
+        [b'+' | b'-', h1, h2, b':', m1, m2, ..] if two([h1, h2])? <= 23 && two([m1, m2])? <= 59 => {
             Some(end + 6)
         }
         _ => None,
@@ -73,11 +71,7 @@ pub(super) fn rfc3339(bytes: &[u8]) -> Option<usize> {
 /// The time that a stamp of either kind says. See [`super::Message::time`].
 ///
 /// RFC 3164's may also have its year before the time, and a colon at its end.
-pub(super) fn resolve(
-    stamp: &[u8],
-    reference: Timestamp,
-    zone: &TimeZone,
-) -> Option<Timestamp> {
+pub(super) fn resolve(stamp: &[u8], reference: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if rfc3339(stamp) == Some(stamp.len()) {
         return resolve_rfc3339(stamp);
     }

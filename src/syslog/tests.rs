@@ -11,9 +11,8 @@ const CLIENT: &str = "192.0.2.7:40112 [21/Nov/2026:04:55:14.120] web~ api/api3 0
 fn read(frame: &[u8]) -> String {
     let message = Parser::new().parse(frame);
     let number = |value: Option<u8>| value.map_or("-".into(), |value| value.to_string());
-    let field = |value: Option<&[u8]>| {
-        value.map_or("-".into(), |value| value.escape_ascii().to_string())
-    };
+    let field =
+        |value: Option<&[u8]>| value.map_or("-".into(), |value| value.escape_ascii().to_string());
     format!(
         "{}.{} {} {} {} {} {} {}|{}",
         number(message.facility),
@@ -32,10 +31,19 @@ fn read(frame: &[u8]) -> String {
 fn usual_headers() {
     for (frame, expected) in [
         // HAProxy's own, without a host.
-        ("<134>Nov 21 04:55:14 haproxy[123]: hi", "16.6 Nov 21 04:55:14 - haproxy 123 - -|hi"),
-        ("<134>Nov  1 04:55:14 edge: hi", "16.6 Nov  1 04:55:14 - edge - - -|hi"),
+        (
+            "<134>Nov 21 04:55:14 haproxy[123]: hi",
+            "16.6 Nov 21 04:55:14 - haproxy 123 - -|hi",
+        ),
+        (
+            "<134>Nov  1 04:55:14 edge: hi",
+            "16.6 Nov  1 04:55:14 - edge - - -|hi",
+        ),
         // rsyslog's TraditionalForwardFormat and ForwardFormat.
-        ("<134>Nov 21 04:55:14 lb1 haproxy[123]: hi", "16.6 Nov 21 04:55:14 lb1 haproxy 123 - -|hi"),
+        (
+            "<134>Nov 21 04:55:14 lb1 haproxy[123]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 123 - -|hi",
+        ),
         (
             "<29>2026-11-21T04:55:14.120345+01:00 lb1 my-edge[7]: hi there",
             "3.5 2026-11-21T04:55:14.120345+01:00 lb1 my-edge 7 - -|hi there",
@@ -53,16 +61,37 @@ fn usual_headers() {
         ("<0>1 - - - - - [a]", "0.0 - - - - - [a]|"),
         ("<0>1 - - - - - [a b", "0.0 - - - - - -|[a b"),
         // Without a priority, as in files.
-        ("Nov 21 04:55:14 lb1 haproxy[123]: hi", "-.- Nov 21 04:55:14 lb1 haproxy 123 - -|hi"),
+        (
+            "Nov 21 04:55:14 lb1 haproxy[123]: hi",
+            "-.- Nov 21 04:55:14 lb1 haproxy 123 - -|hi",
+        ),
         // Tags of other programs, glued text, no text, no tag.
-        ("<4>Nov 21 04:55:14 lb1 sshd(pam)[9]:x y", "0.4 Nov 21 04:55:14 lb1 sshd(pam) 9 - -|x y"),
-        ("<4>Nov 21 04:55:14 lb1 app:", "0.4 Nov 21 04:55:14 lb1 app - - -|"),
-        ("<4>Nov 21 04:55:14 lb1 app[9] x", "0.4 Nov 21 04:55:14 lb1 app 9 - -|x"),
-        ("<4>Nov 21 04:55:14 lb1 [a b=\"c\"] x", "0.4 Nov 21 04:55:14 lb1 - - - -|[a b=\\\"c\\\"] x"),
-        ("<4>Nov 21 04:55:14 lb1  two blanks: x", "0.4 Nov 21 04:55:14 lb1 - - - -| two blanks: x"),
+        (
+            "<4>Nov 21 04:55:14 lb1 sshd(pam)[9]:x y",
+            "0.4 Nov 21 04:55:14 lb1 sshd(pam) 9 - -|x y",
+        ),
+        (
+            "<4>Nov 21 04:55:14 lb1 app:",
+            "0.4 Nov 21 04:55:14 lb1 app - - -|",
+        ),
+        (
+            "<4>Nov 21 04:55:14 lb1 app[9] x",
+            "0.4 Nov 21 04:55:14 lb1 app 9 - -|x",
+        ),
+        (
+            "<4>Nov 21 04:55:14 lb1 [a b=\"c\"] x",
+            "0.4 Nov 21 04:55:14 lb1 - - - -|[a b=\\\"c\\\"] x",
+        ),
+        (
+            "<4>Nov 21 04:55:14 lb1  two blanks: x",
+            "0.4 Nov 21 04:55:14 lb1 - - - -| two blanks: x",
+        ),
         ("<4>Nov 21 04:55:14 lb1", "0.4 Nov 21 04:55:14 lb1 - - - -|"),
         ("<4>Nov 21 04:55:14", "0.4 Nov 21 04:55:14 - - - - -|"),
-        ("<4>Nov 21 04:55:14 ::1 app: x", "0.4 Nov 21 04:55:14 ::1 app - - -|x"),
+        (
+            "<4>Nov 21 04:55:14 ::1 app: x",
+            "0.4 Nov 21 04:55:14 ::1 app - - -|x",
+        ),
         // A tag cut at 32 characters, in its name or in its number.
         (
             "<4>Nov 21 04:55:14 lb1 edge-proxy-of-the-payment-zone-x hi",
@@ -74,24 +103,57 @@ fn usual_headers() {
         ),
     ] {
         assert_eq!(read(frame.as_bytes()), expected, "{frame}");
-        assert!(fast(frame.as_bytes()).is_some(), "not read by the fast path: {frame}");
+        assert!(
+            fast(frame.as_bytes()).is_some(),
+            "not read by the fast path: {frame}"
+        );
     }
 }
 
 #[test]
 fn unusual_headers() {
     for (frame, expected) in [
-        ("<134> Nov 21 04:55:14 lb1 haproxy[1]: hi", "16.6 Nov 21 04:55:14 lb1 haproxy 1 - -|hi"),
-        ("<134>Nov 1 04:55:14 haproxy[1]: hi", "16.6 Nov 1 04:55:14 - haproxy 1 - -|hi"),
-        ("<134>NOV 21 04:55:14 lb1 haproxy[1]: hi", "16.6 NOV 21 04:55:14 lb1 haproxy 1 - -|hi"),
-        ("<134>Nov 21 2026 04:55:14: lb1 app: hi", "16.6 Nov 21 2026 04:55:14 lb1 app - - -|hi"),
-        ("<134>Nov 21 04:55:14 2026 lb1 app: hi", "16.6 Nov 21 04:55:14 2026 lb1 app - - -|hi"),
-        ("<134>Nov 1 04:55:14 2026 lb1 app: hi", "16.6 Nov 1 04:55:14 2026 lb1 app - - -|hi"),
-        ("<134>Nov 1 04:55:14 - app: hi", "16.6 Nov 1 04:55:14 - app - - -|hi"),
+        (
+            "<134> Nov 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 1 04:55:14 haproxy[1]: hi",
+            "16.6 Nov 1 04:55:14 - haproxy 1 - -|hi",
+        ),
+        (
+            "<134>NOV 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 NOV 21 04:55:14 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 21 2026 04:55:14: lb1 app: hi",
+            "16.6 Nov 21 2026 04:55:14 lb1 app - - -|hi",
+        ),
+        (
+            "<134>Nov 21 04:55:14 2026 lb1 app: hi",
+            "16.6 Nov 21 04:55:14 2026 lb1 app - - -|hi",
+        ),
+        (
+            "<134>Nov 1 04:55:14 2026 lb1 app: hi",
+            "16.6 Nov 1 04:55:14 2026 lb1 app - - -|hi",
+        ),
+        (
+            "<134>Nov 1 04:55:14 - app: hi",
+            "16.6 Nov 1 04:55:14 - app - - -|hi",
+        ),
         // What syslog_loose gives up on or loses.
-        ("<134>Feb 29 04:55:14 lb1 app: hi", "16.6 Feb 29 04:55:14 lb1 app - - -|hi"),
-        ("<134> Feb 29 04:55:14 lb1 app: hi", "16.6 Feb 29 04:55:14 lb1 app - - -|hi"),
-        ("<999>Nov 21 04:55:14 lb1 app: hi", "-.- Nov 21 04:55:14 lb1 app - - -|hi"),
+        (
+            "<134>Feb 29 04:55:14 lb1 app: hi",
+            "16.6 Feb 29 04:55:14 lb1 app - - -|hi",
+        ),
+        (
+            "<134> Feb 29 04:55:14 lb1 app: hi",
+            "16.6 Feb 29 04:55:14 lb1 app - - -|hi",
+        ),
+        (
+            "<999>Nov 21 04:55:14 lb1 app: hi",
+            "-.- Nov 21 04:55:14 lb1 app - - -|hi",
+        ),
         (
             "<134>Nov 1 04:55:14 lb1 app: [a b=\"c\"] hi ",
             "16.6 Nov 1 04:55:14 lb1 app - - -|[a b=\\\"c\\\"] hi ",
@@ -108,8 +170,14 @@ fn unusual_headers() {
         // Not RFC 5424: a field or the version is wrong.
         ("<1>0 - - - - - -", "0.1 - - - - - -|0 - - - - - -"),
         ("<1>1 - - - - -", "0.1 - - - - - -|1 - - - - -"),
-        ("<1>1 2026-13-01T00:00:00Z - - - - -", "0.1 - - - - - -|1 2026-13-01T00:00:00Z - - - - -"),
-        ("<1>1 - host\nname - - - -", "0.1 - - - - - -|1 - host\\nname - - - -"),
+        (
+            "<1>1 2026-13-01T00:00:00Z - - - - -",
+            "0.1 - - - - - -|1 2026-13-01T00:00:00Z - - - - -",
+        ),
+        (
+            "<1>1 - host\nname - - - -",
+            "0.1 - - - - - -|1 - host\\nname - - - -",
+        ),
     ] {
         assert_eq!(read(frame.as_bytes()), expected, "{frame}");
     }
@@ -157,9 +225,15 @@ fn stamps_resolve_to_times() {
     let stockholm = TimeZone::get("Europe/Stockholm").unwrap();
     let reference = Timestamp::from_micros(jiff::Timestamp::as_microsecond(reference));
     for (stamp, expected) in [
-        ("2026-11-21T04:55:14.120345+01:00", Some("2026-11-21T03:55:14.120Z")),
+        (
+            "2026-11-21T04:55:14.120345+01:00",
+            Some("2026-11-21T03:55:14.120Z"),
+        ),
         ("2026-11-21T04:55:14Z", Some("2026-11-21T04:55:14.000Z")),
-        ("2026-11-21T04:55:14-00:30", Some("2026-11-21T05:25:14.000Z")),
+        (
+            "2026-11-21T04:55:14-00:30",
+            Some("2026-11-21T05:25:14.000Z"),
+        ),
         ("2026-02-30T04:55:14Z", None),
         ("Jan  1 12:00:00", Some("2026-01-01T11:00:00.000Z")),
         ("Dec 31 23:59:59", Some("2025-12-31T22:59:59.000Z")),
@@ -192,15 +266,27 @@ fn agrees(frame: &str) {
     );
     let bytes = |field: Option<&str>| field.map(|field| field.as_bytes().to_vec());
     let owned = |field: Option<&[u8]>| field.map(<[u8]>::to_vec);
-    assert_eq!(ours.facility, theirs.facility.map(|facility| facility as u8), "{frame}");
-    assert_eq!(ours.severity, theirs.severity.map(|severity| severity as u8), "{frame}");
+    assert_eq!(
+        ours.facility,
+        theirs.facility.map(|facility| facility as u8),
+        "{frame}"
+    );
+    assert_eq!(
+        ours.severity,
+        theirs.severity.map(|severity| severity as u8),
+        "{frame}"
+    );
     assert_eq!(owned(ours.host), bytes(theirs.hostname), "{frame}");
     assert_eq!(owned(ours.app), bytes(theirs.appname), "{frame}");
     assert_eq!(owned(ours.msgid), bytes(theirs.msgid), "{frame}");
     let pid = theirs.procid.map(|pid| pid.to_string());
     assert_eq!(owned(ours.pid), bytes(pid.as_deref()), "{frame}");
     // It trims, we keep all but the separating blank.
-    assert_eq!(ours.text.trim_ascii(), theirs.msg.trim().as_bytes(), "{frame}");
+    assert_eq!(
+        ours.text.trim_ascii(),
+        theirs.msg.trim().as_bytes(),
+        "{frame}"
+    );
     let micros = theirs.timestamp.map(|time| time.timestamp_micros());
     let reference = Timestamp::from_micros(micros.unwrap_or(0));
     let time = ours.time(reference, &TimeZone::UTC);
