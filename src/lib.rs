@@ -11,7 +11,9 @@
 pub mod clock;
 pub mod delta;
 pub mod haproxy;
+pub mod input;
 pub mod metric;
 pub mod store;
+pub mod syslog;
 pub mod time;
 pub mod window;

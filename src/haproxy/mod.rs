@@ -2,8 +2,15 @@
 //!
 //! Nothing here knows syslog's headers, rules or windows, and nothing reads a clock.
 
+mod date;
 pub mod event;
 pub mod field;
+mod leaf;
+mod line;
+pub mod reject;
+mod request;
 
 pub use event::{Captures, Event, Kind, Timers};
 pub use field::{Field, FieldType, Value};
+pub use line::Parser;
+pub use reject::Reject;

@@ -1,0 +1,247 @@
+//! HAProxy's dates: `21/Nov/2026:04:55:14.120`, in local time and without an offset.
+//!
+//! Asking the zone's rules for each line would cost more than all the rest of it. But
+//! lines come in order, more or less: nearly all share the first 16 characters, which
+//! name ten minutes, with the line before. What these ten minutes are in UTC is kept;
+//! the other characters are arithmetic.
+//!
+//! When the clocks go back an hour is there twice, and the line does not say which one
+//! it means: it is taken for the first. When they go forward the hour between does not
+//! exist; a line that has it nevertheless is read as if the clocks had not yet changed.
+//! This is what RFC 5545 says, and jiff calls it the compatible way.
+
+use crate::time::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+/// `21/Nov/2026:04:5`
+type Prefix = [u8; 16];
+
+/// Reads dates in one zone, and remembers the last ten minutes that it saw.
+#[derive(Clone, Debug)]
+pub(super) struct Dates {
+    zone: TimeZone,
+    prefix: Prefix,
+    /// When the ten minutes named by `prefix` begin, in milliseconds since 1970.
+    start: i64,
+}
+
+impl Dates {
+    pub(super) fn new(zone: TimeZone) -> Self {
+        Dates {
+            zone,
+            // Equal to no date, so the first one is looked up.
+            prefix: [0; 16],
+            start: 0,
+        }
+    }
+
+    /// The time that a date says, without its brackets. The milliseconds may be missing,
+    /// as in the lines of very old versions. `None` if it is not a date.
+    #[inline]
+    pub(super) fn read(&mut self, date: &[u8]) -> Option<Timestamp> {
+        let (prefix, rest) = date.split_first_chunk::<16>()?;
+        let (minute, second, milli) = match *rest {
+            [m, b':', s1, s2, b'.', f1, f2, f3] => {
+                let milli = digit(f1)? * 100 + digit(f2)? * 10 + digit(f3)?;
+                (digit(m)?, digit(s1)? * 10 + digit(s2)?, milli)
+            }
+            [m, b':', s1, s2] => (digit(m)?, digit(s1)? * 10 + digit(s2)?, 0),
+            _ => return None,
+        };
+        if second > 59 {
+            return None;
+        }
+        let within = (minute * 60 + second) * 1000 + milli;
+        if *prefix != self.prefix {
+            return self.look_up(prefix, within);
+        }
+        Some(Timestamp::from_millis(self.start + within))
+    }
+
+    /// `within` is how many milliseconds into its ten minutes the date is.
+    #[cold]
+    fn look_up(&mut self, prefix: &Prefix, within: i64) -> Option<Timestamp> {
+        let start = start(prefix)?;
+        let millis = |date: DateTime| {
+            let time = self.zone.to_ambiguous_timestamp(date).compatible().ok()?;
+            Some(time.as_millisecond())
+        };
+        let last = start.with().minute(start.minute() + 9).second(59).build();
+        let (first, last) = (millis(start)?, millis(last.ok()?)?);
+        if last - first == 599_000 {
+            self.prefix = *prefix;
+            self.start = first;
+            return Some(Timestamp::from_millis(first + within));
+        }
+        // The clocks change in these very minutes, as they did at one minute past
+        // midnight in some places: no common start, so nothing to remember.
+        let date = start
+            .checked_add(jiff::Span::new().milliseconds(within))
+            .ok()?;
+        Some(Timestamp::from_millis(millis(date)?))
+    }
+}
+
+fn start(prefix: &Prefix) -> Option<DateTime> {
+    let [
+        d1,
+        d2,
+        b'/',
+        m1,
+        m2,
+        m3,
+        b'/',
+        y1,
+        y2,
+        y3,
+        y4,
+        b':',
+        h1,
+        h2,
+        b':',
+        minute,
+    ] = *prefix
+    else {
+        return None;
+    };
+    let month = MONTHS.iter().position(|month| **month == [m1, m2, m3])?;
+    let two = |tens, ones| Some(digit(tens)? * 10 + digit(ones)?);
+    DateTime::new(
+        (two(y1, y2)? * 100 + two(y3, y4)?) as i16,
+        month as i8 + 1,
+        two(d1, d2)? as i8,
+        two(h1, h2)? as i8,
+        (digit(minute)? * 10) as i8,
+        0,
+        0,
+    )
+    .ok()
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<i64> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit <= 9).then_some(i64::from(digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(zone: &str, date: &str) -> Option<String> {
+        let mut dates = Dates::new(TimeZone::get(zone).unwrap());
+        let first = dates.read(date.as_bytes());
+        assert_eq!(
+            dates.read(date.as_bytes()),
+            first,
+            "the second time, {date}"
+        );
+        first.map(|time| time.to_string())
+    }
+
+    #[test]
+    fn dates_are_local_times_of_the_zone() {
+        for (zone, date, expected) in [
+            (
+                "UTC",
+                "21/Nov/2026:04:55:14.120",
+                "2026-11-21T04:55:14.120Z",
+            ),
+            (
+                "UTC",
+                "29/Feb/2024:23:59:59.999",
+                "2024-02-29T23:59:59.999Z",
+            ),
+            ("UTC", "09/Aug/2004:20:26:09", "2004-08-09T20:26:09.000Z"),
+            (
+                "Europe/Stockholm",
+                "21/Nov/2026:04:55:14.120",
+                "2026-11-21T03:55:14.120Z",
+            ),
+            // Twice there: the first. Not there: as if the clocks had not changed.
+            (
+                "Europe/Stockholm",
+                "25/Oct/2026:02:30:00.000",
+                "2026-10-25T00:30:00.000Z",
+            ),
+            (
+                "Europe/Stockholm",
+                "29/Mar/2026:02:30:00.000",
+                "2026-03-29T01:30:00.000Z",
+            ),
+            // Clocks that changed at one minute past midnight.
+            (
+                "America/St_Johns",
+                "04/Nov/2007:00:00:30.000",
+                "2007-11-04T02:30:30.000Z",
+            ),
+            (
+                "America/St_Johns",
+                "04/Nov/2007:00:01:30.000",
+                "2007-11-04T03:31:30.000Z",
+            ),
+            (
+                "America/St_Johns",
+                "11/Mar/2007:00:00:30.000",
+                "2007-03-11T03:30:30.000Z",
+            ),
+            (
+                "America/St_Johns",
+                "11/Mar/2007:01:01:30.000",
+                "2007-03-11T03:31:30.000Z",
+            ),
+        ] {
+            assert_eq!(read(zone, date).as_deref(), Some(expected), "{zone} {date}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_date_is_none() {
+        for date in [
+            "",
+            "21/Nov/2026",
+            "30/Feb/2026:04:55:14.120",
+            "21/nov/2026:04:55:14.120",
+            "21/Nov/2026:24:55:14.120",
+            "21/Nov/2026:04:65:14.120",
+            "21/Nov/2026:04:55:60.120",
+            "21/Nov/2026:04:55:14.12",
+            "21/Nov/2026:04:55:14.1200",
+            "21/Nov/2026:04:55:14,120",
+            "2x/Nov/2026:04:55:14.120",
+            "21/Nov/2026 04:55:14.120",
+        ] {
+            assert_eq!(read("UTC", date), None, "{date}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_remembered_changes_nothing(
+            zone in prop::sample::select(vec!["UTC", "Europe/Stockholm", "America/St_Johns",
+                "Australia/Lord_Howe"]),
+            // Around changes of the clocks, and anywhere.
+            around in prop::sample::select(vec![1_143_340_200_i64, 1_162_006_200, 1_173_583_800,
+                1_792_890_000, 1_774_746_000, 0]),
+            steps in prop::collection::vec(-90_000_i64..90_000, 1..20),
+        ) {
+            let zone = TimeZone::get(zone).unwrap();
+            let mut dates = Dates::new(zone.clone());
+            for step in steps {
+                let time = jiff::Timestamp::from_second(around + step).unwrap();
+                let printed = time.to_zoned(zone.clone()).strftime("%d/%b/%Y:%H:%M:%S.250").to_string();
+                let fresh = Dates::new(zone.clone()).read(printed.as_bytes());
+                prop_assert_eq!(dates.read(printed.as_bytes()), fresh);
+                let expected = zone.to_ambiguous_timestamp(time.to_zoned(zone.clone()).datetime())
+                    .compatible().unwrap().as_millisecond() + 250;
+                prop_assert_eq!(fresh, Some(Timestamp::from_millis(expected)));
+            }
+        }
+    }
+}

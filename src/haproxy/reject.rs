@@ -1,0 +1,38 @@
+//! Why a message is not an event.
+
+use super::field::Field;
+
+/// A message that cannot be counted as a request or a session. Counted by
+/// [`Reject::as_str`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// Nothing but blanks.
+    #[error("the message is empty")]
+    Empty,
+    /// It does not begin as the lines of requests and sessions do, with
+    /// `address:port [date]`: a server's state, a warning, another program's message.
+    #[error("not the line of a request or a session: no `address:port [date]` at its start")]
+    NotTraffic,
+    /// It begins as one, but is of no known format or is cut off too early.
+    #[error("cannot read `{}` at byte {offset} of the message", field.name())]
+    Malformed {
+        /// What was expected there; `kind` where the line should have ended.
+        field: Field,
+        /// Counted from the start of the text without its leading blanks.
+        offset: usize,
+    },
+}
+
+impl Reject {
+    /// Every answer of [`Reject::as_str`].
+    pub const REASONS: [&str; 3] = ["empty", "not_traffic", "malformed"];
+
+    /// The reason by its short name, as counters and rejects files print it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reject::Empty => Reject::REASONS[0],
+            Reject::NotTraffic => Reject::REASONS[1],
+            Reject::Malformed { .. } => Reject::REASONS[2],
+        }
+    }
+}
