@@ -8,8 +8,9 @@
 //! Bounds: a body ([`BODY_MAX`], after decompression; 413), bodies in memory
 //! ([`BODIES_MAX`]; further requests wait), the time to send one ([`BODY_TIME`]; 408),
 //! queries at work ([`READS_MAX`]; further ones wait), rows and streams of an answer
-//! (see [`rows`]).
+//! (rows.rs).
 
+mod query;
 mod read;
 mod reply;
 mod rows;

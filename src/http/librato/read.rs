@@ -5,6 +5,7 @@
 //! a mean of totals; a derivative is the difference to the row before; a legacy read
 //! sees the series whose only tag is `source`.
 
+use super::query::{Query, TagFilter, get, int, matches, positive};
 use super::reply::Refusal;
 use super::rows::{self, ROWS_MAX, Rows};
 use crate::store::{Kind, Listed, Metric, SeriesId, Store, Summary};
@@ -13,8 +14,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// Decoded name and value pairs, in their order.
-pub type Query = [(String, String)];
+/// Tags of a stream, sorted.
+type Pairs = Vec<(String, String)>;
+/// Ascending in time.
+type Values = Vec<(i64, f64)>;
 
 const RESOLUTION_MAX: i64 = 604_800;
 
@@ -174,7 +177,7 @@ pub fn by_tags(
     let page = rows::forward(store, &ids, range.clone(), resolution, ROWS_MAX)?;
     let series = match group {
         Some((tags, group_function)) => {
-            let mut groups: BTreeMap<Vec<(String, String)>, Vec<Vec<(i64, f64)>>> = BTreeMap::new();
+            let mut groups: BTreeMap<Pairs, Vec<Values>> = BTreeMap::new();
             for (id, rows) in &page.series {
                 if let Some(key) = group_key(tags, &streams[id]) {
                     groups
@@ -191,7 +194,7 @@ pub fn by_tags(
                 .collect()
         }
         None => {
-            let mut series: Vec<(Vec<(String, String)>, Value)> = Vec::new();
+            let mut series: Vec<(Pairs, Value)> = Vec::new();
             for (id, rows) in &page.series {
                 let tags = streams[id].info.tags.clone().into_iter().collect();
                 let measurements = match function {
@@ -309,8 +312,8 @@ fn value(summary: &Summary, function: Function, kind: Kind) -> Option<f64> {
     }
 }
 
-fn values(rows: &Rows, function: Function, kind: Kind) -> Vec<(i64, f64)> {
-    let values: Vec<(i64, f64)> = rows
+fn values(rows: &Rows, function: Function, kind: Kind) -> Values {
+    let values: Values = rows
         .iter()
         .filter_map(|(time, summary)| Some((*time, value(summary, function, kind)?)))
         .collect();
@@ -355,7 +358,7 @@ fn combine<'a>(
         .collect()
 }
 
-fn combine_values(streams: &[Vec<(i64, f64)>], function: Function) -> Vec<(i64, f64)> {
+fn combine_values(streams: &[Values], function: Function) -> Values {
     let mut by_time: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
     for (time, value) in streams.iter().flatten() {
         by_time.entry(*time).or_default().push(*value);
@@ -405,7 +408,7 @@ fn time_values(values: &[(i64, f64)]) -> Value {
 }
 
 /// The pairs that a stream is grouped by; `None` when it lacks one of the tags.
-fn group_key(tags: &str, listed: &Listed) -> Option<Vec<(String, String)>> {
+fn group_key(tags: &str, listed: &Listed) -> Option<Pairs> {
     if tags == "*" {
         return Some(Vec::new());
     }
@@ -416,110 +419,6 @@ fn group_key(tags: &str, listed: &Listed) -> Option<Vec<(String, String)>> {
             Some((name, value))
         })
         .collect()
-}
-
-/// Which streams are wanted; all filters must agree.
-enum TagFilter {
-    /// The stream has the tag and one of the patterns fits; `true` marks a negated one.
-    Has {
-        name: String,
-        patterns: Vec<(bool, String)>,
-    },
-    Lacks {
-        name: String,
-    },
-}
-
-impl TagFilter {
-    fn parse(query: &Query) -> Result<Vec<TagFilter>, Refusal> {
-        let mut by_name: BTreeMap<String, Vec<(bool, String)>> = BTreeMap::new();
-        let mut filters = Vec::new();
-        let pattern = |value: &str| match value.strip_prefix('!') {
-            Some(pattern) => (true, pattern.to_owned()),
-            None => (false, value.to_owned()),
-        };
-        for (key, value) in query {
-            let name = match (
-                key.as_str(),
-                key.strip_prefix("tags[")
-                    .and_then(|rest| rest.split_once(']')),
-            ) {
-                (_, Some((name, _))) if !name.is_empty() => name,
-                ("tags" | "tags[]", _) if value == "*" => continue,
-                ("tags" | "tags[]", _) if !value.is_empty() => value,
-                ("tags" | "tags[]", _) => return Err(Refusal::param("tags", "must name a tag")),
-                _ => continue,
-            };
-            match name.strip_prefix('!') {
-                Some(name) => filters.push(TagFilter::Lacks {
-                    name: name.to_ascii_lowercase(),
-                }),
-                None if key.starts_with("tags[") && key != "tags[]" => by_name
-                    .entry(name.to_ascii_lowercase())
-                    .or_default()
-                    .push(pattern(value)),
-                None => by_name
-                    .entry(name.to_ascii_lowercase())
-                    .or_default()
-                    .push((false, "*".into())),
-            }
-        }
-        if let Some(search) = get(query, "tags_search") {
-            if !by_name.is_empty() || !filters.is_empty() {
-                return Err(Refusal::param(
-                    "tags_search",
-                    "must not be given together with tags",
-                ));
-            }
-            for term in search.split(" and ") {
-                let (name, value) = term.split_once('=').ok_or_else(|| {
-                    Refusal::param("tags_search", "must be NAME=PATTERN and NAME=PATTERN")
-                })?;
-                by_name
-                    .entry(name.trim().to_ascii_lowercase())
-                    .or_default()
-                    .push(pattern(value.trim()));
-            }
-        }
-        filters.extend(
-            by_name
-                .into_iter()
-                .map(|(name, patterns)| TagFilter::Has { name, patterns }),
-        );
-        Ok(filters)
-    }
-
-    fn takes(&self, listed: &Listed) -> bool {
-        match self {
-            TagFilter::Lacks { name } => !listed.info.tags.contains_key(name),
-            TagFilter::Has { name, patterns } => listed.info.tags.get(name).is_some_and(|value| {
-                patterns
-                    .iter()
-                    .any(|(negated, pattern)| matches(pattern, value) != *negated)
-            }),
-        }
-    }
-}
-
-/// `*` stands for any run of characters; letters compare without case.
-fn matches(pattern: &str, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let pattern = pattern.to_ascii_lowercase();
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 fn range(query: &Query, now: Timestamp) -> Result<RangeInclusive<i64>, Refusal> {
@@ -536,31 +435,6 @@ fn range(query: &Query, now: Timestamp) -> Result<RangeInclusive<i64>, Refusal> 
         }
         (Some(start), end, None) => Ok(start..=end.unwrap_or(now.as_secs())),
         (None, _, None) => Err(Refusal::param("start_time", "is required, or duration")),
-    }
-}
-
-fn get<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
-    query
-        .iter()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.as_str())
-}
-
-/// Whole seconds; some clients send a fraction.
-fn int(query: &Query, name: &str) -> Result<Option<i64>, Refusal> {
-    let Some(text) = get(query, name) else {
-        return Ok(None);
-    };
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number
-        .map(|number| Some(number.floor() as i64))
-        .ok_or_else(|| Refusal::param(name, "is not a number"))
-}
-
-fn positive(query: &Query, name: &str) -> Result<Option<i64>, Refusal> {
-    match int(query, name)? {
-        Some(number) if number < 1 => Err(Refusal::param(name, "must be positive")),
-        number => Ok(number),
     }
 }
 
@@ -587,25 +461,4 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text, fits) in [
-            ("*", "", true),
-            ("us-east*", "US-East-1", true),
-            ("*prod*", "my-prod-1", true),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*a", "a", false),
-            ("exact", "exact", true),
-            ("exact", "exactly", false),
-            ("*ab", "ab-ab", true),
-        ] {
-            assert_eq!(matches(pattern, text), fits, "{pattern} on {text}");
-        }
-    }
 }
