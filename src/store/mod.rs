@@ -66,7 +66,7 @@ pub struct Options {
     pub future: Duration,
     /// A point of a series beyond these is refused.
     pub series_max: usize,
-    /// Beyond these the oldest points are trimmed early. A point takes some 25 bytes.
+    /// Beyond these the oldest points are trimmed early. A point takes some 35 bytes.
     pub points_max: u64,
     /// redb's page cache. Its own default is 1 GiB.
     pub cache_bytes: usize,
@@ -299,7 +299,8 @@ impl Store {
         }
     }
 
-    /// Counts a point that was refused before it reached the store.
+    /// Counts points refused before they reached the store; a request whose points could
+    /// not even be told apart counts as one.
     pub fn count_refused(&self, points: u64) {
         self.0.shared.refused.fetch_add(points, Ordering::Relaxed);
     }

@@ -507,7 +507,11 @@ fn a_killed_process_loses_nothing_acknowledged() {
     }
     let dir = TempDir::new().unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::tests::a_killed_process_loses_nothing_acknowledged", "--nocapture"])
+        .args([
+            "--exact",
+            "store::tests::a_killed_process_loses_nothing_acknowledged",
+            "--nocapture",
+        ])
         .env("WEIR_STORE_TEST_DIR", dir.path())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
@@ -539,7 +543,9 @@ fn a_killed_process_loses_nothing_acknowledged() {
 
 fn write_until_killed(dir: &Path) {
     let store = Store::open(dir, Options::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     for n in 0.. {
         let next = vec![point("a", &format!("s{}", n % 50), NOW + n / 50, n as f64)];
         runtime.block_on(store.write(next, now())).unwrap();

@@ -1,0 +1,292 @@
+//! The Librato-compatible receiver: `POST` of points to `/v1/metrics` and
+//! `/v1/measurements`, `GET` of one name's points from both.
+//!
+//! Requests enter, answers leave; the points are the store's. A request is stored whole
+//! or refused whole, with the error body that Librato's clients know. Nothing here
+//! authenticates or limits rates.
+//!
+//! Bounds: a body ([`BODY_MAX`], after decompression; 413), bodies in memory
+//! ([`BODIES_MAX`]; further requests wait), the time to send one ([`BODY_TIME`]; 408),
+//! queries at work ([`READS_MAX`]; further ones wait), rows and streams of an answer
+//! (rows.rs).
+
+mod query;
+mod read;
+mod reply;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use crate::clock;
+use crate::store::{NewPoint, Store};
+use crate::time::Timestamp;
+use axum::body::Body;
+use axum::extract::{OriginalUri, Path, Query, Request, State};
+use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use reply::Refusal;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_stream::StreamExt;
+use tower_http::decompression::RequestDecompressionLayer;
+
+/// Bytes of one request's body, after decompression.
+pub const BODY_MAX: usize = 8 << 20;
+/// Bytes of all bodies that are being read or stored.
+pub const BODIES_MAX: usize = 32 << 20;
+/// How long a client may take to send a body.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a request waits for the disk before it is answered with 503.
+pub const STORE_TIME: Duration = Duration::from_secs(30);
+/// Queries that work at the same time.
+pub const READS_MAX: usize = 8;
+
+/// The routes under `/v1`. What is not there is answered with a JSON 404.
+pub fn router(store: Store) -> Router {
+    let receiver = Receiver {
+        store,
+        bodies: Arc::new(Semaphore::new(BODIES_MAX)),
+        reads: Arc::new(Semaphore::new(READS_MAX)),
+    };
+    let routes = Router::new()
+        .route("/metrics", post(post_metrics))
+        .route("/measurements", post(post_measurements))
+        .route("/metrics/{name}", get(get_metric))
+        .route("/measurements/{name}", get(get_measurements))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_route)
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(middleware::map_response(close_after_failure))
+        .with_state(receiver);
+    Router::new().nest("/v1", routes)
+}
+
+#[derive(Clone)]
+struct Receiver {
+    store: Store,
+    bodies: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+}
+
+async fn post_metrics(State(receiver): State<Receiver>, request: Request) -> Response {
+    let now = clock::now();
+    match receiver
+        .take(request, now, "measure_time", write::metrics)
+        .await
+    {
+        // Exactly 200 and nothing in it: four clients compare.
+        Ok(_) => (
+            [(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "0")],
+            Body::empty(),
+        )
+            .into_response(),
+        Err(mut refusal) => {
+            if refusal.status.is_client_error() {
+                refusal.body["request_time"] = now.as_secs().into();
+            }
+            refusal.into_response()
+        }
+    }
+}
+
+async fn post_measurements(State(receiver): State<Receiver>, request: Request) -> Response {
+    match receiver
+        .take(request, clock::now(), "time", write::measurements)
+        .await
+    {
+        // One client looks for the bytes `"failed":0`, another for no `errors`.
+        Ok(total) => {
+            let summary = json!({"total": total, "accepted": total, "failed": 0, "filtered": 0});
+            (
+                StatusCode::ACCEPTED,
+                Json(json!({"measurements": {"summary": summary}})),
+            )
+                .into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+type Pairs = Query<Vec<(String, String)>>;
+
+async fn get_metric(
+    State(receiver): State<Receiver>,
+    Path(name): Path<String>,
+    Query(query): Pairs,
+) -> Response {
+    receiver
+        .answer(move |store| read::by_source(store, &name, &query, clock::now()))
+        .await
+}
+
+async fn get_measurements(
+    State(receiver): State<Receiver>,
+    OriginalUri(uri): OriginalUri,
+    Path(name): Path<String>,
+    Query(query): Pairs,
+) -> Response {
+    receiver
+        .answer(move |store| read::by_tags(store, &name, uri.path(), &query, clock::now()))
+        .await
+}
+
+type Parse = fn(&[u8], Option<&str>, Timestamp) -> Result<Vec<NewPoint>, Refusal>;
+
+impl Receiver {
+    /// Reads, parses and stores a body; the number of points.
+    async fn take(
+        &self,
+        request: Request,
+        now: Timestamp,
+        time_field: &str,
+        parse: Parse,
+    ) -> Result<u64, Refusal> {
+        let (parts, body) = request.into_parts();
+        check_headers(&parts.headers)?;
+        let length = declared_length(&parts.headers);
+        if length > BODY_MAX {
+            return Err(too_large());
+        }
+        let permit = self.bodies.acquire_many(length as u32).await;
+        let _permit = permit.map_err(|closed| Refusal::system(closed.to_string()))?;
+        let slow = |_| {
+            Refusal::request(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the body took more than {} s", BODY_TIME.as_secs()),
+            )
+        };
+        let body = tokio::time::timeout(BODY_TIME, read_body(body))
+            .await
+            .map_err(slow)??;
+        let user_agent = parts
+            .headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        let points = match parse(&body, user_agent, now) {
+            Ok(points) => points,
+            Err(refusal) => {
+                self.store.count_refused(1);
+                return Err(refusal);
+            }
+        };
+        let slow = |_| {
+            Refusal::system(format!(
+                "the store took more than {} s",
+                STORE_TIME.as_secs()
+            ))
+        };
+        let written = tokio::time::timeout(STORE_TIME, self.store.write(points, now))
+            .await
+            .map_err(slow)?;
+        written
+            .map(|written| written.accepted)
+            .map_err(|why| Refusal::from_store(why, time_field))
+    }
+
+    async fn answer(
+        &self,
+        query: impl FnOnce(&Store) -> Result<Value, Refusal> + Send + 'static,
+    ) -> Response {
+        let Ok(_permit) = self.reads.acquire().await else {
+            return Refusal::system("closed").into_response();
+        };
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || {
+            query(&store).map(|answer| Json(answer).into_response())
+        })
+        .await
+        {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(refusal)) => refusal.into_response(),
+            Err(panicked) => {
+                tracing::error!("a query failed: {panicked}");
+                let mut refusal = Refusal::system("the query failed");
+                refusal.status = StatusCode::INTERNAL_SERVER_ERROR;
+                refusal.into_response()
+            }
+        }
+    }
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let unsupported =
+        |what: String| Err(Refusal::request(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let content_type = text(CONTENT_TYPE).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return unsupported(format!(
+            "Content-Type '{content_type}' is not supported: send application/json"
+        ));
+    }
+    // The decompression layer takes this header away from what it has understood.
+    match text(CONTENT_ENCODING) {
+        None | Some("identity") => Ok(()),
+        Some(other) => unsupported(format!(
+            "Content-Encoding '{other}' is not supported: send gzip or none"
+        )),
+    }
+}
+
+/// What to set aside for a body: what it says, or the most where it says nothing.
+fn declared_length(headers: &HeaderMap) -> usize {
+    let declared = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    declared.unwrap_or(BODY_MAX)
+}
+
+async fn read_body(body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|why| {
+            Refusal::request(
+                StatusCode::BAD_REQUEST,
+                format!("the body cannot be read: {why}"),
+            )
+        })?;
+        if bytes.len() + chunk.len() > BODY_MAX {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn too_large() -> Refusal {
+    Refusal::request(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is larger than {BODY_MAX} bytes: send fewer measurements at a time"),
+    )
+}
+
+async fn no_such_route(method: Method, OriginalUri(uri): OriginalUri) -> Refusal {
+    Refusal::request(
+        StatusCode::NOT_FOUND,
+        format!(
+            "{method} {} does not exist here. There are: POST /v1/metrics, POST /v1/measurements, GET /v1/metrics/NAME, GET /v1/measurements/NAME",
+            uri.path()
+        ),
+    )
+}
+
+/// The official Python client cannot retry on a connection whose answer it did not read.
+async fn close_after_failure(mut response: Response) -> Response {
+    if response.status().is_server_error() {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

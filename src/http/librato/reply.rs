@@ -1,0 +1,107 @@
+//! Error bodies of the Librato API, as its clients parse them.
+//!
+//! A refusal of a field is `{"errors":{"params":{FIELD:[MESSAGE]}}}`, of a request
+//! `{"errors":{"request":[MESSAGE]}}`, trouble of ours `{"errors":{"system":[MESSAGE]}}`.
+//! Two bodies of the measurement side have shapes of their own.
+
+use crate::store::{Kind, ReadError, WriteError};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// An answer that is not a success.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+impl Refusal {
+    pub fn request(status: StatusCode, message: impl Into<String>) -> Self {
+        Refusal {
+            status,
+            body: json!({"errors": {"request": [message.into()]}}),
+        }
+    }
+
+    pub fn system(message: impl Into<String>) -> Self {
+        let body = json!({"errors": {"system": [message.into()]}});
+        Refusal {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            body,
+        }
+    }
+
+    pub fn param(field: &str, message: impl Into<String>) -> Self {
+        bad_request(json!({"errors": {"params": {field: [message.into()]}}}))
+    }
+
+    /// With the metric's name beside the field, where clients have seen it.
+    pub fn param_of(name: &str, field: &str, message: impl Into<String>) -> Self {
+        bad_request(json!({"errors": {"params": {field: [message.into()], "name": name}}}))
+    }
+
+    /// As [`Refusal::param_of`], the name in a list: the form of a negative counter.
+    pub fn param_of_list(name: &str, field: &str, message: &str) -> Self {
+        bad_request(json!({"errors": {"params": {field: [message], "name": [name]}}}))
+    }
+
+    /// What `/v1/measurements` says to an empty list.
+    pub fn no_measurement() -> Self {
+        bad_request(json!({"errors": ["Payload must include at least 1 measurement"]}))
+    }
+
+    /// What `/v1/measurements` says to a body with a shape that it does not know.
+    pub fn not_a_measurement_body() -> Self {
+        bad_request(json!({"code": 400, "message": "Unable to process JSON"}))
+    }
+
+    pub fn not_found(name: &str) -> Self {
+        Refusal::request(
+            StatusCode::NOT_FOUND,
+            format!("no metric is named '{name}'"),
+        )
+    }
+
+    /// `time_field`: what this route calls the time of a point.
+    pub fn from_store(error: WriteError, time_field: &str) -> Self {
+        match error {
+            WriteError::TooOld { .. } => Refusal::param(time_field, "is too far in the past"),
+            WriteError::TooNew { .. } => Refusal::param(time_field, "is too far in the future"),
+            // Clients look for exactly these words, to stop sending the name.
+            WriteError::KindClash { name, kind } => {
+                let kind = Kind::as_str(kind);
+                Refusal::param(
+                    "type",
+                    format!("'{name}' is a {kind}, but was submitted as different type"),
+                )
+            }
+            full @ WriteError::SeriesFull { .. } => {
+                Refusal::request(StatusCode::BAD_REQUEST, full.to_string())
+            }
+            WriteError::NotANumber { name, .. } => {
+                Refusal::param_of(&name, "value", "is out of range")
+            }
+            WriteError::Unavailable(_) => Refusal::system(error.to_string()),
+        }
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(why: ReadError) -> Self {
+        Refusal::system(why.to_string())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, axum::Json(self.body)).into_response()
+    }
+}
+
+fn bad_request(body: Value) -> Refusal {
+    Refusal {
+        status: StatusCode::BAD_REQUEST,
+        body,
+    }
+}
