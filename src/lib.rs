@@ -12,5 +12,6 @@ pub mod clock;
 pub mod delta;
 pub mod haproxy;
 pub mod metric;
+pub mod rules;
 pub mod time;
 pub mod window;
