@@ -15,6 +15,10 @@ const MAX_BYTES: usize = 4096;
 /// Deeper trees are refused, so that whatever walks one later needs little stack.
 const MAX_DEPTH: usize = 64;
 
+const NO_HAS: &str = "rules have no `has()`";
+const MISSING_IS_FALSE: &str = "a comparison with a field that is missing is false by itself";
+const TOO_LARGE: &str = "this number is too large";
+
 /// One node of an expression as written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
@@ -148,6 +152,9 @@ impl Reader<'_> {
             Expr::Ident(name) => Syntax::Name(name.clone()),
             Expr::List(list) => Syntax::List(self.nodes(&list.elements, depth)?),
             Expr::Call(call) => self.call(call, &own, depth)?,
+            Expr::Select(select) if select.test => {
+                return self.refuse(own, NO_HAS, Some(MISSING_IS_FALSE));
+            }
             Expr::Select(select) => {
                 let part = &select.field;
                 return self.refuse(own, format!("a field has no part `.{part}`"), None);
@@ -183,7 +190,7 @@ impl Reader<'_> {
             LiteralValue::Double(value) if value.inner().is_finite() => {
                 return Some(Syntax::Double(*value.inner()));
             }
-            LiteralValue::Double(_) => "number too large",
+            LiteralValue::Double(_) => TOO_LARGE,
             LiteralValue::UInt(_) => {
                 let message = "rules have no unsigned numbers";
                 return self.refuse(own.clone(), message, Some("leave out the `u`"));
@@ -195,8 +202,7 @@ impl Reader<'_> {
             }
             LiteralValue::Null => {
                 let message = "rules have no `null`";
-                let hint = "a comparison with a field that is missing is false by itself";
-                return self.refuse(own.clone(), message, Some(hint));
+                return self.refuse(own.clone(), message, Some(MISSING_IS_FALSE));
             }
         };
         self.refuse(own.clone(), what, None)
@@ -274,7 +280,9 @@ fn whole_span(source: &str, span: Range<usize>, kind: &Syntax) -> Range<usize> {
     let Range { mut start, mut end } = span;
     let before = |start: usize| source.get(..start).unwrap_or_default().trim_end();
     match kind {
-        Syntax::Call { name, target: None, .. } if before(start).ends_with(name.as_str()) => {
+        Syntax::Call {
+            name, target: None, ..
+        } if before(start).ends_with(name.as_str()) => {
             start = before(start).len() - name.len();
         }
         Syntax::Int(..0) if before(start).ends_with('-') => start = before(start).len() - 1,
@@ -322,12 +330,20 @@ fn syntax_fault(source: &str, position: (isize, isize), message: &str) -> Fault 
         Some(rest.strip_suffix('\'').unwrap_or(rest).trim().to_owned())
     };
     if message.contains("has() macro") {
-        let hint = "a comparison with a field that is missing is false by itself";
-        return Fault::new(at..at, "rules have no `has()`").hint(hint);
+        return Fault::new(at..at, NO_HAS).hint(MISSING_IS_FALSE);
     }
-    if message == "invalid int literal" {
-        let end = at + source[at..].bytes().take_while(u8::is_ascii_alphanumeric).count();
-        return Fault::new(at..end, "this whole number does not fit into 64 bits");
+    if message.starts_with("invalid ") && message.ends_with(" literal") {
+        let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'.';
+        let end = at
+            + source.as_bytes()[at..]
+                .iter()
+                .take_while(|byte| part(byte))
+                .count();
+        return Fault::new(at..end, TOO_LARGE);
+    }
+    if let Some(word) = message.strip_prefix("reserved identifier: ") {
+        let end = (at + word.len()).min(source.len());
+        return Fault::new(at..end, format!("`{word}` is a reserved word of CEL"));
     }
     if message.contains("Recursion limit") {
         return Fault::new(0..source.len(), "the expression is nested too deeply");
@@ -360,7 +376,11 @@ fn syntax_fault(source: &str, position: (isize, isize), message: &str) -> Fault 
 
 fn offset(source: &str, (line, column): (isize, isize)) -> usize {
     let (line, column) = (line.max(1) as usize, column.max(1) as usize);
-    let start: usize = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let start: usize = source
+        .split_inclusive('\n')
+        .take(line - 1)
+        .map(str::len)
+        .sum();
     let rest = source.get(start..).unwrap_or_default();
     let within = rest.char_indices().nth(column - 1);
     start + within.map_or(rest.len(), |(at, _)| at)

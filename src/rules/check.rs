@@ -49,7 +49,10 @@ pub(super) fn condition(node: &Node, schema: &Schema) -> Result<Bool, Vec<Fault>
 pub(super) fn text(node: &Node, schema: &Schema) -> Result<Text, Vec<Fault>> {
     checked(schema, |checker| match checker.typed(node)? {
         Typed::Text(text) => Some(text),
-        other => checker.refuse(&node.span, format!("expected a string, found {}", other.kind())),
+        other => checker.refuse(
+            &node.span,
+            format!("expected a string, found {}", other.kind()),
+        ),
     })
 }
 
@@ -91,7 +94,8 @@ impl Checker<'_> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Option<T> {
-        self.faults.push(Fault::new(span.clone(), message).hint(hint));
+        self.faults
+            .push(Fault::new(span.clone(), message).hint(hint));
         None
     }
 
@@ -100,7 +104,7 @@ impl Checker<'_> {
             Syntax::Bool(value) => Typed::Bool(Bool::Const(*value)),
             Syntax::Int(value) => Typed::Int(Int::Const(*value)),
             Syntax::Double(value) => Typed::Double(Double::Const(*value)),
-            Syntax::String(value) => Typed::Text(Text::Const(value.as_bytes().into())),
+            Syntax::String(value) => Typed::Text(Text::Const(value.as_str().into())),
             Syntax::Name(name) => self.field(node, name)?,
             Syntax::List(_) => {
                 return self.refuse(&node.span, "a list of constants stands only after `in`");
@@ -155,7 +159,8 @@ impl Checker<'_> {
         match self.schema.field(name) {
             Ok(typed) => Some(typed),
             Err(Unusable::Timestamp) => {
-                let message = format!("`{name}` is a timestamp, and there is nothing to compare it with");
+                let message =
+                    format!("`{name}` is a timestamp, and there is nothing to compare it with");
                 self.refuse(&node.span, message)
             }
             Err(Unusable::Unknown) => {
@@ -183,9 +188,9 @@ impl Checker<'_> {
             return self.captured(right, a, b).map(Typed::Bool);
         }
         match (comparison(operator), arithmetic(operator)) {
-            (Some(comparison), _) => {
-                self.compare(node, operator, comparison, a, b).map(Typed::Bool)
-            }
+            (Some(comparison), _) => self
+                .compare(node, operator, comparison, a, b)
+                .map(Typed::Bool),
             (_, Some(arithmetic)) => self.compute(node, operator, arithmetic, a, b),
             _ => None,
         }
@@ -409,9 +414,10 @@ impl Checker<'_> {
     fn string(&mut self, node: &Node) -> Option<Text> {
         match self.typed(node)? {
             Typed::Text(text) => Some(text),
-            other => {
-                self.refuse(&node.span, format!("expected a string, found {}", other.kind()))
-            }
+            other => self.refuse(
+                &node.span,
+                format!("expected a string, found {}", other.kind()),
+            ),
         }
     }
 
@@ -432,7 +438,12 @@ impl Checker<'_> {
     }
 
     fn aggregate(&mut self, node: &Node) -> Option<Aggregate> {
-        let Syntax::Call { name, target: None, args } = &node.kind else {
+        let Syntax::Call {
+            name,
+            target: None,
+            args,
+        } = &node.kind
+        else {
             let hint = format!("the aggregates are {}", usages(&AGGREGATES));
             return self.refuse_with(&node.span, "a measure is exactly one aggregate", hint);
         };
@@ -468,7 +479,10 @@ impl Checker<'_> {
         };
         match percentage {
             Some(percentage) if (0.0..=100.0).contains(&percentage) => Some(percentage),
-            _ => self.refuse(&node.span, "a percentage is a number from 0 to 100, as it is"),
+            _ => self.refuse(
+                &node.span,
+                "a percentage is a number from 0 to 100, as it is",
+            ),
         }
     }
 }

@@ -63,8 +63,8 @@ fn service(expression: &str, problems: &mut Vec<Problem>) -> Text {
         name: "haproxy.service".into(),
         text: expression.into(),
     };
-    let read = cel::parse(expression)
-        .and_then(|node| check::text(&node, &Schema::without_service()));
+    let read =
+        cel::parse(expression).and_then(|node| check::text(&node, &Schema::without_service()));
     read.unwrap_or_else(|faults| {
         problems.extend(faults.into_iter().map(|fault| {
             let mut problem = document.problem(fault.span, fault.message);
@@ -89,7 +89,14 @@ struct Compiler {
 }
 
 impl Compiler {
+    /// Takes in one file; notes what is wrong with it in the order of its lines.
     fn source(&mut self, source: &Source) {
+        let noted = self.problems.len();
+        self.file(source);
+        self.problems[noted..].sort_by_key(|problem| (problem.line, problem.column));
+    }
+
+    fn file(&mut self, source: &Source) {
         let document = Document {
             name: source.name.as_str().into(),
             text: source.text.as_str().into(),
@@ -120,12 +127,18 @@ impl Compiler {
     fn rule(&mut self, document: &Document, rule: &Rule) {
         let noted = self.problems.len();
         let (subject, name) = match &rule.name {
-            Some(name) => (format!("rule `{}`: ", name.value), name.value.as_str()),
-            None => (String::new(), ""),
+            Some(name) if !name.value.is_empty() => {
+                (format!("rule `{}`: ", name.value), name.value.as_str())
+            }
+            _ => (String::new(), ""),
         };
         let subject = subject.as_str();
-        self.problems
-            .extend(file::unknown_keys(document, subject, &rule.unknown, &file::RULE_KEYS));
+        self.problems.extend(file::unknown_keys(
+            document,
+            subject,
+            &rule.unknown,
+            &file::RULE_KEYS,
+        ));
         let named = match &rule.name {
             Some(name) => self.rule_name(document, subject, name),
             None => {
@@ -220,8 +233,8 @@ impl Compiler {
     }
 
     fn condition(&mut self, document: &Document, subject: &str, written: &Scalar) -> Option<Bool> {
-        let read = cel::parse(&written.value)
-            .and_then(|node| check::condition(&node, &self.schema));
+        let read =
+            cel::parse(&written.value).and_then(|node| check::condition(&node, &self.schema));
         self.read(document, subject, written, read)
     }
 
@@ -231,8 +244,7 @@ impl Compiler {
         subject: &str,
         written: &Scalar,
     ) -> Option<Aggregate> {
-        let read = cel::parse(&written.value)
-            .and_then(|node| check::measure(&node, &self.schema));
+        let read = cel::parse(&written.value).and_then(|node| check::measure(&node, &self.schema));
         self.read(document, subject, written, read)
     }
 
@@ -253,7 +265,12 @@ impl Compiler {
         None
     }
 
-    fn by(&mut self, document: &Document, subject: &str, fields: &[Scalar]) -> Vec<(Arc<str>, KeyPart)> {
+    fn by(
+        &mut self,
+        document: &Document,
+        subject: &str,
+        fields: &[Scalar],
+    ) -> Vec<(Arc<str>, KeyPart)> {
         let mut by: Vec<(Arc<str>, KeyPart)> = Vec::new();
         for field in fields {
             let name = field.value.as_str();
@@ -302,9 +319,11 @@ impl Compiler {
             "h" => Some(60 * 60),
             _ => None,
         };
-        let window = number.parse::<u64>().ok().zip(seconds).map(|(number, seconds)| {
-            Duration::from_secs(number.saturating_mul(seconds))
-        });
+        let window = number
+            .parse::<u64>()
+            .ok()
+            .zip(seconds)
+            .map(|(number, seconds)| Duration::from_secs(number.saturating_mul(seconds)));
         match window {
             Some(window) if !window.is_zero() && window <= MAX_WINDOW => return window,
             Some(_) => {
@@ -395,7 +414,10 @@ fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate
 fn counting(rule: &mut GroupRule, cells: &mut Vec<CellKind>, condition: Bool) -> usize {
     for draw in &rule.draws {
         match draw {
-            Draw::Count { condition: known, cell } if *known == condition => return *cell,
+            Draw::Count {
+                condition: known,
+                cell,
+            } if *known == condition => return *cell,
             _ => {}
         }
     }
@@ -413,7 +435,10 @@ fn sampling(
     kind: CellKind,
 ) -> usize {
     for draw in &mut rule.draws {
-        if let Draw::Sample { value: known, cells: own } = draw
+        if let Draw::Sample {
+            value: known,
+            cells: own,
+        } = draw
             && *known == value
         {
             if let Some(&cell) = own.iter().find(|&&cell| cells[cell] == kind) {

@@ -9,6 +9,7 @@
 //! are no errors at this point.
 
 use crate::haproxy::{Event, Field, Value};
+use bstr::BString;
 use std::cmp::Ordering;
 
 /// A condition.
@@ -29,7 +30,7 @@ pub(super) enum Bool {
     Contains(Text, Text),
     IntIn(Int, Box<[i64]>),
     DoubleIn(Double, Box<[f64]>),
-    TextIn(Text, Box<[Box<[u8]>]>),
+    TextIn(Text, Box<[BString]>),
     /// Whether one of the captured headers is that string.
     TextInField(Text, Field),
 }
@@ -61,7 +62,7 @@ pub(super) enum Double {
 /// A string of bytes; log lines need not be UTF-8.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Text {
-    Const(Box<[u8]>),
+    Const(BString),
     Field(Field),
     /// One of the captured headers, by its position.
     Capture(Field, usize),
@@ -109,14 +110,16 @@ impl Bool {
                 true => parts.1.holds(event),
                 false => parts.2.holds(event),
             },
-            Bool::Ints(comparison, a, b) => both(a.of(event), b.of(event))
-                .is_some_and(|(a, b)| comparison.accepts(a.cmp(&b))),
+            Bool::Ints(comparison, a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| comparison.accepts(a.cmp(&b)))
+            }
             // Both are finite, so they compare.
             Bool::Doubles(comparison, a, b) => both(a.of(event), b.of(event))
                 .and_then(|(a, b)| a.partial_cmp(&b))
                 .is_some_and(|order| comparison.accepts(order)),
-            Bool::Texts(comparison, a, b) => both(a.of(event), b.of(event))
-                .is_some_and(|(a, b)| comparison.accepts_bytes(a, b)),
+            Bool::Texts(comparison, a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| comparison.accepts_bytes(a, b))
+            }
             Bool::StartsWith(a, b) => {
                 both(a.of(event), b.of(event)).is_some_and(|(a, b)| a.starts_with(b))
             }
@@ -129,7 +132,7 @@ impl Bool {
             Bool::DoubleIn(a, list) => a.of(event).is_some_and(|a| list.contains(&a)),
             Bool::TextIn(a, list) => a
                 .of(event)
-                .is_some_and(|a| list.iter().any(|item| **item == *a)),
+                .is_some_and(|a| list.iter().any(|item| item.as_slice() == a)),
             Bool::TextInField(a, field) => match field.of(event) {
                 Value::Strings(captures) => a
                     .of(event)
@@ -209,7 +212,7 @@ impl Text {
     #[inline]
     pub fn of<'a>(&'a self, event: &Event<'a>) -> Option<&'a [u8]> {
         match self {
-            Text::Const(value) => Some(value),
+            Text::Const(value) => Some(value.as_slice()),
             Text::Field(field) => match field.of(event) {
                 Value::String(value) => Some(value),
                 _ => None,

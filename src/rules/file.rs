@@ -40,12 +40,19 @@ pub(super) struct Rule {
     pub unknown: Vec<Scalar>,
 }
 
+const COMMA_HINT: &str =
+    "between braces an expression with a comma needs quotes: `{ p95: \"percentile(Tr, 95)\" }`";
+
+const NEGATION_HINT: &str = "a condition that begins with `!` needs quotes";
+
 /// Reads one file.
 pub(super) fn parse(document: &Document) -> Result<File, Problem> {
     // Ten thousand rules stay far below these; a file of aliases that multiply each
     // other does not.
     let options = serde_saphyr::options! {
         with_snippet: false,
+        // `where: !tls` would lose its `!tls` as a tag that nobody knows.
+        reject_unsupported_tags: true,
         budget: serde_saphyr::budget! {
             max_nodes: 250_000,
             max_events: 500_000,
@@ -65,13 +72,29 @@ fn yaml_problem(document: &Document, error: &serde_saphyr::Error) -> Problem {
         // The parser often says where, and rarely how much.
         start..span(location).map_or(start, |span| span.end).max(start)
     });
-    let error = error.without_snippet();
+    let error = match error.without_snippet() {
+        Error::AliasError { error, .. } => error.without_snippet(),
+        error => error,
+    };
     let (message, hint) = match error {
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?");
-            (format!("the key `{key}` appears twice"), None)
+            let hint = key.contains(')').then_some(COMMA_HINT);
+            (format!("the key `{key}` appears twice"), hint)
         }
-        Error::NullIntoString { .. } => ("a value is missing here".into(), None),
+        Error::NullIntoString { .. } => {
+            let line_start = document.text[..span.start]
+                .rfind('\n')
+                .map_or(0, |at| at + 1);
+            let before = &document.text[line_start..span.start];
+            let hint = if before.contains(": !") {
+                // What YAML takes for a tag was meant as a negation.
+                Some(NEGATION_HINT)
+            } else {
+                before.contains('{').then_some(COMMA_HINT)
+            };
+            ("a value is missing here".into(), hint)
+        }
         Error::Unexpected { expected, .. } => match *expected {
             "mapping start" => ("expected `key: value` pairs here".into(), None),
             "sequence start" => (
@@ -88,14 +111,10 @@ fn yaml_problem(document: &Document, error: &serde_saphyr::Error) -> Problem {
             "a second document begins here".into(),
             Some("one file holds one document: put all rules under one `rules:`"),
         ),
-        Error::UnsupportedTag { tag, .. } => (
-            format!("unknown tag `{tag}`"),
-            Some("a condition that begins with `!` needs quotes"),
-        ),
-        Error::TaggedScalarCannotDeserializeIntoString { .. } => (
-            "this tag does not make a text".into(),
-            Some("a condition that begins with `!` needs quotes"),
-        ),
+        Error::UnsupportedTag { tag, .. } => (format!("unknown tag `{tag}`"), Some(NEGATION_HINT)),
+        Error::TaggedScalarCannotDeserializeIntoString { .. } => {
+            ("this tag does not make a text".into(), Some(NEGATION_HINT))
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -155,7 +174,11 @@ fn offset(text: &str, location: Location) -> usize {
     }
     let line = usize::try_from(location.line()).unwrap_or(1).max(1);
     let column = usize::try_from(location.column()).unwrap_or(1).max(1);
-    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line - 1)
+        .map(str::len)
+        .sum();
     let rest = &text[start..];
     let line = rest.split('\n').next().unwrap_or_default();
     let within = line.char_indices().nth(column - 1);

@@ -41,9 +41,15 @@ pub(super) struct GroupRule {
 /// What a rule draws from an event, and the cells that it goes to.
 #[derive(Debug)]
 pub(super) enum Draw {
-    Count { condition: Bool, cell: usize },
+    Count {
+        condition: Bool,
+        cell: usize,
+    },
     /// One value for several aggregates. An event without it leaves them alone.
-    Sample { value: Number, cells: Vec<usize> },
+    Sample {
+        value: Number,
+        cells: Vec<usize>,
+    },
 }
 
 impl Group {

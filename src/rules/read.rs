@@ -75,7 +75,9 @@ fn read_file(path: &Path) -> Result<Source, ReadError> {
     };
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(io)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ReadError::TooLarge { path: path.into() });
     }
@@ -110,12 +112,20 @@ mod tests {
             let error = read(path).unwrap_err().to_string();
             error.replace(&folder.path().display().to_string(), "rules")
         };
-        insta::assert_snapshot!(said(folder.path()), @"");
+        insta::assert_snapshot!(said(folder.path()), @r#"
+    rules: there is no rule file in this folder
+
+    hint: rule files end in .yaml or .yml; those that end in .test.yaml are tests
+    "#);
         let file = folder.path().join("a.yaml");
-        insta::assert_snapshot!(said(&file), @"");
+        insta::assert_snapshot!(said(&file), @"rules/a.yaml: cannot be read");
         fs::write(&file, b"rules: \xff").unwrap();
-        insta::assert_snapshot!(said(&file), @"");
+        insta::assert_snapshot!(said(&file), @"rules/a.yaml: not UTF-8, which YAML files are");
         fs::write(&file, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
-        insta::assert_snapshot!(said(&file), @"");
+        insta::assert_snapshot!(said(&file), @r#"
+    rules/a.yaml: larger than 4194304 bytes
+
+    hint: spread the rules over several files
+    "#);
     }
 }

@@ -71,7 +71,9 @@ impl Schema {
     /// Every name there is.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         let service = self.service.as_ref().map(|_| SERVICE);
-        service.into_iter().chain(Field::ALL.iter().map(|f| f.name()))
+        service
+            .into_iter()
+            .chain(Field::ALL.iter().map(|f| f.name()))
     }
 }
 

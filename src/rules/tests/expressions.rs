@@ -18,7 +18,9 @@ fn condition(source: &str) -> Result<Bool, Vec<Fault>> {
 }
 
 fn holds(source: &str, event: &Event<'_>) -> bool {
-    condition(source).unwrap_or_else(|faults| panic!("{source}: {faults:?}")).holds(event)
+    condition(source)
+        .unwrap_or_else(|faults| panic!("{source}: {faults:?}"))
+        .holds(event)
 }
 
 /// The value of a number's expression.
@@ -58,7 +60,48 @@ fn sources_become_typed_trees() {
         let tree = condition(source).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
         trees.push_str(&format!("{source}\n    {tree:?}\n"));
     }
-    insta::assert_snapshot!(trees, @"");
+    insta::assert_snapshot!(trees, @r#"
+    kind == "http"
+        Texts(Equal, Field(Kind), Const("http"))
+    status >= 500 && service == "users" && path.startsWith("/api")
+        All([Ints(GreaterOrEqual, Field(Status), Const(500)), Texts(Equal, Field(Frontend), Const("users")), StartsWith(Field(Path), Const("/api"))])
+    tls || partial || !redispatched
+        Any([Field(Tls), Field(Partial), Not(Field(Redispatched))])
+    (tls || partial) && status < -1
+        All([Any([Field(Tls), Field(Partial)]), Ints(Less, Field(Status), Const(-1))])
+    tls == (status != 200)
+        Same((Field(Tls), Ints(NotEqual, Field(Status), Const(200))))
+    tls != partial
+        Not(Same((Field(Tls), Field(Partial))))
+    status in [500, 502, -1]
+        IntIn(Field(Status), [500, 502, -1])
+    Tr in [1, 2.5]
+        DoubleIn(Of(Field(Tr)), [1.0, 2.5])
+    method in ["GET", 'HEAD', r"\d"]
+        TextIn(Field(Method), ["GET", "HEAD", "\\d"])
+    "curl" in request_headers
+        TextInField(Const("curl"), RequestHeaders)
+    request_headers[0] == "x\u00e9\n"
+        Texts(Equal, Capture(RequestHeaders, 0), Const("xé\n"))
+    Tr / 1000.0 > 1
+        Doubles(Greater, Arithmetic(Divide, (Of(Field(Tr)), Const(1000.0))), Const(1.0))
+    -Tr + 1 * 2 - Tw % 3 > Tc
+        Ints(Greater, Arithmetic(Subtract, (Arithmetic(Add, (Negate(Field(Tr)), Arithmetic(Multiply, (Const(1), Const(2))))), Arithmetic(Modulo, (Field(Tw), Const(3))))), Field(Tc))
+    -(Tr * 0.5) <= 1.5e3
+        Doubles(LessOrEqual, Negate(Arithmetic(Multiply, (Of(Field(Tr)), Const(0.5)))), Const(1500.0))
+    tls ? status == 200 : path.endsWith("/")
+        If((Field(Tls), Ints(Equal, Field(Status), Const(200)), EndsWith(Field(Path), Const("/"))))
+    (tls ? "a" : backend).contains(server)
+        Contains(If((Field(Tls), Const("a"), Field(Backend))), Field(Server))
+    (tls ? 1 : 2.0) == 2
+        Doubles(Equal, If((Field(Tls), Const(1.0), Const(2.0))), Const(2.0))
+    (tls ? Tr : Tw) == 0x1F
+        Ints(Equal, If((Field(Tls), Field(Tr), Field(Tw))), Const(31))
+    size(path) > 2 && request_headers.size() == 1 && 'ä'.size() == 2
+        All([Ints(Greater, Length(Field(Path)), Const(2)), Ints(Equal, Count(RequestHeaders), Const(1)), Ints(Equal, Length(Const("ä")), Const(2))])
+    true // a remark
+        Const(true)
+    "#);
 }
 
 #[test]
@@ -79,7 +122,26 @@ fn measures_become_aggregates() {
         let aggregate = check::measure(&node, &schema()).unwrap();
         trees.push_str(&format!("{source}\n    {aggregate:?}\n"));
     }
-    insta::assert_snapshot!(trees, @"");
+    insta::assert_snapshot!(trees, @r#"
+    count()
+        Count
+    rate()
+        Rate
+    ratio(status >= 500)
+        Ratio(Ints(GreaterOrEqual, Field(Status), Const(500)))
+    sum(bytes_read)
+        Sum(Int(Field(BytesRead)))
+    mean(Tr / 2)
+        Mean(Int(Arithmetic(Divide, (Field(Tr), Const(2)))))
+    min(Tr)
+        Min(Int(Field(Tr)))
+    max(Tr * 0.001)
+        Max(Double(Arithmetic(Multiply, (Of(Field(Tr)), Const(0.001)))))
+    percentile(Tr, 99.9)
+        Percentile(Int(Field(Tr)), 99.9)
+    percentile(Tr, 50)
+        Percentile(Int(Field(Tr)), 50.0)
+    "#);
 }
 
 #[test]
@@ -253,14 +315,14 @@ fn number() -> impl Strategy<Value = Case> {
         (inner.clone(), "[-+*/]", inner).prop_map(|(a, operator, b)| Case {
             source: format!("({} {operator} {})", a.source, b.source),
             want: match (a.want, b.want) {
-                (Naive::Int(a), Naive::Int(b)) => Naive::Int(a.zip(b).and_then(|(a, b)| {
-                    match operator.as_str() {
+                (Naive::Int(a), Naive::Int(b)) => {
+                    Naive::Int(a.zip(b).and_then(|(a, b)| match operator.as_str() {
                         "+" => a.checked_add(b),
                         "-" => a.checked_sub(b),
                         "*" => a.checked_mul(b),
                         _ => a.checked_div(b),
-                    }
-                })),
+                    }))
+                }
                 (a, b) => Naive::Double(promoted(a).zip(promoted(b)).and_then(|(a, b)| {
                     let value = match operator.as_str() {
                         "+" => a + b,
@@ -284,11 +346,17 @@ fn promoted(value: Naive) -> Option<f64> {
 }
 
 fn boolean() -> impl Strategy<Value = Case> {
-    let comparison = (number(), prop::sample::select(vec!["<", "<=", "==", "!=", ">", ">="]), number())
+    let comparison = (
+        number(),
+        prop::sample::select(vec!["<", "<=", "==", "!=", ">", ">="]),
+        number(),
+    )
         .prop_map(|(a, operator, b)| {
             let order = match (a.want, b.want) {
                 (Naive::Int(a), Naive::Int(b)) => a.zip(b).map(|(a, b)| a.cmp(&b)),
-                (a, b) => promoted(a).zip(promoted(b)).and_then(|(a, b)| a.partial_cmp(&b)),
+                (a, b) => promoted(a)
+                    .zip(promoted(b))
+                    .and_then(|(a, b)| a.partial_cmp(&b)),
             };
             let want = order.is_some_and(|order| match operator {
                 "<" => order.is_lt(),
@@ -308,26 +376,31 @@ fn boolean() -> impl Strategy<Value = Case> {
         want: Naive::Bool(true),
     });
     prop_oneof![comparison, field].prop_recursive(4, 24, 3, |inner| {
-        let pair = (inner.clone(), "&&|\\|\\||==|!=", inner.clone()).prop_map(|(a, operator, b)| {
-            let (x, y) = (a.want == Naive::Bool(true), b.want == Naive::Bool(true));
-            let want = match operator.as_str() {
-                "&&" => x && y,
-                "||" => x || y,
-                "==" => x == y,
-                _ => x != y,
-            };
-            Case {
-                source: format!("({} {operator} {})", a.source, b.source),
-                want: Naive::Bool(want),
-            }
-        });
+        let pair =
+            (inner.clone(), "&&|\\|\\||==|!=", inner.clone()).prop_map(|(a, operator, b)| {
+                let (x, y) = (a.want == Naive::Bool(true), b.want == Naive::Bool(true));
+                let want = match operator.as_str() {
+                    "&&" => x && y,
+                    "||" => x || y,
+                    "==" => x == y,
+                    _ => x != y,
+                };
+                Case {
+                    source: format!("({} {operator} {})", a.source, b.source),
+                    want: Naive::Bool(want),
+                }
+            });
         let not = inner.clone().prop_map(|a| Case {
             source: format!("!{}", a.source),
             want: Naive::Bool(a.want != Naive::Bool(true)),
         });
         let choice = (inner.clone(), inner.clone(), inner).prop_map(|(c, a, b)| Case {
             source: format!("({} ? {} : {})", c.source, a.source, b.source),
-            want: if c.want == Naive::Bool(true) { a.want } else { b.want },
+            want: if c.want == Naive::Bool(true) {
+                a.want
+            } else {
+                b.want
+            },
         });
         prop_oneof![pair, not, choice]
     })
@@ -362,7 +435,10 @@ proptest! {
 fn a_value_knows_whether_it_has_fractions() {
     let kind = |source: &str| {
         let node = cel::parse(&format!("sum({source})")).unwrap();
-        matches!(check::measure(&node, &schema()), Ok(Aggregate::Sum(Number::Int(_))))
+        matches!(
+            check::measure(&node, &schema()),
+            Ok(Aggregate::Sum(Number::Int(_)))
+        )
     };
     assert!(kind("Tr + 1"));
     assert!(!kind("Tr + 1.0"));
