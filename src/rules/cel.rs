@@ -342,8 +342,7 @@ fn syntax_fault(source: &str, position: (isize, isize), message: &str) -> Fault 
         return Fault::new(at..end, TOO_LARGE);
     }
     if let Some(word) = message.strip_prefix("reserved identifier: ") {
-        let end = (at + word.len()).min(source.len());
-        return Fault::new(at..end, format!("`{word}` is a reserved word of CEL"));
+        return Fault::new(at..at, format!("`{word}` is a reserved word of CEL"));
     }
     if message.contains("Recursion limit") {
         return Fault::new(0..source.len(), "the expression is nested too deeply");
@@ -358,7 +357,9 @@ fn syntax_fault(source: &str, position: (isize, isize), message: &str) -> Fault 
             Fault::new(at..source.len(), "this string has no end")
         }
         Some(text) => {
-            let end = (at + text.len()).min(source.len());
+            // Some messages quote more than what stands at their place.
+            let here = source[at..].starts_with(text);
+            let end = if here { at + text.len() } else { at };
             let fault = Fault::new(at..end, format!("unexpected `{text}`"));
             match text {
                 "=" => fault.hint("equality is written `==`"),

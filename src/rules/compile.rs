@@ -103,7 +103,7 @@ impl Compiler {
         };
         let file = match file::parse(&document) {
             Ok(file) => file,
-            Err(problem) => return self.problems.push(problem),
+            Err(problem) => return self.problems.push(*problem),
         };
         self.problems
             .extend(file::unknown_keys(&document, "", &file.unknown, &["rules"]));

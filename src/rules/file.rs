@@ -46,9 +46,9 @@ const COMMA_HINT: &str =
 const NEGATION_HINT: &str = "a condition that begins with `!` needs quotes";
 
 /// Reads one file.
-pub(super) fn parse(document: &Document) -> Result<File, Problem> {
-    // Ten thousand rules stay far below these; a file of aliases that multiply each
-    // other does not.
+pub(super) fn parse(document: &Document) -> Result<File, Box<Problem>> {
+    // Ten thousand rules stay below these; a file of aliases that multiply each other
+    // does not.
     let options = serde_saphyr::options! {
         with_snippet: false,
         // `where: !tls` would lose its `!tls` as a tag that nobody knows.
@@ -62,7 +62,7 @@ pub(super) fn parse(document: &Document) -> Result<File, Problem> {
         },
     };
     serde_saphyr::from_str_with_options(&document.text, options)
-        .map_err(|error| yaml_problem(document, &error))
+        .map_err(|error| Box::new(yaml_problem(document, &error)))
 }
 
 fn yaml_problem(document: &Document, error: &serde_saphyr::Error) -> Problem {
@@ -87,12 +87,7 @@ fn yaml_problem(document: &Document, error: &serde_saphyr::Error) -> Problem {
                 .rfind('\n')
                 .map_or(0, |at| at + 1);
             let before = &document.text[line_start..span.start];
-            let hint = if before.contains(": !") {
-                // What YAML takes for a tag was meant as a negation.
-                Some(NEGATION_HINT)
-            } else {
-                before.contains('{').then_some(COMMA_HINT)
-            };
+            let hint = before.contains('{').then_some(COMMA_HINT);
             ("a value is missing here".into(), hint)
         }
         Error::Unexpected { expected, .. } => match *expected {
@@ -112,9 +107,6 @@ fn yaml_problem(document: &Document, error: &serde_saphyr::Error) -> Problem {
             Some("one file holds one document: put all rules under one `rules:`"),
         ),
         Error::UnsupportedTag { tag, .. } => (format!("unknown tag `{tag}`"), Some(NEGATION_HINT)),
-        Error::TaggedScalarCannotDeserializeIntoString { .. } => {
-            ("this tag does not make a text".into(), Some(NEGATION_HINT))
-        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }

@@ -1,6 +1,7 @@
 //! Every problem as users see it.
 
 use super::*;
+use proptest::prelude::*;
 
 /// Everything said about one file.
 fn said(text: &str) -> String {
@@ -413,6 +414,7 @@ fn yaml_that_is_not_rules() {
         "rules: [a]\n",
         "rules:\n  - name: [a]\n",
         "rules:\n  - name: a\n    where: !tls\n",
+        "rules:\n  - name: a\n    where: !tls == partial\n",
         "rules:\n  - name: a\n    where: [tls]\n",
         "rules:\n  - name: a\n    where:\n",
         "rules:\n  - name: a\n    by: service\n",
@@ -496,6 +498,14 @@ fn yaml_that_is_not_rules() {
       |
     3 |     where: !tls
       |                ^
+
+    hint: a condition that begins with `!` needs quotes
+
+    "rules:\n  - name: a\n    where: !tls == partial\n"
+    rules/a.yaml:3:17: not valid YAML for rules: unknown tag `!tls`
+      |
+    3 |     where: !tls == partial
+      |                 ^^^^^^^^^^
 
     hint: a condition that begins with `!` needs quotes
 
@@ -706,7 +716,7 @@ fn syntax_errors() {
              ^^^^^
         this number is too large
     if
-    ^^
+    ^
         `if` is a reserved word of CEL
     tls ? partial
                  ^
@@ -1058,4 +1068,42 @@ fn the_service_expression_has_its_own_place() {
     1 | backend +
       |          ^
     "#);
+}
+
+#[test]
+fn everything_has_a_bound() {
+    let first = |text: &str| load(&[source(text)], &Options::default()).unwrap_err()[0].to_string();
+    let rule = |condition: &str| {
+        format!("rules: [{{name: a, where: '{condition}', measure: {{n: count()}}}}]")
+    };
+    insta::assert_snapshot!(first(&rule(&"a".repeat(5000))), @"rules/a.yaml:1:27: rule `a`: the expression is longer than 4096 bytes");
+    insta::assert_snapshot!(first(&rule(&format!("1{} == 1", " + 1".repeat(70)))), @"rules/a.yaml:1:49: rule `a`: the expression is nested more than 64 deep");
+    insta::assert_snapshot!(first(&rule(&format!("{}tls{}", "(".repeat(200), ")".repeat(200)))), @"rules/a.yaml:1:27: rule `a`: the expression is nested too deeply");
+    let mut many = String::from("rules:\n");
+    for n in 0..10_001 {
+        many += &format!("- {{name: r{n}, measure: {{n: count()}}}}\n");
+    }
+    insta::assert_snapshot!(first(&many), @"rules/a.yaml:10002:4: more than 10000 rules");
+}
+
+proptest! {
+    /// Whatever is done to a file, it loads or its problems can be shown.
+    #[test]
+    fn any_file_loads_or_is_explained(
+        at in 0usize..530,
+        cut in 0usize..20,
+        put in "[a-z &*!|>{}\\[\\]:,'\"#%@\\\\\n\täå-]{0,6}",
+    ) {
+        let whole: Vec<char> = include_str!("../../../rules/tcp.yaml").chars().collect();
+        let kept = whole.iter().take(at).copied();
+        let rest = whole.iter().skip(at + cut).copied();
+        let text: String = kept.chain(put.chars()).chain(rest).collect();
+        if let Err(problems) = load(&[source(&text)], &Options::default()) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                prop_assert!(problem.render().starts_with("rules/a.yaml:"));
+                prop_assert!(problem.line <= text.split('\n').count());
+            }
+        }
+    }
 }
