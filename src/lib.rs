@@ -9,10 +9,13 @@
 //! the one before never hears of it. `time` and `metric` are shared leaves.
 
 pub mod clock;
+pub mod dashboard;
 pub mod delta;
 pub mod haproxy;
+pub mod http;
 pub mod input;
 pub mod metric;
+pub mod rules;
 pub mod store;
 pub mod syslog;
 pub mod time;

@@ -1,0 +1,132 @@
+//! What rules cost per event. Input is prepared outside the measured loops.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::sync::Arc;
+use weir::haproxy::{Event, Kind, Timers};
+use weir::rules::{Evaluator, Options, Rules, Source, bundled, load};
+use weir::time::Timestamp;
+
+const AT: Timestamp = Timestamp::from_secs(1_767_268_861);
+const SERVICES: usize = 1000;
+const EVENTS: usize = 4096;
+
+/// Different events, so that branches mispredict as they do in production.
+fn events(services: &[String]) -> Vec<Event<'_>> {
+    // A fixed linear congruential generator (Knuth's MMIX constants) repeats to the bit.
+    let mut state = 1u64;
+    let mut random = move |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let paths: [&[u8]; 3] = [b"/api/users", b"/api/carts/7", b"/static/site.css"];
+    (0..EVENTS)
+        .map(|_| Event {
+            kind: Kind::Http,
+            host: Some(b"lb1"),
+            process: Some(b"haproxy"),
+            pid: Some(7),
+            client_ip: b"10.0.0.1",
+            client_port: Some(4000),
+            accept_date: None,
+            request_date: Some(AT),
+            frontend: services[random(services.len() as u64) as usize].as_bytes(),
+            tls: random(2) == 0,
+            backend: b"api",
+            server: b"api1",
+            timers: Timers {
+                request: Some(0),
+                queue: Some(random(3) as i64),
+                connect: Some(1),
+                response: (random(20) > 0).then(|| random(400) as i64),
+                active: Some(401),
+                total: Some(402),
+            },
+            partial: false,
+            status: Some([200, 200, 304, 404, 503][random(5) as usize]),
+            bytes_read: Some(512),
+            request_cookie: None,
+            response_cookie: None,
+            termination_state: b"----",
+            actconn: Some(3),
+            feconn: Some(2),
+            beconn: Some(1),
+            srv_conn: Some(1),
+            retries: Some(0),
+            redispatched: false,
+            srv_queue: Some(0),
+            backend_queue: Some(0),
+            request_headers: None,
+            response_headers: None,
+            request: None,
+            method: Some(b"GET"),
+            path: Some(paths[random(3) as usize]),
+            query: None,
+            http_version: Some(b"HTTP/1.1"),
+        })
+        .collect()
+}
+
+fn loaded(sources: &[Source]) -> Arc<Rules> {
+    Arc::new(load(sources, &Options::default()).expect("the bench's rules are valid"))
+}
+
+fn rules(text: String) -> Arc<Rules> {
+    let name = "bench.yaml".into();
+    loaded(&[Source { name, text }])
+}
+
+fn bench(c: &mut Criterion) {
+    let services: Vec<String> = (0..SERVICES).map(|n| format!("service-{n}")).collect();
+    let events = events(&services);
+    let mut group = c.benchmark_group("rules");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    let mut measure = |name: &str, rules: Arc<Rules>| {
+        // One hand-over a second at these rates is one per some million events: rows
+        // are there already when most events come.
+        let warm = || {
+            let mut evaluator = Evaluator::new(Arc::clone(&rules), 100_000);
+            for event in &events {
+                evaluator.apply(event, AT);
+            }
+            evaluator
+        };
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                warm,
+                |evaluator| {
+                    for event in &events {
+                        black_box(evaluator.apply(black_box(event), AT));
+                    }
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    };
+
+    // No event has that service: what is measured is the condition.
+    let condition = "status >= 200 && path.startsWith(\"/api\") && service == \"users\"";
+    measure(
+        "condition of three terms",
+        rules(format!(
+            "rules: [{{name: a, where: '{condition}', measure: {{n: count()}}}}]"
+        )),
+    );
+    measure("bundled, 1000 services", loaded(&bundled()));
+    for count in [1, 5, 20] {
+        let mut text = String::from("rules:\n");
+        for n in 0..count {
+            text += &format!(
+                "- {{ name: r{n}, where: kind == \"http\" && status >= {}, by: [service], measure: {{ rate: rate(), p95: 'percentile(Tr, 95)' }} }}\n",
+                200 + n
+            );
+        }
+        measure(&format!("{count} rules of one grouping"), rules(text));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,459 @@
+//! Rule files in, the layout of cells and the program that fills them out.
+
+use super::check::{self, Aggregate};
+use super::expr::{Bool, Number, Text};
+use super::file::{self, Rule, Scalar};
+use super::problem::{Document, Fault, Place, Problem, did_you_mean};
+use super::program::{Draw, Group, GroupRule, KeyPart};
+use super::schema::{SERVICE, Schema, Typed, Unusable};
+use super::{Options, Rules, Source, cel};
+use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
+use crate::haproxy::Field;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// More rules are refused. It keeps the number of groupings within what a
+/// [`GroupingId`](crate::delta::GroupingId) can tell apart.
+const MAX_RULES: usize = 10_000;
+
+/// Librato's limit for a metric's name.
+const MAX_NAME: usize = 255;
+
+const DEFAULT_WINDOW: Duration = Duration::from_secs(10);
+const MAX_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Fractions keep three digits in percentiles; whole numbers need none.
+const FRACTION_SCALE: u32 = 1000;
+
+/// Compiles all rules, or says everything that is wrong with them.
+pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let service = match &options.service {
+        Some(expression) => service(expression, &mut problems),
+        None => Text::Field(Field::Frontend),
+    };
+    let mut compiler = Compiler {
+        schema: Schema::with_service(service),
+        problems,
+        rules: HashMap::new(),
+        series: HashMap::new(),
+        names: Vec::new(),
+        layout: Layout::default(),
+        groups: Vec::new(),
+    };
+    for source in sources {
+        compiler.source(source);
+    }
+    if compiler.problems.is_empty() {
+        Ok(Rules {
+            layout: Arc::new(compiler.layout),
+            groups: compiler.groups,
+            names: compiler.names,
+        })
+    } else {
+        Err(compiler.problems)
+    }
+}
+
+/// What `service` stands for; its frontend where that cannot be read.
+fn service(expression: &str, problems: &mut Vec<Problem>) -> Text {
+    let document = Document {
+        name: "haproxy.service".into(),
+        text: expression.into(),
+    };
+    let read =
+        cel::parse(expression).and_then(|node| check::text(&node, &Schema::without_service()));
+    read.unwrap_or_else(|faults| {
+        problems.extend(faults.into_iter().map(|fault| {
+            let mut problem = document.problem(fault.span, fault.message);
+            problem.hint = fault.hint;
+            problem
+        }));
+        Text::Field(Field::Frontend)
+    })
+}
+
+struct Compiler {
+    schema: Schema,
+    problems: Vec<Problem>,
+    /// Where each rule's name stands.
+    rules: HashMap<String, Place>,
+    /// Where each series' name stands. Librato compares names without case.
+    series: HashMap<String, Place>,
+    names: Vec<Arc<str>>,
+    layout: Layout,
+    /// One for each grouping of the layout, in its order.
+    groups: Vec<Group>,
+}
+
+impl Compiler {
+    /// Takes in one file; notes what is wrong with it in the order of its lines.
+    fn source(&mut self, source: &Source) {
+        let noted = self.problems.len();
+        self.file(source);
+        self.problems[noted..].sort_by_key(|problem| (problem.line, problem.column));
+    }
+
+    fn file(&mut self, source: &Source) {
+        let document = Document {
+            name: source.name.as_str().into(),
+            text: source.text.as_str().into(),
+        };
+        let file = match file::parse(&document) {
+            Ok(file) => file,
+            Err(problem) => return self.problems.push(*problem),
+        };
+        self.problems
+            .extend(file::unknown_keys(&document, "", &file.unknown, &["rules"]));
+        let rules = file.rules.unwrap_or_default();
+        if rules.is_empty() && file.unknown.is_empty() {
+            let problem = document.problem(0..0, "there is no rule in this file");
+            let hint = "rules stand in a list under `rules:`; see docs/rules.md";
+            self.problems.push(problem.hint(hint));
+        }
+        for rule in &rules {
+            if self.names.len() == MAX_RULES {
+                let message = format!("more than {MAX_RULES} rules");
+                let problem = document.problem(rule.span.clone(), message);
+                return self.problems.push(problem);
+            }
+            self.rule(&document, rule);
+        }
+    }
+
+    /// Notes everything wrong with a rule; takes it in only where nothing is.
+    fn rule(&mut self, document: &Document, rule: &Rule) {
+        let noted = self.problems.len();
+        let (subject, name) = match &rule.name {
+            Some(name) if !name.value.is_empty() => {
+                (format!("rule `{}`: ", name.value), name.value.as_str())
+            }
+            _ => (String::new(), ""),
+        };
+        let subject = subject.as_str();
+        self.problems.extend(file::unknown_keys(
+            document,
+            subject,
+            &rule.unknown,
+            &file::RULE_KEYS,
+        ));
+        let named = match &rule.name {
+            Some(name) => self.rule_name(document, subject, name),
+            None => {
+                self.refuse(document, &rule.span, "a rule without the key `name`".into());
+                false
+            }
+        };
+        let condition = match &rule.condition {
+            Some(written) => self.condition(document, subject, written),
+            None => Some(Bool::Const(true)),
+        };
+        let by = self.by(document, subject, &rule.by);
+        let window = match &rule.window {
+            Some(written) => self.window(document, subject, written),
+            None => DEFAULT_WINDOW,
+        };
+        if rule.measures.is_empty() && !rule.unknown.iter().any(|key| key.value == "measures") {
+            let span = rule.name.as_ref().map_or(&rule.span, |name| &name.span);
+            let problem = document
+                .problem(span.clone(), format!("{subject}it measures nothing"))
+                .hint("`measure: { rate: rate() }` is the smallest measure");
+            self.problems.push(problem);
+        }
+        let mut measures = Vec::new();
+        for (measure, written) in &rule.measures {
+            let series = format!("{name}.{}", measure.value);
+            self.charset(document, subject, measure);
+            if named {
+                self.series_name(document, subject, measure, &series);
+            }
+            if let Some(aggregate) = self.aggregate(document, subject, written) {
+                measures.push((Arc::from(series), aggregate));
+            }
+        }
+        if let (Some(condition), true) = (condition, self.problems.len() == noted) {
+            self.take_in(name.into(), condition, by, window, measures);
+        }
+    }
+
+    fn refuse(&mut self, document: &Document, span: &Range<usize>, message: String) {
+        self.problems.push(document.problem(span.clone(), message));
+    }
+
+    /// Whether the name is this rule's alone.
+    fn rule_name(&mut self, document: &Document, subject: &str, name: &Scalar) -> bool {
+        self.charset(document, subject, name);
+        let place = document.place(name.span.clone());
+        if let Some(first) = self.rules.get(&name.value.to_lowercase()) {
+            let problem = document
+                .problem(name.span.clone(), format!("{subject}this name is taken"))
+                .other("the other rule", first)
+                .hint("names are compared without case, as Librato does");
+            self.problems.push(problem);
+            return false;
+        }
+        self.rules.insert(name.value.to_lowercase(), place);
+        true
+    }
+
+    fn series_name(&mut self, document: &Document, subject: &str, measure: &Scalar, series: &str) {
+        if series.len() > MAX_NAME {
+            let length = series.len();
+            let message = format!(
+                "{subject}the series' name `<rule>.<measure>` has {length} characters, more than {MAX_NAME}"
+            );
+            self.refuse(document, &measure.span, message);
+        }
+        let place = document.place(measure.span.clone());
+        if let Some(first) = self.series.get(&series.to_lowercase()) {
+            let message = format!("{subject}the series `{series}` exists already");
+            let problem = document
+                .problem(measure.span.clone(), message)
+                .other("the other measure", first)
+                .hint("a series is named `<rule>.<measure>`; names are compared without case, as Librato does");
+            return self.problems.push(problem);
+        }
+        self.series.insert(series.to_lowercase(), place);
+    }
+
+    /// The characters of a metric's name in Librato's API.
+    fn charset(&mut self, document: &Document, subject: &str, name: &Scalar) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
+        if name.value.is_empty() {
+            self.refuse(document, &name.span, format!("{subject}the name is empty"));
+        } else if let Some(other) = name.value.chars().find(|c| !allowed(*c)) {
+            let message = format!("{subject}a name cannot contain `{}`", other.escape_debug());
+            let problem = document
+                .problem(name.span.clone(), message)
+                .hint("names consist of A-Z, a-z, 0-9 and `.`, `:`, `_`, `-`");
+            self.problems.push(problem);
+        }
+    }
+
+    fn condition(&mut self, document: &Document, subject: &str, written: &Scalar) -> Option<Bool> {
+        let read =
+            cel::parse(&written.value).and_then(|node| check::condition(&node, &self.schema));
+        self.read(document, subject, written, read)
+    }
+
+    fn aggregate(
+        &mut self,
+        document: &Document,
+        subject: &str,
+        written: &Scalar,
+    ) -> Option<Aggregate> {
+        let read = cel::parse(&written.value).and_then(|node| check::measure(&node, &self.schema));
+        self.read(document, subject, written, read)
+    }
+
+    fn read<T>(
+        &mut self,
+        document: &Document,
+        subject: &str,
+        written: &Scalar,
+        read: Result<T, Vec<Fault>>,
+    ) -> Option<T> {
+        let faults = match read {
+            Ok(read) => return Some(read),
+            Err(faults) => faults,
+        };
+        let Scalar { value, span } = written;
+        let problem = |fault| document.fault(subject, span.clone(), value, fault);
+        self.problems.extend(faults.into_iter().map(problem));
+        None
+    }
+
+    fn by(
+        &mut self,
+        document: &Document,
+        subject: &str,
+        fields: &[Scalar],
+    ) -> Vec<(Arc<str>, KeyPart)> {
+        let mut by: Vec<(Arc<str>, KeyPart)> = Vec::new();
+        for field in fields {
+            let name = field.value.as_str();
+            if by.iter().any(|(known, _)| **known == *name) {
+                let message = format!("{subject}`by` names `{name}` twice");
+                self.refuse(document, &field.span, message);
+                continue;
+            }
+            let part = match self.schema.field(name) {
+                Ok(Typed::Text(text)) => KeyPart::Text(text),
+                Ok(Typed::Int(int)) => KeyPart::Int(int),
+                Ok(Typed::Bool(bool)) => KeyPart::Bool(bool),
+                Err(Unusable::Unknown) => {
+                    let message = format!("{subject}unknown field `{name}` in `by`");
+                    let problem = document.problem(field.span.clone(), message);
+                    let hint = did_you_mean(name, self.schema.names());
+                    self.problems.push(match hint {
+                        Some(hint) => problem.hint(hint),
+                        None => problem.hint(format!("`by` lists fields, such as `{SERVICE}`")),
+                    });
+                    continue;
+                }
+                Ok(_) | Err(Unusable::Timestamp) => {
+                    let message = format!("{subject}`by` cannot group by `{name}`");
+                    let problem = document
+                        .problem(field.span.clone(), message)
+                        .hint("it groups by strings, whole numbers and bools");
+                    self.problems.push(problem);
+                    continue;
+                }
+            };
+            by.push((name.into(), part));
+        }
+        // Tags have no order, so rules may share a grouping whatever order they name.
+        by.sort_by(|a, b| a.0.cmp(&b.0));
+        by
+    }
+
+    fn window(&mut self, document: &Document, subject: &str, written: &Scalar) -> Duration {
+        let text = written.value.as_str();
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let seconds = match unit {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(60 * 60),
+            _ => None,
+        };
+        let window = number
+            .parse::<u64>()
+            .ok()
+            .zip(seconds)
+            .map(|(number, seconds)| Duration::from_secs(number.saturating_mul(seconds)));
+        match window {
+            Some(window) if !window.is_zero() && window <= MAX_WINDOW => return window,
+            Some(_) => {
+                let message = format!("{subject}a window lasts from 1 second to 24 hours");
+                self.refuse(document, &written.span, message);
+            }
+            None => {
+                let message = format!("{subject}`{text}` is not a window");
+                let problem = document
+                    .problem(written.span.clone(), message)
+                    .hint("write a whole number of seconds, minutes or hours: `10s`, `1m`, `1h`");
+                self.problems.push(problem);
+            }
+        }
+        DEFAULT_WINDOW
+    }
+
+    fn take_in(
+        &mut self,
+        name: Arc<str>,
+        condition: Bool,
+        by: Vec<(Arc<str>, KeyPart)>,
+        window: Duration,
+        measures: Vec<(Arc<str>, Aggregate)>,
+    ) {
+        let (names, parts): (Vec<_>, Vec<_>) = by.into_iter().unzip();
+        let place = self
+            .groups
+            .iter()
+            .zip(&self.layout.groupings)
+            .position(|(group, grouping)| {
+                grouping.window == window && grouping.by == names && group.has_room()
+            });
+        let place = place.unwrap_or_else(|| {
+            self.groups.push(Group::new(parts, window));
+            self.layout.groupings.push(Grouping {
+                by: names,
+                window,
+                cells: Vec::new(),
+                rules: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        let cells = &mut self.layout.groupings[place].cells;
+        let mut rule = GroupRule::new(condition, cells);
+        let measures = measures.into_iter().map(|(name, aggregate)| Measure {
+            name,
+            formula: formula(&mut rule, cells, aggregate),
+        });
+        let measures = measures.collect();
+        self.layout.groupings[place].rules.push(RuleLayout {
+            name: Arc::clone(&name),
+            matched: rule.matched,
+            measures,
+        });
+        self.groups[place].rules.push(rule);
+        self.names.push(name);
+    }
+}
+
+fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -> Formula {
+    match aggregate {
+        Aggregate::Count => Formula::Count(rule.matched),
+        Aggregate::Rate => Formula::Rate(rule.matched),
+        Aggregate::Ratio(condition) => Formula::Ratio {
+            part: counting(rule, cells, condition),
+            whole: rule.matched,
+        },
+        Aggregate::Sum(value) => Formula::Sum(sampling(rule, cells, value, CellKind::Sum)),
+        Aggregate::Mean(value) => Formula::Mean(sampling(rule, cells, value, CellKind::Sum)),
+        Aggregate::Min(value) => Formula::Min(sampling(rule, cells, value, CellKind::Min)),
+        Aggregate::Max(value) => Formula::Max(sampling(rule, cells, value, CellKind::Max)),
+        Aggregate::Percentile(value, q) => {
+            let scale = match value {
+                Number::Int(_) => 1,
+                Number::Double(_) => FRACTION_SCALE,
+            };
+            let kind = CellKind::Samples { scale };
+            Formula::Percentile {
+                cell: sampling(rule, cells, value, kind),
+                q,
+            }
+        }
+    }
+}
+
+/// The cell that counts where the condition holds; measures of one rule share it.
+fn counting(rule: &mut GroupRule, cells: &mut Vec<CellKind>, condition: Bool) -> usize {
+    for draw in &rule.draws {
+        match draw {
+            Draw::Count {
+                condition: known,
+                cell,
+            } if *known == condition => return *cell,
+            _ => {}
+        }
+    }
+    cells.push(CellKind::Count);
+    let cell = cells.len() - 1;
+    rule.draws.push(Draw::Count { condition, cell });
+    cell
+}
+
+/// The cell of that kind that takes in the value; measures of one rule share it.
+fn sampling(
+    rule: &mut GroupRule,
+    cells: &mut Vec<CellKind>,
+    value: Number,
+    kind: CellKind,
+) -> usize {
+    for draw in &mut rule.draws {
+        if let Draw::Sample {
+            value: known,
+            cells: own,
+        } = draw
+            && *known == value
+        {
+            if let Some(&cell) = own.iter().find(|&&cell| cells[cell] == kind) {
+                return cell;
+            }
+            cells.push(kind);
+            own.push(cells.len() - 1);
+            return cells.len() - 1;
+        }
+    }
+    cells.push(kind);
+    let cell = cells.len() - 1;
+    rule.draws.push(Draw::Sample {
+        value,
+        cells: vec![cell],
+    });
+    cell
+}

@@ -1,0 +1,277 @@
+//! Typed expressions over an event's fields: what conditions and values compile to.
+//!
+//! Evaluating one allocates nothing and looks no name up: fields are resolved,
+//! constants are in place, and every node's type is known, so that a line costs a
+//! few comparisons per rule.
+//!
+//! A value that the line does not have is `None`. It makes a comparison false and
+//! arithmetic missing; so do a division by zero and a result out of range. There
+//! are no errors at this point.
+
+use crate::haproxy::{Event, Field, Value};
+use bstr::BString;
+use std::cmp::Ordering;
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Bool {
+    Const(bool),
+    Field(Field),
+    Not(Box<Bool>),
+    All(Box<[Bool]>),
+    Any(Box<[Bool]>),
+    Same(Box<(Bool, Bool)>),
+    If(Box<(Bool, Bool, Bool)>),
+    Ints(Comparison, Int, Int),
+    Doubles(Comparison, Double, Double),
+    Texts(Comparison, Text, Text),
+    StartsWith(Text, Text),
+    EndsWith(Text, Text),
+    Contains(Text, Text),
+    IntIn(Int, Box<[i64]>),
+    DoubleIn(Double, Box<[f64]>),
+    TextIn(Text, Box<[BString]>),
+    /// Whether one of the captured headers is that string.
+    TextInField(Text, Field),
+}
+
+/// A whole number.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Int {
+    Const(i64),
+    Field(Field),
+    Negate(Box<Int>),
+    Arithmetic(Arithmetic, Box<(Int, Int)>),
+    /// A string's length in bytes.
+    Length(Box<Text>),
+    /// How many headers were captured.
+    Count(Field),
+    If(Box<(Bool, Int, Int)>),
+}
+
+/// A number with a fraction; always finite.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Double {
+    Const(f64),
+    Of(Int),
+    Negate(Box<Double>),
+    Arithmetic(Arithmetic, Box<(Double, Double)>),
+    If(Box<(Bool, Double, Double)>),
+}
+
+/// A string of bytes; log lines need not be UTF-8.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Text {
+    Const(BString),
+    Field(Field),
+    /// One of the captured headers, by its position.
+    Capture(Field, usize),
+    If(Box<(Bool, Text, Text)>),
+}
+
+/// A value to aggregate.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Number {
+    Int(Int),
+    Double(Double),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    /// Of whole numbers only.
+    Modulo,
+}
+
+impl Bool {
+    /// Whether the condition holds for that event.
+    pub fn holds(&self, event: &Event<'_>) -> bool {
+        match self {
+            Bool::Const(value) => *value,
+            Bool::Field(field) => matches!(field.of(event), Value::Bool(true)),
+            Bool::Not(inner) => !inner.holds(event),
+            Bool::All(terms) => terms.iter().all(|term| term.holds(event)),
+            Bool::Any(terms) => terms.iter().any(|term| term.holds(event)),
+            Bool::Same(sides) => sides.0.holds(event) == sides.1.holds(event),
+            Bool::If(parts) => match parts.0.holds(event) {
+                true => parts.1.holds(event),
+                false => parts.2.holds(event),
+            },
+            Bool::Ints(comparison, a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| comparison.accepts(a.cmp(&b)))
+            }
+            // Both are finite, so they compare.
+            Bool::Doubles(comparison, a, b) => both(a.of(event), b.of(event))
+                .and_then(|(a, b)| a.partial_cmp(&b))
+                .is_some_and(|order| comparison.accepts(order)),
+            Bool::Texts(comparison, a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| comparison.accepts_bytes(a, b))
+            }
+            Bool::StartsWith(a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| a.starts_with(b))
+            }
+            Bool::EndsWith(a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| a.ends_with(b))
+            }
+            Bool::Contains(a, b) => both(a.of(event), b.of(event))
+                .is_some_and(|(a, b)| memchr::memmem::find(a, b).is_some()),
+            Bool::IntIn(a, list) => a.of(event).is_some_and(|a| list.contains(&a)),
+            Bool::DoubleIn(a, list) => a.of(event).is_some_and(|a| list.contains(&a)),
+            Bool::TextIn(a, list) => a
+                .of(event)
+                .is_some_and(|a| list.iter().any(|item| item.as_slice() == a)),
+            Bool::TextInField(a, field) => match field.of(event) {
+                Value::Strings(captures) => a
+                    .of(event)
+                    .is_some_and(|a| captures.iter().any(|item| item == a)),
+                _ => false,
+            },
+        }
+    }
+}
+
+impl Int {
+    #[inline]
+    pub fn of(&self, event: &Event<'_>) -> Option<i64> {
+        match self {
+            Int::Const(value) => Some(*value),
+            Int::Field(field) => match field.of(event) {
+                Value::Int(value) => Some(value),
+                _ => None,
+            },
+            other => other.computed(event),
+        }
+    }
+
+    fn computed(&self, event: &Event<'_>) -> Option<i64> {
+        match self {
+            Int::Const(_) | Int::Field(_) => self.of(event),
+            Int::Negate(inner) => inner.of(event)?.checked_neg(),
+            Int::Arithmetic(arithmetic, sides) => {
+                let (a, b) = (sides.0.of(event)?, sides.1.of(event)?);
+                match arithmetic {
+                    Arithmetic::Add => a.checked_add(b),
+                    Arithmetic::Subtract => a.checked_sub(b),
+                    Arithmetic::Multiply => a.checked_mul(b),
+                    Arithmetic::Divide => a.checked_div(b),
+                    Arithmetic::Modulo => a.checked_rem(b),
+                }
+            }
+            Int::Length(text) => text.of(event).map(|text| text.len() as i64),
+            Int::Count(field) => match field.of(event) {
+                Value::Strings(captures) => Some(captures.iter().count() as i64),
+                _ => None,
+            },
+            Int::If(parts) => match parts.0.holds(event) {
+                true => parts.1.of(event),
+                false => parts.2.of(event),
+            },
+        }
+    }
+}
+
+impl Double {
+    pub fn of(&self, event: &Event<'_>) -> Option<f64> {
+        match self {
+            Double::Const(value) => Some(*value),
+            Double::Of(int) => int.of(event).map(|value| value as f64),
+            Double::Negate(inner) => inner.of(event).map(|value| -value),
+            Double::Arithmetic(arithmetic, sides) => {
+                let (a, b) = (sides.0.of(event)?, sides.1.of(event)?);
+                let value = match arithmetic {
+                    Arithmetic::Add => a + b,
+                    Arithmetic::Subtract => a - b,
+                    Arithmetic::Multiply => a * b,
+                    Arithmetic::Divide => a / b,
+                    Arithmetic::Modulo => a % b,
+                };
+                value.is_finite().then_some(value)
+            }
+            Double::If(parts) => match parts.0.holds(event) {
+                true => parts.1.of(event),
+                false => parts.2.of(event),
+            },
+        }
+    }
+}
+
+impl Text {
+    #[inline]
+    pub fn of<'a>(&'a self, event: &Event<'a>) -> Option<&'a [u8]> {
+        match self {
+            Text::Const(value) => Some(value.as_slice()),
+            Text::Field(field) => match field.of(event) {
+                Value::String(value) => Some(value),
+                _ => None,
+            },
+            other => other.computed(event),
+        }
+    }
+
+    fn computed<'a>(&'a self, event: &Event<'a>) -> Option<&'a [u8]> {
+        match self {
+            Text::Const(_) | Text::Field(_) => self.of(event),
+            Text::Capture(field, index) => match field.of(event) {
+                Value::Strings(captures) => captures.get(*index),
+                _ => None,
+            },
+            Text::If(parts) => match parts.0.holds(event) {
+                true => parts.1.of(event),
+                false => parts.2.of(event),
+            },
+        }
+    }
+}
+
+impl Number {
+    #[inline]
+    pub fn of(&self, event: &Event<'_>) -> Option<f64> {
+        match self {
+            Number::Int(int) => int.of(event).map(|value| value as f64),
+            Number::Double(double) => double.of(event),
+        }
+    }
+}
+
+impl Comparison {
+    #[inline]
+    fn accepts(self, order: Ordering) -> bool {
+        match self {
+            Comparison::Equal => order.is_eq(),
+            Comparison::NotEqual => order.is_ne(),
+            Comparison::Less => order.is_lt(),
+            Comparison::LessOrEqual => order.is_le(),
+            Comparison::Greater => order.is_gt(),
+            Comparison::GreaterOrEqual => order.is_ge(),
+        }
+    }
+
+    /// As `accepts`, and without ordering where equality is all that is asked:
+    /// strings of different lengths then differ at once.
+    #[inline]
+    fn accepts_bytes(self, a: &[u8], b: &[u8]) -> bool {
+        match self {
+            Comparison::Equal => a == b,
+            Comparison::NotEqual => a != b,
+            other => other.accepts(a.cmp(b)),
+        }
+    }
+}
+
+#[inline]
+fn both<A, B>(a: Option<A>, b: Option<B>) -> Option<(A, B)> {
+    Some((a?, b?))
+}

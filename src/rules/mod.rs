@@ -1,0 +1,90 @@
+//! Rules: [`Event`](crate::haproxy::Event)s in, [`Delta`](crate::delta::Delta)s out.
+//!
+//! ```text
+//! file (YAML) -> cel (syntax) -> check (types, schema) -> compile -> Layout + program
+//!                                                      Event + program -> eval -> Delta
+//! ```
+//!
+//! [`load`] reads rule files and says everything that is wrong with them, or gives
+//! [`Rules`] that cannot fail any more; an [`Evaluator`] runs them.
+//!
+//! Nothing here knows what becomes of a delta: windows do not exist here, nor do
+//! clocks and sockets. Only `read` touches the disk.
+
+mod cel;
+mod check;
+mod compile;
+mod eval;
+mod expr;
+mod file;
+mod problem;
+mod program;
+mod read;
+mod schema;
+
+pub use eval::{Evaluator, Outcome};
+pub use problem::Problem;
+pub use read::{ReadError, bundled, read};
+
+use crate::delta::Layout;
+use std::sync::Arc;
+
+/// One rule file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its path as problems show it.
+    pub name: String,
+    /// YAML.
+    pub text: String,
+}
+
+/// What rules depend on besides their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What the field `service` stands for: a CEL expression for a string, such as
+    /// `backend`. `None` is `frontend`.
+    pub service: Option<String>,
+}
+
+/// Compiles rule files.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, in the order of the files. A set of rules is
+/// good as a whole or not at all.
+pub fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>> {
+    compile::load(sources, options)
+}
+
+/// A compiled set of rules. It does not change.
+#[derive(Debug)]
+pub struct Rules {
+    layout: Arc<Layout>,
+    /// One for each grouping of the layout, in its order.
+    groups: Vec<program::Group>,
+    names: Vec<Arc<str>>,
+}
+
+impl Rules {
+    /// What the cells of the deltas mean.
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The rules' names, in the order of the files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! What is done with each event: written by `compile` once, run by `eval`.
+
+use super::expr::{Bool, Int, Number, Text};
+use crate::delta::{Cell, CellKind, GroupKey};
+use crate::haproxy::Event;
+use std::time::Duration;
+
+/// Which rules of a group want an event is one word of bits. Further rules with the
+/// same grouping start another group, and cost a second lookup.
+const RULES_PER_GROUP: usize = 64;
+
+/// A longer value is cut, so that a hostile line cannot make a key of any length.
+/// Librato takes tag values of up to 255 characters.
+const VALUE_BYTES: usize = 255;
+
+/// Rules that share a grouping.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub by: Vec<KeyPart>,
+    pub window: Duration,
+    /// At most [`RULES_PER_GROUP`].
+    pub rules: Vec<GroupRule>,
+}
+
+/// One value of a group's key.
+#[derive(Debug)]
+pub(super) enum KeyPart {
+    Text(Text),
+    Int(Int),
+    Bool(Bool),
+}
+
+#[derive(Debug)]
+pub(super) struct GroupRule {
+    pub condition: Bool,
+    /// The cell that counts the events that the condition lets through.
+    pub matched: usize,
+    pub draws: Vec<Draw>,
+}
+
+/// What a rule draws from an event, and the cells that it goes to.
+#[derive(Debug)]
+pub(super) enum Draw {
+    Count {
+        condition: Bool,
+        cell: usize,
+    },
+    /// One value for several aggregates. An event without it leaves them alone.
+    Sample {
+        value: Number,
+        cells: Vec<usize>,
+    },
+}
+
+impl Group {
+    pub fn new(by: Vec<KeyPart>, window: Duration) -> Self {
+        Group {
+            by,
+            window,
+            rules: Vec::new(),
+        }
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.rules.len() < RULES_PER_GROUP
+    }
+
+    /// The rules that want the event, a bit each.
+    #[inline]
+    pub fn matching(&self, event: &Event<'_>) -> u64 {
+        let mut matching = 0;
+        for (bit, rule) in self.rules.iter().enumerate() {
+            matching |= u64::from(rule.condition.holds(event)) << bit;
+        }
+        matching
+    }
+
+    /// Writes the event's group into `key`.
+    #[inline]
+    pub fn key(&self, event: &Event<'_>, key: &mut GroupKey) {
+        key.clear();
+        for part in &self.by {
+            part.push(event, key);
+        }
+    }
+}
+
+impl KeyPart {
+    #[inline]
+    fn push(&self, event: &Event<'_>, key: &mut GroupKey) {
+        match self {
+            KeyPart::Text(text) => key.push(text.of(event).map(cut)),
+            KeyPart::Int(int) => {
+                let mut digits = Digits::default();
+                key.push(int.of(event).map(|value| digits.of(value)));
+            }
+            KeyPart::Bool(bool) => {
+                let value: &[u8] = if bool.holds(event) { b"true" } else { b"false" };
+                key.push(Some(value));
+            }
+        }
+    }
+}
+
+impl GroupRule {
+    /// A rule with a cell of its own for the events that its condition lets through.
+    pub fn new(condition: Bool, cells: &mut Vec<CellKind>) -> Self {
+        cells.push(CellKind::Count);
+        GroupRule {
+            condition,
+            matched: cells.len() - 1,
+            draws: Vec::new(),
+        }
+    }
+
+    /// Takes an event into the row that it belongs to.
+    #[inline]
+    pub fn draw(&self, event: &Event<'_>, row: &mut [Cell]) {
+        row[self.matched].count();
+        for draw in &self.draws {
+            match draw {
+                Draw::Count { condition, cell } => {
+                    if condition.holds(event) {
+                        row[*cell].count();
+                    }
+                }
+                Draw::Sample { value, cells } => {
+                    if let Some(value) = value.of(event) {
+                        for &cell in cells {
+                            row[cell].sample(value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// At most `VALUE_BYTES` of it, and no character of UTF-8 cut in two.
+#[inline]
+fn cut(value: &[u8]) -> &[u8] {
+    if value.len() <= VALUE_BYTES {
+        return value;
+    }
+    let continues = |byte: u8| byte & 0b1100_0000 == 0b1000_0000;
+    let end = (VALUE_BYTES - 3..=VALUE_BYTES)
+        .rev()
+        .find(|&end| !continues(value[end]));
+    &value[..end.unwrap_or(VALUE_BYTES)]
+}
+
+/// Room for any whole number's digits and sign, so that writing one allocates nothing.
+#[derive(Default)]
+struct Digits([u8; 20]);
+
+impl Digits {
+    fn of(&mut self, value: i64) -> &[u8] {
+        let mut rest = value.unsigned_abs();
+        let mut start = self.0.len();
+        loop {
+            start -= 1;
+            self.0[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if value < 0 {
+            start -= 1;
+            self.0[start] = b'-';
+        }
+        &self.0[start..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_written_in_decimal() {
+        for value in [0, 7, 200, -1, i64::MAX, i64::MIN] {
+            assert_eq!(Digits::default().of(value), value.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut_between_characters() {
+        let cut = |text: &str| cut(text.as_bytes()).len();
+        assert_eq!(cut(&"a".repeat(255)), 255);
+        assert_eq!(cut(&"a".repeat(256)), 255);
+        assert_eq!(cut(&format!("{}é", "a".repeat(254))), 254);
+        assert_eq!(cut(&format!("{}😀", "a".repeat(252))), 252);
+        assert_eq!(super::cut(&[0x80; 300]).len(), 255);
+    }
+}

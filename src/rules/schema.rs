@@ -1,0 +1,103 @@
+//! What conditions may name: the event's fields and their types.
+
+use super::expr::{Bool, Int, Text};
+use crate::haproxy::{Field, FieldType};
+use std::fmt;
+
+/// The name of the field that rules group by unless told otherwise. No log line has
+/// it: it stands for an expression that the configuration gives.
+pub(super) const SERVICE: &str = "service";
+
+/// The fields, and what `service` stands for.
+pub(super) struct Schema {
+    service: Option<Text>,
+}
+
+/// A typed expression.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Typed {
+    Bool(Bool),
+    Int(Int),
+    Double(super::expr::Double),
+    Text(Text),
+    /// A list of strings is always a field.
+    List(Field),
+}
+
+/// Why a name cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unusable {
+    Unknown,
+    /// There is nothing to compare a time with.
+    Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Bool,
+    Int,
+    Double,
+    String,
+    Strings,
+}
+
+impl Schema {
+    /// `service` stands for that expression.
+    pub fn with_service(service: Text) -> Self {
+        Schema {
+            service: Some(service),
+        }
+    }
+
+    /// For the expression that `service` stands for: it cannot name itself.
+    pub fn without_service() -> Self {
+        Schema { service: None }
+    }
+
+    pub fn field(&self, name: &str) -> Result<Typed, Unusable> {
+        if let (SERVICE, Some(service)) = (name, &self.service) {
+            return Ok(Typed::Text(service.clone()));
+        }
+        let field = Field::by_name(name).ok_or(Unusable::Unknown)?;
+        Ok(match field.field_type() {
+            FieldType::String => Typed::Text(Text::Field(field)),
+            FieldType::Int | FieldType::Millis => Typed::Int(Int::Field(field)),
+            FieldType::Bool => Typed::Bool(Bool::Field(field)),
+            FieldType::Strings => Typed::List(field),
+            FieldType::Timestamp => return Err(Unusable::Timestamp),
+        })
+    }
+
+    /// Every name there is.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let service = self.service.as_ref().map(|_| SERVICE);
+        service
+            .into_iter()
+            .chain(Field::ALL.iter().map(|f| f.name()))
+    }
+}
+
+impl Typed {
+    pub fn kind(&self) -> Type {
+        match self {
+            Typed::Bool(_) => Type::Bool,
+            Typed::Int(_) => Type::Int,
+            Typed::Double(_) => Type::Double,
+            Typed::Text(_) => Type::String,
+            Typed::List(_) => Type::Strings,
+        }
+    }
+}
+
+/// With its article.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::Bool => "a bool",
+            Type::Int => "an int",
+            Type::Double => "a double",
+            Type::String => "a string",
+            Type::Strings => "a list of strings",
+        })
+    }
+}

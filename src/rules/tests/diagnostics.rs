@@ -1,0 +1,1109 @@
+//! Every problem as users see it.
+
+use super::*;
+use proptest::prelude::*;
+
+/// Everything said about one file.
+fn said(text: &str) -> String {
+    said_of(&[source(text)], &Options::default())
+}
+
+fn said_of(sources: &[Source], options: &Options) -> String {
+    match load(sources, options) {
+        Ok(rules) => format!("{} rules loaded", rules.len()),
+        Err(problems) => {
+            let said: Vec<_> = problems.iter().map(Problem::render).collect();
+            said.join("\n\n")
+        }
+    }
+}
+
+/// What is said of one condition, without the excerpt.
+fn brief(sources: &[&str]) -> String {
+    let mut text = String::new();
+    for source in sources {
+        // A literal block takes any source as it is.
+        let file =
+            format!("rules:\n- name: a\n  where: |-\n    {source}\n  measure: {{n: count()}}\n");
+        text += &brief_of(source, &file);
+    }
+    text
+}
+
+fn brief_measures(sources: &[&str]) -> String {
+    let mut text = String::new();
+    for source in sources {
+        let file = format!("rules:\n- name: a\n  measure:\n    n: |-\n      {source}\n");
+        text += &brief_of(source, &file);
+    }
+    text
+}
+
+fn brief_of(shown: &str, file: &str) -> String {
+    let mut text = format!("{shown}\n");
+    let problems = load(&[source(file)], &Options::default())
+        .err()
+        .unwrap_or_default();
+    for problem in problems {
+        let rendered = problem.render();
+        // The carets, from the line below the source.
+        let carets = rendered
+            .lines()
+            .find(|line| line.contains('^'))
+            .and_then(|line| line.split_once("| "))
+            .map_or("", |(_, carets)| carets);
+        let indent = file
+            .lines()
+            .find(|line| line.ends_with(shown))
+            .unwrap_or_default();
+        let indent = indent.len() - shown.len();
+        text += &format!("{}\n", carets.get(indent..).unwrap_or_default());
+        text += &format!("    {}\n", problem.message.trim_start_matches("rule `a`: "));
+        if let Some(hint) = problem.hint {
+            text += &format!("    hint: {hint}\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn an_unknown_field() {
+    insta::assert_snapshot!(said("
+rules:
+  - name: slow_checkout
+    where: stauts >= 500   # a typo
+    measure: { n: count() }
+"), @r#"
+    rules/a.yaml:4:12: rule `slow_checkout`: unknown field `stauts`
+      |
+    4 |     where: stauts >= 500   # a typo
+      |            ^^^^^^
+
+    hint: did you mean `status`?
+    "#);
+}
+
+#[test]
+fn everything_in_a_file_is_said_at_once() {
+    insta::assert_snapshot!(said(r#"
+rules:
+  - name: a b
+    where: "stauts == 500 && bakend == 'x'"
+    by: [service, serivce, service, accept_date]
+    window: 500ms
+    limit: 200
+    mesure: { n: count() }
+    measure:
+      n: count(1)
+      p: percentil(Tr, 50)
+  - by: []
+    window: 25h
+    measure: {}
+alerts: []
+"#), @r#"
+    rules/a.yaml:3:11: rule `a b`: a name cannot contain ` `
+      |
+    3 |   - name: a b
+      |           ^^^
+
+    hint: names consist of A-Z, a-z, 0-9 and `.`, `:`, `_`, `-`
+
+    rules/a.yaml:4:13: rule `a b`: unknown field `stauts`
+      |
+    4 |     where: "stauts == 500 && bakend == 'x'"
+      |             ^^^^^^
+
+    hint: did you mean `status`?
+
+    rules/a.yaml:4:30: rule `a b`: unknown field `bakend`
+      |
+    4 |     where: "stauts == 500 && bakend == 'x'"
+      |                              ^^^^^^
+
+    hint: did you mean `backend`?
+
+    rules/a.yaml:5:19: rule `a b`: unknown field `serivce` in `by`
+      |
+    5 |     by: [service, serivce, service, accept_date]
+      |                   ^^^^^^^
+
+    hint: did you mean `service`?
+
+    rules/a.yaml:5:28: rule `a b`: `by` names `service` twice
+      |
+    5 |     by: [service, serivce, service, accept_date]
+      |                            ^^^^^^^
+
+    rules/a.yaml:5:37: rule `a b`: `by` cannot group by `accept_date`
+      |
+    5 |     by: [service, serivce, service, accept_date]
+      |                                     ^^^^^^^^^^^
+
+    hint: it groups by strings, whole numbers and bools
+
+    rules/a.yaml:6:13: rule `a b`: `500ms` is not a window
+      |
+    6 |     window: 500ms
+      |             ^^^^^
+
+    hint: write a whole number of seconds, minutes or hours: `10s`, `1m`, `1h`
+
+    rules/a.yaml:7:5: rule `a b`: unknown key `limit`
+      |
+    7 |     limit: 200
+      |     ^^^^^
+
+    hint: the keys are `name`, `where`, `by`, `window` and `measure`
+
+    rules/a.yaml:8:5: rule `a b`: unknown key `mesure`
+      |
+    8 |     mesure: { n: count() }
+      |     ^^^^^^
+
+    hint: did you mean `measure`?
+
+    rules/a.yaml:10:10: rule `a b`: `count` is written `count()`
+       |
+    10 |       n: count(1)
+       |          ^^^^^^^^
+
+    rules/a.yaml:11:10: rule `a b`: unknown aggregate `percentil`
+       |
+    11 |       p: percentil(Tr, 50)
+       |          ^^^^^^^^^^^^^^^^^
+
+    hint: did you mean `percentile`?
+
+    rules/a.yaml:12:5: a rule without the key `name`
+       |
+    12 |   - by: []
+       |     ^^
+
+    rules/a.yaml:12:5: it measures nothing
+       |
+    12 |   - by: []
+       |     ^^
+
+    hint: `measure: { rate: rate() }` is the smallest measure
+
+    rules/a.yaml:13:13: a window lasts from 1 second to 24 hours
+       |
+    13 |     window: 25h
+       |             ^^^
+
+    rules/a.yaml:15:1: unknown key `alerts`
+       |
+    15 | alerts: []
+       | ^^^^^^
+
+    hint: the keys are `rules`
+    "#);
+}
+
+#[test]
+fn a_condition_is_marked_where_it_stands() {
+    insta::assert_snapshot!(said(r#"
+rules:
+  - name: plain
+    where: tls && ä
+    measure: { n: count() }
+  - name: quoted
+    where: 'tls && statuss == 1'
+    measure: { n: count() }
+  - name: literal
+    where: |
+      tls
+        && statuss == 1
+    measure: { n: count() }
+  - name: folded
+    where: >-
+      tls
+      && statuss == 1
+    measure: { n: count() }
+  - name: escaped
+    where: "path == \"/\" && statuss == 1"
+    measure: { n: count() }
+  - name: many lines
+    where: |
+      tls == (status
+        + 1)
+    measure: { n: count() }
+"#), @r#"
+    rules/a.yaml:4:19: rule `plain`: unexpected `ä`
+      |
+    4 |     where: tls && ä
+      |                   ^
+
+    rules/a.yaml:7:20: rule `quoted`: unknown field `statuss`
+      |
+    7 |     where: 'tls && statuss == 1'
+      |                    ^^^^^^^
+
+    hint: did you mean `status`?
+
+    rules/a.yaml:12:12: rule `literal`: unknown field `statuss`
+       |
+    12 |         && statuss == 1
+       |            ^^^^^^^
+
+    hint: did you mean `status`?
+
+    rules/a.yaml:16:7: rule `folded`: unknown field `statuss`
+     |
+     | tls && statuss == 1
+     |        ^^^^^^^
+
+    hint: did you mean `status`?
+
+    rules/a.yaml:20:12: rule `escaped`: unknown field `statuss`
+     |
+     | path == "/" && statuss == 1
+     |                ^^^^^^^
+
+    hint: did you mean `status`?
+
+    rules/a.yaml:22:11: rule `many lines`: a name cannot contain ` `
+       |
+    22 |   - name: many lines
+       |           ^^^^^^^^^^
+
+    hint: names consist of A-Z, a-z, 0-9 and `.`, `:`, `_`, `-`
+
+    rules/a.yaml:24:7: rule `many lines`: `==` compares a bool with an int
+       |
+    24 | /       tls == (status
+    25 | |         + 1)
+       | |____________^
+    "#);
+}
+
+#[test]
+fn names_are_taken_once() {
+    let first = Source {
+        name: "rules/first.yaml".into(),
+        text: "rules:\n- name: web.api\n  measure: { n: count() }\n- name: web\n  measure: { x: count() }\n".into(),
+    };
+    let second = Source {
+        name: "rules/second.yaml".into(),
+        text: "rules:\n- name: Web\n  measure: { x: rate() }\n- name: web.API.n\n  measure: { a: count() }\n- name: WEB.api.n\n  measure: { b: count() }\n".into(),
+    };
+    insta::assert_snapshot!(said_of(&[first.clone(), second], &Options::default()), @r#"
+    rules/second.yaml:2:9: rule `Web`: this name is taken
+      |
+    2 | - name: Web
+      |         ^^^
+      |
+    note: the other rule
+     --> rules/first.yaml:4:9
+      |
+    4 | - name: web
+      |         ---
+
+    hint: names are compared without case, as Librato does
+
+    rules/second.yaml:6:9: rule `WEB.api.n`: this name is taken
+      |
+    6 | - name: WEB.api.n
+      |         ^^^^^^^^^
+      |
+    note: the other rule
+     --> rules/second.yaml:4:9
+      |
+    4 | - name: web.API.n
+      |         ---------
+
+    hint: names are compared without case, as Librato does
+    "#);
+    let third = Source {
+        name: "rules/third.yaml".into(),
+        text: "rules:\n- name: web.a\n  measure: { b: count() }\n- name: web.a.b\n  measure: { c: count() }\n- name: web.a.b.c\n  measure: { d: rate() }\n- name: web.a.b.c.d\n  measure: { e: rate() }\n- name: q\n  measure: { a.b: rate() }\n- name: q.a\n  measure: { b: rate() }\n".into(),
+    };
+    insta::assert_snapshot!(said_of(&[first, third], &Options::default()), @r#"
+    rules/third.yaml:13:14: rule `q.a`: the series `q.a.b` exists already
+       |
+    13 |   measure: { b: rate() }
+       |              ^
+       |
+    note: the other measure
+      --> rules/third.yaml:11:14
+       |
+    11 |   measure: { a.b: rate() }
+       |              ---
+
+    hint: a series is named `<rule>.<measure>`; names are compared without case, as Librato does
+    "#);
+}
+
+#[test]
+fn names_fit_into_librato() {
+    let long = "n".repeat(254);
+    let text = format!("rules:\n- name: a\n  measure: {{ {long}: count() }}\n");
+    let problems = load(&[source(&text)], &Options::default()).unwrap_err();
+    insta::assert_snapshot!(problems[0], @"rules/a.yaml:3:14: rule `a`: the series' name `<rule>.<measure>` has 256 characters, more than 255");
+    let text = text.replace(&long, &long[1..]);
+    assert_eq!(said(&text), "1 rules loaded");
+    insta::assert_snapshot!(said("rules:\n- name: ''\n  measure: { 'p/95': count() }\n"), @r#"
+    rules/a.yaml:2:9: the name is empty
+      |
+    2 | - name: ''
+      |         ^^
+
+    rules/a.yaml:3:14: a name cannot contain `/`
+      |
+    3 |   measure: { 'p/95': count() }
+      |              ^^^^^^
+
+    hint: names consist of A-Z, a-z, 0-9 and `.`, `:`, `_`, `-`
+    "#);
+}
+
+#[test]
+fn windows_are_whole_seconds() {
+    let mut text = String::new();
+    for window in [
+        "1s",
+        "10s",
+        "5m",
+        "1h",
+        "24h",
+        "0s",
+        "1d",
+        "1.5s",
+        "500ms",
+        "10",
+        "s",
+        "-1s",
+        "1441m",
+        "99999999999999999999s",
+        "18446744073709551615h",
+    ] {
+        let file = format!("rules:\n- name: a\n  window: {window}\n  measure: {{n: count()}}\n");
+        let problem = load(&[source(&file)], &Options::default()).err();
+        let message = problem.map_or("fine".into(), |problems| problems[0].message.clone());
+        text += &format!("{window}: {message}\n");
+    }
+    insta::assert_snapshot!(text, @r#"
+    1s: fine
+    10s: fine
+    5m: fine
+    1h: fine
+    24h: fine
+    0s: rule `a`: a window lasts from 1 second to 24 hours
+    1d: rule `a`: `1d` is not a window
+    1.5s: rule `a`: `1.5s` is not a window
+    500ms: rule `a`: `500ms` is not a window
+    10: rule `a`: `10` is not a window
+    s: rule `a`: `s` is not a window
+    -1s: rule `a`: `-1s` is not a window
+    1441m: rule `a`: a window lasts from 1 second to 24 hours
+    99999999999999999999s: rule `a`: `99999999999999999999s` is not a window
+    18446744073709551615h: rule `a`: a window lasts from 1 second to 24 hours
+    "#);
+}
+
+#[test]
+fn yaml_that_is_not_rules() {
+    let mut text = String::new();
+    for file in [
+        "",
+        "# nothing\n",
+        "rules: []\n",
+        "rules:\n",
+        "- a\n",
+        "rules: {a: 1}\n",
+        "rules: [a]\n",
+        "rules:\n  - name: [a]\n",
+        "rules:\n  - name: a\n    where: !tls\n",
+        "rules:\n  - name: a\n    where: !tls == partial\n",
+        "rules:\n  - name: a\n    where: [tls]\n",
+        "rules:\n  - name: a\n    where:\n",
+        "rules:\n  - name: a\n    by: service\n",
+        "rules:\n  - name: a\n    measure: rate()\n",
+        "rules:\n  - name: a\n    name: b\n",
+        "rules:\n  - name: 'a\n",
+        "rules:\n\t- name: a\n",
+        "rules:\n  - name: a\n   where: tls\n",
+        "rules:\n  - name: *a\n",
+        "rules: []\n---\nrules: []\n",
+        "rules:\n  - {name: a, where: tls == {a: 1}}\n",
+        "rules:\n  - name: a\n    where: status: 5\n",
+        "rules:\n  - {name: a, measure: {p: percentile(Tr, 5)}}\n",
+        "rules:\n  - {name: a, measure: {p: percentile(Tr, 5), q: percentile(Ta, 5)}}\n",
+    ] {
+        text += &format!("{file:?}\n{}\n\n", said(file));
+    }
+    insta::assert_snapshot!(text, @r##"
+    ""
+    rules/a.yaml:1:1: there is no rule in this file
+      |
+    1 |
+      | ^
+
+    hint: rules stand in a list under `rules:`; see docs/rules.md
+
+    "# nothing\n"
+    rules/a.yaml:1:1: there is no rule in this file
+      |
+    1 | # nothing
+      | ^
+
+    hint: rules stand in a list under `rules:`; see docs/rules.md
+
+    "rules: []\n"
+    rules/a.yaml:1:1: there is no rule in this file
+      |
+    1 | rules: []
+      | ^
+
+    hint: rules stand in a list under `rules:`; see docs/rules.md
+
+    "rules:\n"
+    rules/a.yaml:1:1: there is no rule in this file
+      |
+    1 | rules:
+      | ^
+
+    hint: rules stand in a list under `rules:`; see docs/rules.md
+
+    "- a\n"
+    rules/a.yaml:1:1: not valid YAML for rules: expected `key: value` pairs here
+      |
+    1 | - a
+      | ^
+
+    "rules: {a: 1}\n"
+    rules/a.yaml:1:8: not valid YAML for rules: expected a list here
+      |
+    1 | rules: {a: 1}
+      |        ^
+
+    hint: a list is written `[a, b]`
+
+    "rules: [a]\n"
+    rules/a.yaml:1:9: not valid YAML for rules: expected `key: value` pairs here
+      |
+    1 | rules: [a]
+      |         ^
+
+    "rules:\n  - name: [a]\n"
+    rules/a.yaml:2:11: not valid YAML for rules: expected a text here, not a list or pairs
+      |
+    2 |   - name: [a]
+      |           ^
+
+    hint: a text that begins with `{`, `[`, `!`, `&` or `*` needs quotes
+
+    "rules:\n  - name: a\n    where: !tls\n"
+    rules/a.yaml:3:16: not valid YAML for rules: unknown tag `!tls`
+      |
+    3 |     where: !tls
+      |                ^
+
+    hint: a condition that begins with `!` needs quotes
+
+    "rules:\n  - name: a\n    where: !tls == partial\n"
+    rules/a.yaml:3:17: not valid YAML for rules: unknown tag `!tls`
+      |
+    3 |     where: !tls == partial
+      |                 ^^^^^^^^^^
+
+    hint: a condition that begins with `!` needs quotes
+
+    "rules:\n  - name: a\n    where: [tls]\n"
+    rules/a.yaml:3:12: not valid YAML for rules: expected a text here, not a list or pairs
+      |
+    3 |     where: [tls]
+      |            ^
+
+    hint: a text that begins with `{`, `[`, `!`, `&` or `*` needs quotes
+
+    "rules:\n  - name: a\n    where:\n"
+    rules/a.yaml:3:10: not valid YAML for rules: a value is missing here
+      |
+    3 |     where:
+      |          ^
+
+    "rules:\n  - name: a\n    by: service\n"
+    rules/a.yaml:3:9: not valid YAML for rules: expected a list here
+      |
+    3 |     by: service
+      |         ^^^^^^^
+
+    hint: a list is written `[a, b]`
+
+    "rules:\n  - name: a\n    measure: rate()\n"
+    rules/a.yaml:3:14: not valid YAML for rules: expected `key: value` pairs here
+      |
+    3 |     measure: rate()
+      |              ^^^^^^
+
+    "rules:\n  - name: a\n    name: b\n"
+    rules/a.yaml:3:5: not valid YAML for rules: the key `name` appears twice
+      |
+    3 |     name: b
+      |     ^^^^
+
+    "rules:\n  - name: 'a\n"
+    rules/a.yaml:3:1: not valid YAML for rules: invalid indentation in multiline quoted scalar
+      |
+    2 |   - name: 'a
+      |             ^
+
+    "rules:\n\t- name: a\n"
+    rules/a.yaml:2:2: not valid YAML for rules: tabs disallowed within this context (block indentation)
+      |
+    2 |     - name: a
+      |     ^
+
+    "rules:\n  - name: a\n   where: tls\n"
+    rules/a.yaml:3:4: not valid YAML for rules: while parsing a block collection, did not find expected '-' indicator
+      |
+    3 |    where: tls
+      |    ^
+
+    "rules:\n  - name: *a\n"
+    rules/a.yaml:2:11: not valid YAML for rules: alias references unknown anchor
+      |
+    2 |   - name: *a
+      |           ^
+
+    "rules: []\n---\nrules: []\n"
+    rules/a.yaml:3:1: not valid YAML for rules: a second document begins here
+      |
+    3 | rules: []
+      | ^
+
+    hint: one file holds one document: put all rules under one `rules:`
+
+    "rules:\n  - {name: a, where: tls == {a: 1}}\n"
+    rules/a.yaml:2:29: not valid YAML for rules: while parsing a flow mapping, did not find expected ',' or '}'
+      |
+    2 |   - {name: a, where: tls == {a: 1}}
+      |                             ^
+
+    "rules:\n  - name: a\n    where: status: 5\n"
+    rules/a.yaml:3:18: not valid YAML for rules: mapping values are not allowed in this context
+      |
+    3 |     where: status: 5
+      |                  ^
+
+    "rules:\n  - {name: a, measure: {p: percentile(Tr, 5)}}\n"
+    rules/a.yaml:2:45: not valid YAML for rules: a value is missing here
+      |
+    2 |   - {name: a, measure: {p: percentile(Tr, 5)}}
+      |                                             ^
+
+    hint: between braces an expression with a comma needs quotes: `{ p95: "percentile(Tr, 95)" }`
+
+    "rules:\n  - {name: a, measure: {p: percentile(Tr, 5), q: percentile(Ta, 5)}}\n"
+    rules/a.yaml:2:45: not valid YAML for rules: a value is missing here
+      |
+    2 |   - {name: a, measure: {p: percentile(Tr, 5), q: percentile(Ta, 5)}}
+      |                                             ^
+
+    hint: between braces an expression with a comma needs quotes: `{ p95: "percentile(Tr, 95)" }`
+    "##);
+}
+
+#[test]
+fn aliases_work_and_do_not_multiply_for_ever() {
+    assert_eq!(
+        said(
+            "rules:\n- &a\n  name: a\n  where: &w tls\n  measure: &m { n: count() }\n- { name: b, where: *w, measure: *m }\n"
+        ),
+        "2 rules loaded"
+    );
+    insta::assert_snapshot!(said("rules:\n- name: a\n  where: &w tlss\n  measure: { n: count() }\n- name: b\n  where: *w\n  measure: { n: count() }\n"), @r#"
+    rules/a.yaml:3:13: rule `a`: unknown field `tlss`
+      |
+    3 |   where: &w tlss
+      |             ^^^^
+
+    hint: did you mean `tls`?
+
+    rules/a.yaml:3:13: rule `b`: unknown field `tlss`
+      |
+    3 |   where: &w tlss
+      |             ^^^^
+
+    hint: did you mean `tls`?
+    "#);
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..9 {
+        let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
+        bomb += &format!("a{n}: &a{n} [{aliases}]\n");
+    }
+    let problems = load(&[source(&bomb)], &Options::default()).unwrap_err();
+    insta::assert_snapshot!(problems[0], @"rules/a.yaml:6:15: not valid YAML for rules: the file is too large or nested too deeply, its aliases written out");
+    let problems = load(&[source(&"[".repeat(100_000))], &Options::default()).unwrap_err();
+    insta::assert_snapshot!(problems[0], @"rules/a.yaml:1:256: not valid YAML for rules: recursion limit exceeded");
+}
+
+#[test]
+fn syntax_errors() {
+    insta::assert_snapshot!(brief(&[
+        "status >=",
+        "status => 5",
+        "status = 5",
+        "tls and partial",
+        "tls or partial",
+        "tls & partial",
+        "not tls",
+        "(tls",
+        "tls)",
+        "tls partial",
+        "path == 'x",
+        "path == #",
+        "ä == 1",
+        "request_headers[",
+        "status == 99999999999999999999",
+        "status < 1e999",
+        "if",
+        "tls ? partial",
+        "a.`b` == 1",
+    ]), @r#"
+    status >=
+             ^
+        the expression ends too early
+    status => 5
+           ^^
+        unexpected `=>`
+        hint: write `>=`
+    status = 5
+           ^
+        unexpected `=`
+        hint: equality is written `==`
+    tls and partial
+        ^^^
+        unexpected `and`
+        hint: both conditions: `&&`
+    tls or partial
+        ^^
+        unexpected `or`
+        hint: either condition: `||`
+    tls & partial
+        ^
+        unexpected `&`
+        hint: both conditions: `&&`
+    not tls
+        ^^^
+        unexpected `tls`
+    (tls
+        ^
+        missing `)`
+    tls)
+       ^
+        unexpected `)`
+    tls partial
+        ^^^^^^^
+        unexpected `partial`
+    path == 'x
+            ^^
+        this string has no end
+    path == #
+            ^
+        unexpected `#`
+    ä == 1
+    ^
+        unexpected `ä`
+    request_headers[
+                    ^
+        the expression ends too early
+    status == 99999999999999999999
+              ^^^^^^^^^^^^^^^^^^^^
+        this number is too large
+    status < 1e999
+             ^^^^^
+        this number is too large
+    if
+    ^
+        `if` is a reserved word of CEL
+    tls ? partial
+                 ^
+        the expression ends too early
+    a.`b` == 1
+     ^
+        unexpected ```
+    "#);
+    assert_eq!(
+        load(
+            &[source(
+                "rules: [{name: a, where: '', measure: {n: count()}}]"
+            )],
+            &Options::default()
+        )
+        .unwrap_err()[0]
+            .message,
+        "rule `a`: the expression is empty"
+    );
+}
+
+#[test]
+fn what_the_language_does_not_have() {
+    insta::assert_snapshot!(brief(&[
+        "has(status)",
+        "has(request.id)",
+        "request.id == 'x'",
+        "request_headers.exists(h, h == 'x')",
+        "path.matches('^/v')",
+        "matches(path, '^/v')",
+        "Tr > duration('1s')",
+        "status == 5u",
+        "path == b'x'",
+        "status == null",
+        "{'a': 1} == 1",
+        "Foo{a: 1}",
+        "path.lowerAscii() == 'x'",
+        "path.startswith('/')",
+        "startsWith(path, '/')",
+        "count() > 5",
+        "request_headers['Host'] == 'x'",
+        "request_headers[-1] == 'x'",
+        "request_headers[status] == 'x'",
+    ]), @r#"
+    has(status)
+        ^
+        rules have no `has()`
+        hint: a comparison with a field that is missing is false by itself
+    has(request.id)
+       ^
+        rules have no `has()`
+        hint: a comparison with a field that is missing is false by itself
+    request.id == 'x'
+           ^
+        a field has no part `.id`
+    request_headers.exists(h, h == 'x')
+                          ^
+        rules have no `all`, `exists`, `exists_one`, `map` or `filter`
+        hint: use `in` to look into a list
+    path.matches('^/v')
+    path.matches('^/v')
+        unknown function `matches`
+        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
+    matches(path, '^/v')
+    matches(path, '^/v')
+        unknown function `matches`
+        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
+    Tr > duration('1s')
+         ^^^^^^^^^^^^^^
+        unknown function `duration`
+        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
+    status == 5u
+              ^^
+        rules have no unsigned numbers
+        hint: leave out the `u`
+    path == b'x'
+            ^^^^
+        rules have no bytes literals
+        hint: leave out the `b`: strings are compared by their bytes
+    status == null
+              ^^^^
+        rules have no `null`
+        hint: a comparison with a field that is missing is false by itself
+    {'a': 1} == 1
+    ^
+        rules have no maps
+    Foo{a: 1}
+       ^
+        rules have no messages
+    path.lowerAscii() == 'x'
+    ^^^^^^^^^^^^^^^^^
+        unknown function `lowerAscii`
+        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
+    path.startswith('/')
+    ^^^^^^^^^^^^^^^^^^^^
+        unknown function `startswith`
+        hint: did you mean `startsWith`?
+    startsWith(path, '/')
+    ^^^^^^^^^^^^^^^^^^^^^
+        `startsWith` is written `text.startsWith("x")`
+    count() > 5
+    ^^^^^^^
+        `count` is an aggregate of many events
+        hint: an aggregate stands alone, as a measure: `measure: { name: rate() }`
+    request_headers['Host'] == 'x'
+                    ^^^^^^
+        captured headers have no names here
+        hint: give the position among the `capture` directives, from 0
+    request_headers[-1] == 'x'
+                    ^^
+        a position is a whole number from 0, as it is
+    request_headers[status] == 'x'
+                    ^^^^^^
+        a position is a whole number from 0, as it is
+    "#);
+}
+
+#[test]
+fn types_that_do_not_fit() {
+    insta::assert_snapshot!(brief(&[
+        "status",
+        "'x'",
+        "tls && status",
+        "!path",
+        "-path == 'x'",
+        "status == '500'",
+        "path > 5",
+        "tls == 1",
+        "tls < partial",
+        "path + 'x' == 'y'",
+        "Tr % 1.5 == 0.0",
+        "accept_date > 5",
+        "request_headers == 'x'",
+        "status in ['500', 501]",
+        "tls in ['x']",
+        "path in 'x'",
+        "5 in request_headers",
+        "path in [method]",
+        "[1, 2] == status",
+        "status[0] == 5",
+        "tls ? 1 : 'x'",
+        "size(status) == 1",
+        "status.startsWith('5')",
+        "path.startsWith(5) && (foo == 1 || (bar))",
+    ]), @r#"
+    status
+    ^^^^^^
+        expected a condition, found an int
+        hint: compare it with something
+    'x'
+    ^^^
+        expected a condition, found a string
+        hint: compare it with something
+    tls && status
+           ^^^^^^
+        expected a condition, found an int
+        hint: compare it with something
+    !path
+     ^^^^
+        expected a condition, found a string
+        hint: compare it with something
+    -path == 'x'
+     ^^^^
+        `-` takes a number, found a string
+    status == '500'
+    ^^^^^^^^^^^^^^^
+        `==` compares an int with a string
+        hint: a number is written without quotes, a string with them
+    path > 5
+    ^^^^^^^^
+        `>` compares a string with an int
+        hint: a number is written without quotes, a string with them
+    tls == 1
+    ^^^^^^^^
+        `==` compares a bool with an int
+    tls < partial
+    ^^^^^^^^^^^^^
+        bools have no order for `<`
+    path + 'x' == 'y'
+    ^^^^^^^^^^
+        `+` takes numbers, found a string and a string
+    Tr % 1.5 == 0.0
+    ^^^^^^^^
+        `%` takes whole numbers
+    accept_date > 5
+    ^^^^^^^^^^^
+        `accept_date` is a timestamp, and there is nothing to compare it with
+    request_headers == 'x'
+    ^^^^^^^^^^^^^^^^^^^^^^
+        `==` compares a list of strings with a string
+        hint: take one of the list, such as `request_headers[0]`, or use `in`
+    status in ['500', 501]
+               ^^^^^
+        `in` looks for an int and finds a string
+    tls in ['x']
+            ^^^
+        `in` looks for a bool and finds a string
+    path in 'x'
+            ^^^
+        `in` looks into a list, found a string
+        hint: a part of a string: `a.contains(b)`
+    5 in request_headers
+         ^^^^^^^^^^^^^^^
+        `in` looks for an int in a list of strings
+    path in [method]
+             ^^^^^^
+        a list after `in` holds numbers or strings as they are
+        hint: compare with each: `a == b || a == c`
+    [1, 2] == status
+    ^^^^^^
+        a list of constants stands only after `in`
+    status[0] == 5
+    ^^^^^^
+        only a list has positions, found an int
+    tls ? 1 : 'x'
+    ^^^^^^^^^^^^^
+        `? :` chooses between an int and a string
+    size(status) == 1
+         ^^^^^^
+        an int has no size
+    status.startsWith('5')
+    ^^^^^^
+        expected a string, found an int
+    path.startsWith(5) && (foo == 1 || (bar))
+                    ^
+        expected a string, found an int
+                           ^^^
+        unknown field `foo`
+        hint: a string needs quotes
+                                        ^^^
+        unknown field `bar`
+        hint: a string needs quotes
+    "#);
+}
+
+#[test]
+fn measures_are_exactly_one_aggregate() {
+    insta::assert_snapshot!(brief_measures(&[
+        "Tr",
+        "rate() * 60.0",
+        "rate",
+        "rat()",
+        "apdex(Tr, 500)",
+        "count(1)",
+        "ratio()",
+        "ratio(status)",
+        "sum(tls)",
+        "sum(path)",
+        "mean(rate())",
+        "percentile(Tr)",
+        "percentile(Tr, 101)",
+        "percentile(Tr, -1)",
+        "percentile(Tr, Tw)",
+        "percentile(stauts, 'x')",
+    ]), @r#"
+    Tr
+    ^^
+        a measure is exactly one aggregate
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+    rate() * 60.0
+    ^^^^^^^^^^^^^
+        a measure is exactly one aggregate
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+    rate
+    ^^^^
+        a measure is exactly one aggregate
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+    rat()
+    ^^^^^
+        unknown aggregate `rat`
+        hint: did you mean `rate`?
+    apdex(Tr, 500)
+    ^^^^^^^^^^^^^^
+        unknown aggregate `apdex`
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+    count(1)
+    ^^^^^^^^
+        `count` is written `count()`
+    ratio()
+    ^^^^^^^
+        `ratio` is written `ratio(condition)`
+    ratio(status)
+          ^^^^^^
+        expected a condition, found an int
+        hint: compare it with something
+    sum(tls)
+        ^^^
+        expected a number, found a bool
+        hint: the share of events for which a condition holds is `ratio(condition)`
+    sum(path)
+        ^^^^
+        expected a number, found a string
+    mean(rate())
+         ^^^^^^
+        `rate` is an aggregate of many events
+        hint: an aggregate stands alone, as a measure: `measure: { name: rate() }`
+    percentile(Tr)
+    ^^^^^^^^^^^^^^
+        `percentile` is written `percentile(value, 95)`
+    percentile(Tr, 101)
+                   ^^^
+        a percentage is a number from 0 to 100, as it is
+    percentile(Tr, -1)
+                   ^^
+        a percentage is a number from 0 to 100, as it is
+    percentile(Tr, Tw)
+                   ^^
+        a percentage is a number from 0 to 100, as it is
+    percentile(stauts, 'x')
+               ^^^^^^
+        unknown field `stauts`
+        hint: did you mean `status`?
+                       ^^^
+        a percentage is a number from 0 to 100, as it is
+    "#);
+}
+
+#[test]
+fn the_service_expression_has_its_own_place() {
+    let mut text = String::new();
+    for service in ["bakend", "status", "service", "backend +"] {
+        let options = Options {
+            service: Some(service.into()),
+        };
+        text += &format!("{}\n\n", said_of(&bundled(), &options));
+    }
+    insta::assert_snapshot!(text, @r#"
+    haproxy.service:1:1: unknown field `bakend`
+      |
+    1 | bakend
+      | ^^^^^^
+
+    hint: did you mean `backend`?
+
+    haproxy.service:1:1: expected a string, found an int
+      |
+    1 | status
+      | ^^^^^^
+
+    haproxy.service:1:1: unknown field `service`
+      |
+    1 | service
+      | ^^^^^^^
+
+    hint: a string needs quotes
+
+    haproxy.service:1:10: the expression ends too early
+      |
+    1 | backend +
+      |          ^
+    "#);
+}
+
+#[test]
+fn everything_has_a_bound() {
+    let first = |text: &str| load(&[source(text)], &Options::default()).unwrap_err()[0].to_string();
+    let rule = |condition: &str| {
+        format!("rules: [{{name: a, where: '{condition}', measure: {{n: count()}}}}]")
+    };
+    insta::assert_snapshot!(first(&rule(&"a".repeat(5000))), @"rules/a.yaml:1:27: rule `a`: the expression is longer than 4096 bytes");
+    insta::assert_snapshot!(first(&rule(&format!("1{} == 1", " + 1".repeat(70)))), @"rules/a.yaml:1:49: rule `a`: the expression is nested more than 64 deep");
+    insta::assert_snapshot!(first(&rule(&format!("{}tls{}", "(".repeat(200), ")".repeat(200)))), @"rules/a.yaml:1:27: rule `a`: the expression is nested too deeply");
+    let mut many = String::from("rules:\n");
+    for n in 0..10_001 {
+        many += &format!("- {{name: r{n}, measure: {{n: count()}}}}\n");
+    }
+    insta::assert_snapshot!(first(&many), @"rules/a.yaml:10002:4: more than 10000 rules");
+}
+
+proptest! {
+    /// Whatever is done to a file, it loads or its problems can be shown.
+    #[test]
+    fn any_file_loads_or_is_explained(
+        at in 0usize..530,
+        cut in 0usize..20,
+        put in "[a-z &*!|>{}\\[\\]:,'\"#%@\\\\\n\täå-]{0,6}",
+    ) {
+        let whole: Vec<char> = include_str!("../../../rules/tcp.yaml").chars().collect();
+        let kept = whole.iter().take(at).copied();
+        let rest = whole.iter().skip(at + cut).copied();
+        let text: String = kept.chain(put.chars()).chain(rest).collect();
+        if let Err(problems) = load(&[source(&text)], &Options::default()) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                prop_assert!(problem.render().starts_with("rules/a.yaml:"));
+                prop_assert!(problem.line <= text.split('\n').count());
+            }
+        }
+    }
+}

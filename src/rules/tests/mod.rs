@@ -1,0 +1,90 @@
+mod diagnostics;
+mod evaluation;
+mod expressions;
+
+use super::*;
+use crate::haproxy::{Captures, Event, Kind, Timers};
+
+/// One rule file with that text.
+fn source(text: &str) -> Source {
+    Source {
+        name: "rules/a.yaml".into(),
+        text: text.into(),
+    }
+}
+
+fn loaded(text: &str) -> Rules {
+    load(&[source(text)], &Options::default()).unwrap_or_else(|problems| {
+        let said: Vec<_> = problems.iter().map(Problem::render).collect();
+        panic!("{}", said.join("\n\n"))
+    })
+}
+
+/// An HTTP line with most fields, and without `status`-independent extras: no `Tc`,
+/// no cookies, no response headers.
+fn event() -> Event<'static> {
+    Event {
+        kind: Kind::Http,
+        host: Some(b"lb1"),
+        process: Some(b"haproxy"),
+        pid: Some(7),
+        client_ip: b"10.0.0.1",
+        client_port: Some(4000),
+        accept_date: None,
+        request_date: None,
+        frontend: b"www",
+        tls: true,
+        backend: b"api",
+        server: b"api1",
+        timers: Timers {
+            request: Some(0),
+            queue: Some(0),
+            connect: None,
+            response: Some(150),
+            active: Some(151),
+            total: Some(200),
+        },
+        partial: false,
+        status: Some(503),
+        bytes_read: Some(512),
+        request_cookie: None,
+        response_cookie: None,
+        termination_state: b"SH--",
+        actconn: Some(3),
+        feconn: Some(2),
+        beconn: Some(1),
+        srv_conn: Some(1),
+        retries: Some(0),
+        redispatched: false,
+        srv_queue: Some(0),
+        backend_queue: Some(0),
+        request_headers: Some(Captures(b"example.org|curl|")),
+        response_headers: None,
+        request: Some(b"GET /v1/users?id=\xff HTTP/1.1"),
+        method: Some(b"GET"),
+        path: Some(b"/v1/users"),
+        query: Some(b"id=\xff"),
+        http_version: Some(b"HTTP/1.1"),
+    }
+}
+
+#[test]
+fn the_bundled_rules_load() {
+    let rules = load(&bundled(), &Options::default()).unwrap();
+    assert_eq!(rules.names().collect::<Vec<_>>(), ["http", "tcp"]);
+    assert_eq!((rules.len(), rules.is_empty()), (2, false));
+    // They share `by` and `window`, and with them one lookup per line.
+    assert_eq!(rules.layout().groupings.len(), 1);
+}
+
+#[test]
+fn every_example_of_the_documentation_loads() {
+    let text = include_str!("../../../docs/rules.md");
+    let mut blocks = 0;
+    for block in text.split("```yaml\n").skip(1) {
+        let (example, _) = block.split_once("```").unwrap();
+        loaded(example);
+        blocks += 1;
+    }
+    assert!(blocks > 5, "{blocks} examples found");
+}
