@@ -4,8 +4,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use std::hint::black_box;
 use std::sync::Arc;
 use weir::haproxy::{Event, Kind, Timers};
-use weir::rules::{Evaluator, Options, Rules, Source, bundled, load};
+use weir::rules::{Evaluator, Options, Rules, bundled, load};
 use weir::time::Timestamp;
+use weir::yaml::Source;
 
 const AT: Timestamp = Timestamp::from_secs(1_767_268_861);
 const SERVICES: usize = 1000;
@@ -74,8 +75,7 @@ fn loaded(sources: &[Source]) -> Arc<Rules> {
 }
 
 fn rules(text: String) -> Arc<Rules> {
-    let name = "bench.yaml".into();
-    loaded(&[Source { name, text }])
+    loaded(&[Source::new("bench.yaml", &text)])
 }
 
 fn bench(c: &mut Criterion) {

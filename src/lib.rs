@@ -8,15 +8,23 @@
 //! Each stage owns the type that leaves it; the next stage imports that type and
 //! the one before never hears of it. `time` and `metric` are shared leaves.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod daemon;
 pub mod dashboard;
 pub mod delta;
+pub mod demo;
 pub mod haproxy;
 pub mod http;
 pub mod input;
 pub mod metric;
+pub mod pipeline;
 pub mod rules;
+pub mod sink;
 pub mod store;
 pub mod syslog;
+pub mod telemetry;
 pub mod time;
 pub mod window;
+pub mod yaml;

@@ -69,6 +69,13 @@ pub enum Formula {
     },
 }
 
+impl Layout {
+    /// How many series there are for one group of each grouping.
+    pub fn series(&self) -> usize {
+        self.groupings.iter().map(Grouping::series).sum()
+    }
+}
+
 impl Grouping {
     /// A row before the first event.
     pub fn empty_row(&self) -> Row {

@@ -29,10 +29,15 @@ impl Reject {
 
     /// The reason by its short name, as counters and rejects files print it.
     pub const fn as_str(self) -> &'static str {
+        Reject::REASONS[self.index()]
+    }
+
+    /// The reason's place in [`Reject::REASONS`].
+    pub const fn index(self) -> usize {
         match self {
-            Reject::Empty => Reject::REASONS[0],
-            Reject::NotTraffic => Reject::REASONS[1],
-            Reject::Malformed { .. } => Reject::REASONS[2],
+            Reject::Empty => 0,
+            Reject::NotTraffic => 1,
+            Reject::Malformed { .. } => 2,
         }
     }
 }

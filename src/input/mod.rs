@@ -1,5 +1,9 @@
-//! The edge where logs arrive: bytes in, frames out.
+//! Sockets to frames: bytes in, [`batch::Batch`]es of frames out.
 //!
-//! Cutting a stream into frames is done without a socket, in [`framing`].
+//! [`framing`] cuts streams and touches no socket; [`udp`] and [`tcp`] drive it.
+//! Nothing here looks into a frame.
 
+pub mod batch;
 pub mod framing;
+pub mod tcp;
+pub mod udp;

@@ -2,8 +2,8 @@
 
 use super::cel::{Node, Operator, Syntax};
 use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
-use super::problem::{Fault, did_you_mean};
 use super::schema::{Schema, Type, Typed, Unusable};
+use crate::yaml::{Fault, did_you_mean, listed};
 use std::ops::Range;
 
 /// What a measure computes, over the events that its rule's condition lets through.
@@ -540,5 +540,5 @@ fn arithmetic(operator: Operator) -> Option<Arithmetic> {
 
 fn usages(known: &[(&str, &str)]) -> String {
     let usages: Vec<_> = known.iter().map(|(_, usage)| *usage).collect();
-    super::file::listed(&usages)
+    listed(&usages)
 }

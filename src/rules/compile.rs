@@ -2,13 +2,13 @@
 
 use super::check::{self, Aggregate};
 use super::expr::{Bool, Number, Text};
-use super::file::{self, Rule, Scalar};
-use super::problem::{Document, Fault, Place, Problem, did_you_mean};
+use super::file::{self, Rule};
 use super::program::{Draw, Group, GroupRule, KeyPart};
 use super::schema::{SERVICE, Schema, Typed, Unusable};
-use super::{Options, Rules, Source, cel};
+use super::{Options, Rules, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
 use crate::haproxy::Field;
+use crate::yaml::{Fault, Place, Problem, Scalar, Source, did_you_mean};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -51,6 +51,7 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
             layout: Arc::new(compiler.layout),
             groups: compiler.groups,
             names: compiler.names,
+            files: sources.iter().map(|source| source.name.clone()).collect(),
         })
     } else {
         Err(compiler.problems)
@@ -59,15 +60,12 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
 
 /// What `service` stands for; its frontend where that cannot be read.
 fn service(expression: &str, problems: &mut Vec<Problem>) -> Text {
-    let document = Document {
-        name: "haproxy.service".into(),
-        text: expression.into(),
-    };
+    let source = Source::new("haproxy.service", expression);
     let read =
         cel::parse(expression).and_then(|node| check::text(&node, &Schema::without_service()));
     read.unwrap_or_else(|faults| {
         problems.extend(faults.into_iter().map(|fault| {
-            let mut problem = document.problem(fault.span, fault.message);
+            let mut problem = source.problem(fault.span, fault.message);
             problem.hint = fault.hint;
             problem
         }));
@@ -97,34 +95,30 @@ impl Compiler {
     }
 
     fn file(&mut self, source: &Source) {
-        let document = Document {
-            name: source.name.as_str().into(),
-            text: source.text.as_str().into(),
-        };
-        let file = match file::parse(&document) {
+        let file = match file::parse(source) {
             Ok(file) => file,
             Err(problem) => return self.problems.push(*problem),
         };
         self.problems
-            .extend(file::unknown_keys(&document, "", &file.unknown, &["rules"]));
+            .extend(file::unknown_keys(source, "", &file.unknown, &["rules"]));
         let rules = file.rules.unwrap_or_default();
         if rules.is_empty() && file.unknown.is_empty() {
-            let problem = document.problem(0..0, "there is no rule in this file");
+            let problem = source.problem(0..0, "there is no rule in this file");
             let hint = "rules stand in a list under `rules:`; see docs/rules.md";
             self.problems.push(problem.hint(hint));
         }
         for rule in &rules {
             if self.names.len() == MAX_RULES {
                 let message = format!("more than {MAX_RULES} rules");
-                let problem = document.problem(rule.span.clone(), message);
+                let problem = source.problem(rule.span.clone(), message);
                 return self.problems.push(problem);
             }
-            self.rule(&document, rule);
+            self.rule(source, rule);
         }
     }
 
     /// Notes everything wrong with a rule; takes it in only where nothing is.
-    fn rule(&mut self, document: &Document, rule: &Rule) {
+    fn rule(&mut self, source: &Source, rule: &Rule) {
         let noted = self.problems.len();
         let (subject, name) = match &rule.name {
             Some(name) if !name.value.is_empty() => {
@@ -134,30 +128,30 @@ impl Compiler {
         };
         let subject = subject.as_str();
         self.problems.extend(file::unknown_keys(
-            document,
+            source,
             subject,
             &rule.unknown,
             &file::RULE_KEYS,
         ));
         let named = match &rule.name {
-            Some(name) => self.rule_name(document, subject, name),
+            Some(name) => self.rule_name(source, subject, name),
             None => {
-                self.refuse(document, &rule.span, "a rule without the key `name`".into());
+                self.refuse(source, &rule.span, "a rule without the key `name`".into());
                 false
             }
         };
         let condition = match &rule.condition {
-            Some(written) => self.condition(document, subject, written),
+            Some(written) => self.condition(source, subject, written),
             None => Some(Bool::Const(true)),
         };
-        let by = self.by(document, subject, &rule.by);
+        let by = self.by(source, subject, &rule.by);
         let window = match &rule.window {
-            Some(written) => self.window(document, subject, written),
+            Some(written) => self.window(source, subject, written),
             None => DEFAULT_WINDOW,
         };
         if rule.measures.is_empty() && !rule.unknown.iter().any(|key| key.value == "measures") {
             let span = rule.name.as_ref().map_or(&rule.span, |name| &name.span);
-            let problem = document
+            let problem = source
                 .problem(span.clone(), format!("{subject}it measures nothing"))
                 .hint("`measure: { rate: rate() }` is the smallest measure");
             self.problems.push(problem);
@@ -165,11 +159,11 @@ impl Compiler {
         let mut measures = Vec::new();
         for (measure, written) in &rule.measures {
             let series = format!("{name}.{}", measure.value);
-            self.charset(document, subject, measure);
+            self.charset(source, subject, measure);
             if named {
-                self.series_name(document, subject, measure, &series);
+                self.series_name(source, subject, measure, &series);
             }
-            if let Some(aggregate) = self.aggregate(document, subject, written) {
+            if let Some(aggregate) = self.aggregate(source, subject, written) {
                 measures.push((Arc::from(series), aggregate));
             }
         }
@@ -178,16 +172,16 @@ impl Compiler {
         }
     }
 
-    fn refuse(&mut self, document: &Document, span: &Range<usize>, message: String) {
-        self.problems.push(document.problem(span.clone(), message));
+    fn refuse(&mut self, source: &Source, span: &Range<usize>, message: String) {
+        self.problems.push(source.problem(span.clone(), message));
     }
 
     /// Whether the name is this rule's alone.
-    fn rule_name(&mut self, document: &Document, subject: &str, name: &Scalar) -> bool {
-        self.charset(document, subject, name);
-        let place = document.place(name.span.clone());
+    fn rule_name(&mut self, source: &Source, subject: &str, name: &Scalar) -> bool {
+        self.charset(source, subject, name);
+        let place = source.place(name.span.clone());
         if let Some(first) = self.rules.get(&name.value.to_lowercase()) {
-            let problem = document
+            let problem = source
                 .problem(name.span.clone(), format!("{subject}this name is taken"))
                 .other("the other rule", first)
                 .hint("names are compared without case, as Librato does");
@@ -198,18 +192,18 @@ impl Compiler {
         true
     }
 
-    fn series_name(&mut self, document: &Document, subject: &str, measure: &Scalar, series: &str) {
+    fn series_name(&mut self, source: &Source, subject: &str, measure: &Scalar, series: &str) {
         if series.len() > MAX_NAME {
             let length = series.len();
             let message = format!(
                 "{subject}the series' name `<rule>.<measure>` has {length} characters, more than {MAX_NAME}"
             );
-            self.refuse(document, &measure.span, message);
+            self.refuse(source, &measure.span, message);
         }
-        let place = document.place(measure.span.clone());
+        let place = source.place(measure.span.clone());
         if let Some(first) = self.series.get(&series.to_lowercase()) {
             let message = format!("{subject}the series `{series}` exists already");
-            let problem = document
+            let problem = source
                 .problem(measure.span.clone(), message)
                 .other("the other measure", first)
                 .hint("a series is named `<rule>.<measure>`; names are compared without case, as Librato does");
@@ -219,38 +213,33 @@ impl Compiler {
     }
 
     /// The characters of a metric's name in Librato's API.
-    fn charset(&mut self, document: &Document, subject: &str, name: &Scalar) {
+    fn charset(&mut self, source: &Source, subject: &str, name: &Scalar) {
         let allowed = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
         if name.value.is_empty() {
-            self.refuse(document, &name.span, format!("{subject}the name is empty"));
+            self.refuse(source, &name.span, format!("{subject}the name is empty"));
         } else if let Some(other) = name.value.chars().find(|c| !allowed(*c)) {
             let message = format!("{subject}a name cannot contain `{}`", other.escape_debug());
-            let problem = document
+            let problem = source
                 .problem(name.span.clone(), message)
                 .hint("names consist of A-Z, a-z, 0-9 and `.`, `:`, `_`, `-`");
             self.problems.push(problem);
         }
     }
 
-    fn condition(&mut self, document: &Document, subject: &str, written: &Scalar) -> Option<Bool> {
+    fn condition(&mut self, source: &Source, subject: &str, written: &Scalar) -> Option<Bool> {
         let read =
             cel::parse(&written.value).and_then(|node| check::condition(&node, &self.schema));
-        self.read(document, subject, written, read)
+        self.read(source, subject, written, read)
     }
 
-    fn aggregate(
-        &mut self,
-        document: &Document,
-        subject: &str,
-        written: &Scalar,
-    ) -> Option<Aggregate> {
+    fn aggregate(&mut self, source: &Source, subject: &str, written: &Scalar) -> Option<Aggregate> {
         let read = cel::parse(&written.value).and_then(|node| check::measure(&node, &self.schema));
-        self.read(document, subject, written, read)
+        self.read(source, subject, written, read)
     }
 
     fn read<T>(
         &mut self,
-        document: &Document,
+        source: &Source,
         subject: &str,
         written: &Scalar,
         read: Result<T, Vec<Fault>>,
@@ -260,14 +249,14 @@ impl Compiler {
             Err(faults) => faults,
         };
         let Scalar { value, span } = written;
-        let problem = |fault| document.fault(subject, span.clone(), value, fault);
+        let problem = |fault| source.fault(subject, span.clone(), value, fault);
         self.problems.extend(faults.into_iter().map(problem));
         None
     }
 
     fn by(
         &mut self,
-        document: &Document,
+        source: &Source,
         subject: &str,
         fields: &[Scalar],
     ) -> Vec<(Arc<str>, KeyPart)> {
@@ -276,7 +265,7 @@ impl Compiler {
             let name = field.value.as_str();
             if by.iter().any(|(known, _)| **known == *name) {
                 let message = format!("{subject}`by` names `{name}` twice");
-                self.refuse(document, &field.span, message);
+                self.refuse(source, &field.span, message);
                 continue;
             }
             let part = match self.schema.field(name) {
@@ -285,7 +274,7 @@ impl Compiler {
                 Ok(Typed::Bool(bool)) => KeyPart::Bool(bool),
                 Err(Unusable::Unknown) => {
                     let message = format!("{subject}unknown field `{name}` in `by`");
-                    let problem = document.problem(field.span.clone(), message);
+                    let problem = source.problem(field.span.clone(), message);
                     let hint = did_you_mean(name, self.schema.names());
                     self.problems.push(match hint {
                         Some(hint) => problem.hint(hint),
@@ -295,7 +284,7 @@ impl Compiler {
                 }
                 Ok(_) | Err(Unusable::Timestamp) => {
                     let message = format!("{subject}`by` cannot group by `{name}`");
-                    let problem = document
+                    let problem = source
                         .problem(field.span.clone(), message)
                         .hint("it groups by strings, whole numbers and bools");
                     self.problems.push(problem);
@@ -309,7 +298,7 @@ impl Compiler {
         by
     }
 
-    fn window(&mut self, document: &Document, subject: &str, written: &Scalar) -> Duration {
+    fn window(&mut self, source: &Source, subject: &str, written: &Scalar) -> Duration {
         let text = written.value.as_str();
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
@@ -328,11 +317,11 @@ impl Compiler {
             Some(window) if !window.is_zero() && window <= MAX_WINDOW => return window,
             Some(_) => {
                 let message = format!("{subject}a window lasts from 1 second to 24 hours");
-                self.refuse(document, &written.span, message);
+                self.refuse(source, &written.span, message);
             }
             None => {
                 let message = format!("{subject}`{text}` is not a window");
-                let problem = document
+                let problem = source
                     .problem(written.span.clone(), message)
                     .hint("write a whole number of seconds, minutes or hours: `10s`, `1m`, `1h`");
                 self.problems.push(problem);

@@ -17,26 +17,16 @@ mod compile;
 mod eval;
 mod expr;
 mod file;
-mod problem;
 mod program;
 mod read;
 mod schema;
 
 pub use eval::{Evaluator, Outcome};
-pub use problem::Problem;
 pub use read::{ReadError, bundled, read};
 
 use crate::delta::Layout;
+use crate::yaml::{Problem, Source};
 use std::sync::Arc;
-
-/// One rule file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Its path as problems show it.
-    pub name: String,
-    /// YAML.
-    pub text: String,
-}
 
 /// What rules depend on besides their files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,12 +53,18 @@ pub struct Rules {
     /// One for each grouping of the layout, in its order.
     groups: Vec<program::Group>,
     names: Vec<Arc<str>>,
+    files: Vec<Arc<str>>,
 }
 
 impl Rules {
     /// What the cells of the deltas mean.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// The files they come from, as they were named.
+    pub fn files(&self) -> &[Arc<str>] {
+        &self.files
     }
 
     /// How many rules there are.

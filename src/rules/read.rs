@@ -1,12 +1,9 @@
 //! Rule files from disk, and those that are built in.
 
-use super::Source;
+use crate::yaml::{self, Source};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// A larger file is refused before it is read: ten thousand rules are smaller.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// Why rule files could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -18,21 +15,15 @@ pub enum ReadError {
         folder.display()
     )]
     Empty { folder: PathBuf },
-    #[error("{}: larger than {MAX_BYTES} bytes\n\nhint: spread the rules over several files", path.display())]
-    TooLarge { path: PathBuf },
-    #[error("{}: not UTF-8, which YAML files are", path.display())]
-    NotUtf8 { path: PathBuf },
+    #[error(transparent)]
+    File(#[from] yaml::ReadError),
 }
 
 /// The rules that weir uses when none are given.
 pub fn bundled() -> Vec<Source> {
-    let source = |name: &str, text: &str| Source {
-        name: name.into(),
-        text: text.into(),
-    };
     vec![
-        source("rules/http.yaml", include_str!("../../rules/http.yaml")),
-        source("rules/tcp.yaml", include_str!("../../rules/tcp.yaml")),
+        Source::new("rules/http.yaml", include_str!("../../rules/http.yaml")),
+        Source::new("rules/tcp.yaml", include_str!("../../rules/tcp.yaml")),
     ]
 }
 
@@ -44,7 +35,7 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
         source,
     };
     if !fs::metadata(path).map_err(io)?.is_dir() {
-        return Ok(vec![read_file(path)?]);
+        return Ok(vec![Source::read(path)?]);
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(io)? {
@@ -58,7 +49,8 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
         return Err(ReadError::Empty { folder });
     }
     files.sort();
-    files.iter().map(|file| read_file(file)).collect()
+    let sources = files.iter().map(|file| Source::read(file));
+    Ok(sources.collect::<Result<_, _>>()?)
 }
 
 fn is_rule_file(path: &Path) -> bool {
@@ -66,24 +58,6 @@ fn is_rule_file(path: &Path) -> bool {
     (name.ends_with(".yaml") || name.ends_with(".yml"))
         && !name.ends_with(".test.yaml")
         && !name.ends_with(".test.yml")
-}
-
-fn read_file(path: &Path) -> Result<Source, ReadError> {
-    let io = |source| ReadError::Io {
-        path: path.into(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(io)?;
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(ReadError::TooLarge { path: path.into() });
-    }
-    let text = String::from_utf8(bytes).map_err(|_| ReadError::NotUtf8 { path: path.into() })?;
-    let name = path.display().to_string();
-    Ok(Source { name, text })
 }
 
 #[cfg(test)]
@@ -98,15 +72,15 @@ mod tests {
         }
         fs::create_dir(folder.path().join("c.yaml")).unwrap();
         let sources = read(folder.path()).unwrap();
-        let texts: Vec<_> = sources.iter().map(|source| source.text.as_str()).collect();
+        let texts: Vec<_> = sources.iter().map(|source| &*source.text).collect();
         assert_eq!(texts, ["a.yml", "b.yaml"]);
         let name = folder.path().join("a.yml").display().to_string();
-        assert_eq!(sources[0].name, name);
+        assert_eq!(*sources[0].name, *name);
         assert_eq!(read(Path::new(&name)).unwrap(), sources[..1]);
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn an_empty_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let said = |path: &Path| {
             let error = read(path).unwrap_err().to_string();
@@ -116,16 +90,6 @@ mod tests {
     rules: there is no rule file in this folder
 
     hint: rule files end in .yaml or .yml; those that end in .test.yaml are tests
-    "#);
-        let file = folder.path().join("a.yaml");
-        insta::assert_snapshot!(said(&file), @"rules/a.yaml: cannot be read");
-        fs::write(&file, b"rules: \xff").unwrap();
-        insta::assert_snapshot!(said(&file), @"rules/a.yaml: not UTF-8, which YAML files are");
-        fs::write(&file, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
-        insta::assert_snapshot!(said(&file), @r#"
-    rules/a.yaml: larger than 4194304 bytes
-
-    hint: spread the rules over several files
     "#);
     }
 }

@@ -279,14 +279,14 @@ rules:
 
 #[test]
 fn names_are_taken_once() {
-    let first = Source {
-        name: "rules/first.yaml".into(),
-        text: "rules:\n- name: web.api\n  measure: { n: count() }\n- name: web\n  measure: { x: count() }\n".into(),
-    };
-    let second = Source {
-        name: "rules/second.yaml".into(),
-        text: "rules:\n- name: Web\n  measure: { x: rate() }\n- name: web.API.n\n  measure: { a: count() }\n- name: WEB.api.n\n  measure: { b: count() }\n".into(),
-    };
+    let first = Source::new(
+        "rules/first.yaml",
+        "rules:\n- name: web.api\n  measure: { n: count() }\n- name: web\n  measure: { x: count() }\n",
+    );
+    let second = Source::new(
+        "rules/second.yaml",
+        "rules:\n- name: Web\n  measure: { x: rate() }\n- name: web.API.n\n  measure: { a: count() }\n- name: WEB.api.n\n  measure: { b: count() }\n",
+    );
     insta::assert_snapshot!(said_of(&[first.clone(), second], &Options::default()), @r#"
     rules/second.yaml:2:9: rule `Web`: this name is taken
       |
@@ -314,10 +314,10 @@ fn names_are_taken_once() {
 
     hint: names are compared without case, as Librato does
     "#);
-    let third = Source {
-        name: "rules/third.yaml".into(),
-        text: "rules:\n- name: web.a\n  measure: { b: count() }\n- name: web.a.b\n  measure: { c: count() }\n- name: web.a.b.c\n  measure: { d: rate() }\n- name: web.a.b.c.d\n  measure: { e: rate() }\n- name: q\n  measure: { a.b: rate() }\n- name: q.a\n  measure: { b: rate() }\n".into(),
-    };
+    let third = Source::new(
+        "rules/third.yaml",
+        "rules:\n- name: web.a\n  measure: { b: count() }\n- name: web.a.b\n  measure: { c: count() }\n- name: web.a.b.c\n  measure: { d: rate() }\n- name: web.a.b.c.d\n  measure: { e: rate() }\n- name: q\n  measure: { a.b: rate() }\n- name: q.a\n  measure: { b: rate() }\n",
+    );
     insta::assert_snapshot!(said_of(&[first, third], &Options::default()), @r#"
     rules/third.yaml:13:14: rule `q.a`: the series `q.a.b` exists already
        |

@@ -1,12 +1,13 @@
 //! The language of conditions and values: what each source becomes, and what it
 //! says of an event. The trees also guard against changes in the `cel` crate.
 
+use super::super::cel;
 use super::super::check::{self, Aggregate};
 use super::super::expr::{Bool, Number, Text};
 use super::super::schema::Schema;
-use super::super::{cel, problem::Fault};
 use super::event;
 use crate::haproxy::{Event, Field};
+use crate::yaml::Fault;
 use proptest::prelude::*;
 
 fn schema() -> Schema {

@@ -7,10 +7,7 @@ use crate::haproxy::{Captures, Event, Kind, Timers};
 
 /// One rule file with that text.
 fn source(text: &str) -> Source {
-    Source {
-        name: "rules/a.yaml".into(),
-        text: text.into(),
-    }
+    Source::new("rules/a.yaml", text)
 }
 
 fn loaded(text: &str) -> Rules {

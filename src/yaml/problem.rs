@@ -1,11 +1,12 @@
-//! What is wrong with a rule: where, what, and what to do about it.
+//! What is wrong with a file: where, what, and what to do about it.
 
+use super::Source;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One thing that is wrong with the rules.
+/// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// The file as it was named, or the configuration's key.
@@ -14,7 +15,7 @@ pub struct Problem {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// What is wrong, naming the rule where there is one.
+    /// What is wrong, naming the rule or key where there is one.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -32,8 +33,8 @@ impl Problem {
             .annotation(AnnotationKind::Primary.span(self.excerpt.span.clone()));
         let mut groups = vec![Group::with_level(Level::ERROR).element(marked)];
         if let Some((label, place)) = &self.other {
-            let other = Snippet::source(&*place.document.text)
-                .path(&*place.document.name)
+            let other = Snippet::source(&*place.source.text)
+                .path(&*place.source.name)
                 .annotation(AnnotationKind::Context.span(place.span.clone()));
             groups.push(Group::with_title(Level::NOTE.secondary_title(*label)).element(other));
         }
@@ -44,12 +45,12 @@ impl Problem {
         text
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub(super) fn other(mut self, label: &'static str, place: &Place) -> Self {
+    pub(crate) fn other(mut self, label: &'static str, place: &Place) -> Self {
         self.other = Some((label, place.clone()));
         self
     }
@@ -80,24 +81,17 @@ struct Excerpt {
     numbered: bool,
 }
 
-/// A file's name and text.
+/// Some bytes of a file.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Document {
-    pub name: Arc<str>,
-    pub text: Arc<str>,
-}
-
-/// Some bytes of a document.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
-    pub document: Document,
+pub(crate) struct Place {
+    pub source: Source,
     pub span: Range<usize>,
 }
 
-impl Document {
-    pub fn place(&self, span: Range<usize>) -> Place {
-        let document = self.clone();
-        Place { document, span }
+impl Source {
+    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+        let source = self.clone();
+        Place { source, span }
     }
 
     pub fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
@@ -106,7 +100,7 @@ impl Document {
 
     /// What is wrong inside an expression. `written` is where the scalar that holds
     /// it stands; `subject` goes before the message.
-    pub fn fault(
+    pub(crate) fn fault(
         &self,
         subject: &str,
         written: Range<usize>,
@@ -199,7 +193,7 @@ impl Document {
 
 /// What is wrong inside an expression, in bytes of its own text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     pub span: Range<usize>,
     pub message: String,
     pub hint: Option<String>,
@@ -221,7 +215,7 @@ impl Fault {
 }
 
 /// A hint with the known word that is closest to `word`, if one is close.
-pub(super) fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

@@ -1,0 +1,89 @@
+//! `weir demo`: the whole thing on loopback, fed with made-up traffic.
+
+use super::serve::{block_on, stop_signal};
+use super::{Failure, load, log_to_stderr};
+use crate::config::{Config, HTTP_ADDRESS, Listen, Protocol, Sinks};
+use crate::daemon::{Bound, Daemon, StartError};
+use crate::demo;
+use crate::http::Mode;
+use crate::rules::Rules;
+use crate::sink::librato;
+use crate::yaml::Source;
+use anyhow::Context;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio_util::sync::CancellationToken;
+
+/// Short windows: whoever looks for a minute should see the curves move.
+const RULES: &str = include_str!("../demo/rules.yaml");
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
+    let state = tempfile::tempdir().context("cannot make a folder for the demo's store")?;
+    let mut config = load::config(None)?;
+    config.state = state.path().to_owned();
+    config.listen = vec![Listen {
+        protocol: Protocol::Tcp,
+        address: ANY_PORT,
+    }];
+    let source = Source::new("demo.yaml", RULES);
+    let rules = load::compile(&[source], &config)?;
+    log_to_stderr("warn");
+    block_on(async {
+        let mut bound = bind(config, http).await?;
+        // As everyone's weir does it: over HTTP, into a server with Librato's API.
+        bound.config.sinks = Sinks {
+            librato: Some(librato::Settings {
+                url: format!("http://{}", bound.http).parse()?,
+                api: librato::Api::Measurements,
+                credentials: None,
+            }),
+            prometheus: true,
+            ..Sinks::default()
+        };
+        show(bound, rules).await
+    })
+}
+
+/// Binds the page where it was asked for; else at its usual address, or any free port
+/// when that one is taken: a demo should just run.
+async fn bind(mut config: Config, http: Option<SocketAddr>) -> Result<Bound, StartError> {
+    config.http.address = http.unwrap_or(HTTP_ADDRESS);
+    match Bound::bind(config.clone()).await {
+        Err(StartError::Bind { source, .. })
+            if http.is_none() && source.kind() == io::ErrorKind::AddrInUse =>
+        {
+            config.http.address = ANY_PORT;
+            Bound::bind(config).await
+        }
+        bound => bound,
+    }
+}
+
+async fn show(bound: Bound, rules: Rules) -> Result<(), anyhow::Error> {
+    let page = bound.http;
+    let syslog = bound.listeners();
+    let daemon = Daemon::start(bound, Some(rules), Mode::Demo).await?;
+    for (_, address) in &syslog {
+        println!("made-up traffic of ten services goes to syslog on tcp {address}");
+    }
+    println!("`search` becomes slow and `payments` fails for a while, every minute");
+    println!();
+    println!("    http://{page}/");
+    println!();
+    println!("Ctrl-C stops it");
+
+    let stop = CancellationToken::new();
+    let senders: Vec<_> = syslog
+        .into_iter()
+        .map(|(_, address)| tokio::spawn(demo::send(address, stop.clone())))
+        .collect();
+    stop_signal().await?;
+    stop.cancel();
+    for sender in senders {
+        sender.await?.context("the demo's traffic broke off")?;
+    }
+    daemon.stop().await;
+    Ok(())
+}

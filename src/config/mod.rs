@@ -1,0 +1,344 @@
+//! `weir.yaml` to checked, plain data: what enters is text, what leaves cannot be wrong.
+//!
+//! Nothing is opened or bound here; the environment is asked through an argument.
+
+mod file;
+
+pub use file::Protocol;
+
+use crate::http::Token;
+use crate::sink::librato;
+use crate::store;
+use crate::yaml::{Problem, Scalar, Source, Written};
+use jiff::tz::TimeZone;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything a daemon needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: Vec<Listen>,
+    pub haproxy: Haproxy,
+    /// A rule file or a folder of them; `None`: the bundled rules.
+    pub rules: Option<PathBuf>,
+    /// The folder of the embedded store.
+    pub state: PathBuf,
+    pub sinks: Sinks,
+    /// How long the store keeps points.
+    pub retention: Duration,
+    pub http: Http,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub protocol: Protocol,
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Debug)]
+pub struct Haproxy {
+    /// A CEL string expression.
+    pub service: String,
+    pub timezone: TimeZone,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Sinks {
+    pub librato: Option<librato::Settings>,
+    pub prometheus: bool,
+    pub store: bool,
+    pub stdout: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub address: SocketAddr,
+    pub token: Option<Token>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest frame; what is longer is cut off.
+    pub line_bytes: usize,
+    /// Live series.
+    pub series: usize,
+    /// Open connections of all listeners together.
+    pub connections: usize,
+}
+
+/// What the system tells: environment variables by name.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Where syslog is taken by default; HAProxy's and rsyslog's 514 needs rights.
+pub const SYSLOG_ADDRESS: SocketAddr = loopback(5140);
+
+/// Where the page is by default.
+pub const HTTP_ADDRESS: SocketAddr = loopback(8420);
+
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
+const LINE_BYTES: usize = 65_536;
+const SERIES: usize = 100_000;
+const CONNECTIONS: usize = 1024;
+
+/// HAProxy's shortest line is longer than this, and a longer one than that is no line.
+const LINE_BYTES_RANGE: std::ops::RangeInclusive<usize> = 256..=16 * 1024 * 1024;
+const SERIES_RANGE: std::ops::RangeInclusive<usize> = 1..=10_000_000;
+const CONNECTIONS_RANGE: std::ops::RangeInclusive<usize> = 1..=100_000;
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Config {
+    /// What holds without a file.
+    pub fn default_for(env: Env<'_>) -> Config {
+        let listen = |protocol| Listen {
+            protocol,
+            address: SYSLOG_ADDRESS,
+        };
+        Config {
+            listen: vec![listen(Protocol::Udp), listen(Protocol::Tcp)],
+            haproxy: Haproxy {
+                service: "frontend".to_owned(),
+                timezone: TimeZone::UTC,
+            },
+            rules: None,
+            state: default_state(env),
+            sinks: Sinks {
+                librato: None,
+                prometheus: true,
+                store: true,
+                stdout: false,
+            },
+            retention: RETENTION,
+            http: Http {
+                address: HTTP_ADDRESS,
+                token: None,
+            },
+            limits: Limits {
+                line_bytes: LINE_BYTES,
+                series: SERIES,
+                connections: CONNECTIONS,
+            },
+        }
+    }
+
+    /// Checks a file's text. Relative paths in it start at `base`, its own folder.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its place.
+    pub fn parse(source: &Source, base: &Path, env: Env<'_>) -> Result<Config, Vec<Problem>> {
+        let file: file::File = source
+            .parse("the configuration")
+            .map_err(|problem| vec![*problem])?;
+        let mut check = Check {
+            source,
+            env,
+            problems: Vec::new(),
+        };
+        let mut config = Config::default_for(env);
+        check.fill(&mut config, file, base);
+        if check.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(check.problems)
+        }
+    }
+
+    /// How the embedded store is to be opened.
+    pub fn store_options(&self) -> store::Options {
+        store::Options {
+            retention: self.retention,
+            series_max: self.limits.series,
+            ..store::Options::default()
+        }
+    }
+}
+
+/// `$STATE_DIRECTORY` is what systemd gives a service; then the XDG base directories'
+/// place for state.
+fn default_state(env: Env<'_>) -> PathBuf {
+    let set = |name| {
+        env(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    set("STATE_DIRECTORY")
+        .or_else(|| set("XDG_STATE_HOME").map(|state| state.join("weir")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/state/weir")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/weir"))
+}
+
+/// Checks values one by one and keeps what is wrong.
+struct Check<'a> {
+    source: &'a Source,
+    env: Env<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn fill(&mut self, config: &mut Config, file: file::File, base: &Path) {
+        if let Some(listen) = file.listen {
+            let listen = listen.iter().filter_map(|listen| {
+                Some(Listen {
+                    protocol: listen.protocol,
+                    address: self.address(&listen.address)?,
+                })
+            });
+            config.listen = listen.collect();
+        }
+        if let Some(service) = file.haproxy.service {
+            config.haproxy.service = service.value;
+        }
+        if let Some(name) = file.haproxy.timezone {
+            match TimeZone::get(&name.value) {
+                Ok(timezone) => config.haproxy.timezone = timezone,
+                Err(_) => self.wrong(
+                    &name,
+                    format!("there is no time zone `{}`", name.value),
+                    "give an IANA name, such as `Europe/Stockholm` or `UTC`",
+                ),
+            }
+        }
+        config.rules = file.rules.map(|path| base.join(path.value));
+        if let Some(state) = file.state {
+            config.state = base.join(state.value);
+        }
+        if let Some(sinks) = file.sinks {
+            if let Some(retention) = sinks
+                .store
+                .as_ref()
+                .and_then(|store| store.retention.as_ref())
+                && let Some(retention) = self.duration(retention)
+            {
+                config.retention = retention;
+            }
+            config.sinks = Sinks {
+                librato: sinks.librato.and_then(|librato| self.librato(librato)),
+                prometheus: sinks.prometheus.is_some(),
+                store: sinks.store.is_some(),
+                stdout: sinks.stdout.is_some(),
+            };
+        }
+        if let Some(address) = file.http.address.and_then(|address| self.address(&address)) {
+            config.http.address = address;
+        }
+        config.http.token = file
+            .http
+            .token_env
+            .and_then(|name| self.variable(&name))
+            .map(|t| Token::new(&t));
+        let limits = file.limits;
+        self.limit(
+            &mut config.limits.line_bytes,
+            limits.line_bytes,
+            LINE_BYTES_RANGE,
+        );
+        self.limit(&mut config.limits.series, limits.series, SERIES_RANGE);
+        self.limit(
+            &mut config.limits.connections,
+            limits.connections,
+            CONNECTIONS_RANGE,
+        );
+    }
+
+    fn wrong<T>(&mut self, written: &Written<T>, message: String, hint: &str) {
+        let problem = self.source.problem(written.span.clone(), message);
+        self.problems.push(problem.hint(hint));
+    }
+
+    fn address(&mut self, address: &Scalar) -> Option<SocketAddr> {
+        let parsed = address.value.parse().ok();
+        if parsed.is_none() {
+            self.wrong(
+                address,
+                format!("`{}` is no address", address.value),
+                "write address:port, such as `0.0.0.0:5140` or `[::]:5140`",
+            );
+        }
+        parsed
+    }
+
+    fn duration(&mut self, text: &Scalar) -> Option<Duration> {
+        let parsed = text.value.parse::<jiff::SignedDuration>().ok();
+        let parsed = parsed.and_then(|duration| Duration::try_from(duration).ok());
+        let parsed = parsed.filter(|duration| *duration >= Duration::from_secs(60));
+        if parsed.is_none() {
+            self.wrong(
+                text,
+                format!("`{}` is no time to keep points for", text.value),
+                "write at least a minute, such as `24h` or `90m`",
+            );
+        }
+        parsed
+    }
+
+    fn librato(&mut self, librato: file::Librato) -> Option<librato::Settings> {
+        let url = librato.url.value.parse::<reqwest::Url>().ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if url.is_none() {
+            self.wrong(
+                &librato.url,
+                format!("`{}` is no URL of a server", librato.url.value),
+                "write its base, such as `http://metrics.internal:8420`",
+            );
+        }
+        let token = librato.token_env.as_ref().map(|name| self.variable(name));
+        let email = librato.email_env.as_ref().map(|name| self.variable(name));
+        let credentials = match (email, token) {
+            (None, None) => None,
+            // AppOptics' clients send the token as the user, without a password.
+            (None, Some(token)) => Some((token?, String::new())),
+            (Some(email), Some(token)) => Some((email?, token?)),
+            (Some(_), None) => {
+                let place = librato.email_env.as_ref()?;
+                self.wrong(
+                    place,
+                    "an account without a token lets nobody in".to_owned(),
+                    "add `token_env`, the environment variable that holds the token",
+                );
+                return None;
+            }
+        };
+        Some(librato::Settings {
+            url: url?,
+            api: librato.api,
+            credentials,
+        })
+    }
+
+    fn variable(&mut self, name: &Scalar) -> Option<String> {
+        let value = (self.env)(&name.value).and_then(|value| value.into_string().ok());
+        let value = value.filter(|value| !value.is_empty());
+        if value.is_none() {
+            self.wrong(
+                name,
+                format!("the environment variable `{}` is not set", name.value),
+                "set it in the environment of weir; the secret itself does not belong in the file",
+            );
+        }
+        value
+    }
+
+    fn limit(
+        &mut self,
+        limit: &mut usize,
+        wanted: Option<Written<usize>>,
+        range: std::ops::RangeInclusive<usize>,
+    ) {
+        let Some(wanted) = wanted else { return };
+        if range.contains(&wanted.value) {
+            *limit = wanted.value;
+        } else {
+            let hint = format!("choose {} to {}", range.start(), range.end());
+            self.wrong(&wanted, format!("{} is out of range", wanted.value), &hint);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Each case is a file and what comes of it.
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    let env = |name: &str| match name {
+        "TOKEN" => Some("s3cret".into()),
+        "EMAIL" => Some("me@example.com".into()),
+        "HOME" => Some("/home/me".into()),
+        _ => None,
+    };
+    let source = Source::new("weir.yaml", text);
+    Config::parse(&source, Path::new("/etc/weir"), &env).map_err(|problems| {
+        let rendered: Vec<String> = problems.iter().map(Problem::render).collect();
+        rendered.join("\n\n")
+    })
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let config = parse("").unwrap();
+    let addresses: Vec<_> = config
+        .listen
+        .iter()
+        .map(|l| (l.protocol, l.address))
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            (Protocol::Udp, SYSLOG_ADDRESS),
+            (Protocol::Tcp, SYSLOG_ADDRESS)
+        ]
+    );
+    assert_eq!(config.state, Path::new("/home/me/.local/state/weir"));
+    assert_eq!(config.retention, Duration::from_secs(86_400));
+    assert!(config.sinks.store && config.sinks.prometheus && !config.sinks.stdout);
+    assert!(config.sinks.librato.is_none() && config.http.token.is_none());
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(
+        r#"
+listen:
+  - { protocol: tcp, address: "0.0.0.0:601" }
+haproxy:
+  service: backend
+  timezone: Europe/Stockholm
+rules: rules/
+state: /srv/weir
+sinks:
+  librato: { url: "http://metrics.internal:8420", email_env: EMAIL, token_env: TOKEN, api: metrics }
+  prometheus: {}
+  store: { retention: 6h }
+  stdout: {}
+http: { address: "[::1]:80", token_env: TOKEN }
+limits: { line_bytes: 8192, series: 500, connections: 7 }
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.listen.len(), 1);
+    assert_eq!(config.listen[0].address, "0.0.0.0:601".parse().unwrap());
+    assert_eq!(config.haproxy.service, "backend");
+    assert_eq!(
+        config.haproxy.timezone.iana_name(),
+        Some("Europe/Stockholm")
+    );
+    assert_eq!(config.rules.as_deref(), Some(Path::new("/etc/weir/rules/")));
+    assert_eq!(config.state, Path::new("/srv/weir"));
+    let librato = config.sinks.librato.unwrap();
+    assert_eq!(librato.url.as_str(), "http://metrics.internal:8420/");
+    assert_eq!(librato.api, librato::Api::Metrics);
+    assert_eq!(
+        librato.credentials,
+        Some(("me@example.com".into(), "s3cret".into()))
+    );
+    assert!(config.sinks.stdout && config.sinks.prometheus && config.sinks.store);
+    assert_eq!(config.retention, Duration::from_secs(6 * 3600));
+    assert_eq!(config.http.address, "[::1]:80".parse().unwrap());
+    assert!(config.http.token.is_some());
+    let limits = Limits {
+        line_bytes: 8192,
+        series: 500,
+        connections: 7,
+    };
+    assert_eq!(config.limits, limits);
+}
+
+#[test]
+fn sinks_are_those_that_are_named() {
+    let config = parse("sinks: { stdout: {} }").unwrap();
+    assert!(config.sinks.stdout && !config.sinks.store && !config.sinks.prometheus);
+}
+
+#[test]
+fn a_token_alone_is_the_user() {
+    let text = r#"sinks: { librato: { url: "http://a.example", token_env: TOKEN } }"#;
+    let librato = parse(text).unwrap().sinks.librato.unwrap();
+    assert_eq!(librato.credentials, Some(("s3cret".into(), String::new())));
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let text = r#"
+sinks: { librato: { url: "http://a.example", token_env: TOKEN } }
+http: { token_env: TOKEN }
+"#;
+    let printed = format!("{:?}", parse(text).unwrap());
+    assert!(!printed.contains("s3cret"), "{printed}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
+    for (text, place, about, hint) in [
+        ("lisen: []", "weir.yaml:1:1", "lisen", "listen"),
+        ("http:\n  adress: a", "weir.yaml:2:3", "adress", "address"),
+        ("limits: { series: many }", "weir.yaml:1:19", "", ""),
+        (
+            "limits: { series: 0 }",
+            "weir.yaml:1:19",
+            "out of range",
+            "choose 1 to",
+        ),
+        (
+            "http:\n  address: localhost",
+            "weir.yaml:2:12",
+            "no address",
+            "0.0.0.0:5140",
+        ),
+        (
+            "haproxy: { timezone: Stockholm }",
+            "weir.yaml:1:22",
+            "`Stockholm`",
+            "Europe/Stockholm",
+        ),
+        (
+            "sinks: { store: { retention: 5 } }",
+            "weir.yaml:1:30",
+            "`5`",
+            "24h",
+        ),
+        (
+            "sinks: { librato: { url: nowhere } }",
+            "weir.yaml:1:26",
+            "`nowhere`",
+            "http://",
+        ),
+        (
+            "http: { token_env: NOPE }",
+            "weir.yaml:1:20",
+            "`NOPE` is not set",
+            "environment",
+        ),
+        (
+            "listen: [{ protocol: tpc, address: \"a\" }]",
+            "weir.yaml:1:22",
+            "tpc",
+            "",
+        ),
+        ("http: [", "weir.yaml:1", "", ""),
+    ] {
+        let problem = parse(text).unwrap_err();
+        for part in [place, about, hint] {
+            assert!(problem.contains(part), "{part:?} is not in:\n{problem}");
+        }
+    }
+}
+
+#[test]
+fn all_wrong_values_are_named_at_once() {
+    let text = "limits: { series: 0, connections: 0 }\nhaproxy: { timezone: Nowhere }";
+    let problems = parse(text).unwrap_err();
+    assert_eq!(problems.matches("hint:").count(), 3, "{problems}");
+}

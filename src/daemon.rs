@@ -1,0 +1,387 @@
+//! A running weir: what is started in which order, and stopped in which.
+//!
+//! Starting binds everything first, so that a port that is taken is known before a
+//! line is read. Stopping begins at the inputs and follows the lines out: listeners,
+//! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
+
+use crate::clock;
+use crate::config::{Config, Listen, Protocol};
+use crate::http::{self, LoadedRules, Mode, Status};
+use crate::input::batch::Dispatcher;
+use crate::input::{tcp, udp};
+use crate::pipeline::{Pipeline, Plan};
+use crate::rules::Rules;
+use crate::sink::prometheus::Latest;
+use crate::sink::{self, Outbox};
+use crate::store::{self, Store};
+use crate::telemetry::Telemetry;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Measurements that may wait for one sink: at 1,000 a second, a minute and a half.
+const OUTBOX_MAX: usize = 100_000;
+
+/// How long sinks may take to deliver what is left when weir stops.
+const DELIVER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take when weir stops.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often the store is told the time, to forget what is older than it keeps.
+const STORE_TICK: Duration = Duration::from_secs(60);
+
+/// Why weir could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "cannot listen on {protocol} {address}: {source}\n\nhint: {}",
+        bind_hint(source)
+    )]
+    Bind {
+        protocol: &'static str,
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    #[error("{0}")]
+    Sink(String),
+}
+
+fn bind_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has this port, perhaps another weir: stop it, or choose another \
+             port (`listen:` for syslog, `http: {address: …}` or --http for the page)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need the right CAP_NET_BIND_SERVICE: choose a higher port, or \
+             grant it"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "the address is not one of this machine's: 0.0.0.0 stands for all of them"
+        }
+        _ => "check the address",
+    }
+}
+
+/// All sockets bound, nothing read yet.
+pub struct Bound {
+    pub config: Config,
+    /// Where the page will be.
+    pub http: SocketAddr,
+    http_socket: TcpListener,
+    sockets: Vec<Socket>,
+}
+
+/// A syslog socket.
+struct Socket {
+    protocol: Protocol,
+    /// Differs from the wanted one where that had port 0.
+    address: SocketAddr,
+    kind: SocketKind,
+}
+
+enum SocketKind {
+    /// With the size of the receive buffer that the kernel granted, in bytes.
+    Udp(UdpSocket, usize),
+    Tcp(TcpListener),
+}
+
+impl Bound {
+    /// Binds every address that the configuration names.
+    ///
+    /// # Errors
+    ///
+    /// For the first address that cannot be bound.
+    pub async fn bind(config: Config) -> Result<Bound, StartError> {
+        let wanted = config.http.address;
+        let (http_socket, http) = http::bind(wanted)
+            .await
+            .and_then(|socket| socket.local_addr().map(|address| (socket, address)))
+            .map_err(|source| bind_error("http", wanted, source))?;
+        let sockets = config.listen.iter().map(|listen| {
+            Socket::bind(*listen)
+                .map_err(|source| bind_error(listen.protocol.as_str(), listen.address, source))
+        });
+        let sockets = sockets.collect::<Result<_, _>>()?;
+        Ok(Bound {
+            config,
+            http,
+            http_socket,
+            sockets,
+        })
+    }
+
+    /// Where syslog will be taken, in the order of the configuration.
+    pub fn listeners(&self) -> Vec<(Protocol, SocketAddr)> {
+        let sockets = self.sockets.iter();
+        sockets
+            .map(|socket| (socket.protocol, socket.address))
+            .collect()
+    }
+}
+
+fn bind_error(protocol: &'static str, address: SocketAddr, source: io::Error) -> StartError {
+    StartError::Bind {
+        protocol,
+        address,
+        source,
+    }
+}
+
+impl Socket {
+    fn bind(listen: Listen) -> io::Result<Socket> {
+        let (kind, address) = match listen.protocol {
+            Protocol::Udp => {
+                let (socket, receive_buffer) = udp::bind(listen.address)?;
+                let address = socket.local_addr()?;
+                (SocketKind::Udp(socket, receive_buffer), address)
+            }
+            Protocol::Tcp => {
+                let socket = tcp::bind(listen.address)?;
+                let address = socket.local_addr()?;
+                (SocketKind::Tcp(socket), address)
+            }
+        };
+        Ok(Socket {
+            protocol: listen.protocol,
+            address,
+            kind,
+        })
+    }
+
+    fn start(
+        self,
+        limits: &tcp::Limits,
+        telemetry: &Telemetry,
+        dispatcher: &Dispatcher,
+        stop: &CancellationToken,
+    ) -> JoinHandle<()> {
+        let (protocol, address) = (self.protocol.as_str(), self.address);
+        let listener = telemetry.listener(protocol, address.to_string());
+        let (dispatcher, stop) = (dispatcher.clone(), stop.clone());
+        match self.kind {
+            SocketKind::Udp(socket, receive_buffer) => {
+                tracing::info!(protocol, %address, receive_buffer, "listening");
+                tokio::spawn(udp::run(
+                    socket,
+                    limits.frame_max,
+                    listener,
+                    dispatcher,
+                    stop,
+                ))
+            }
+            SocketKind::Tcp(socket) => {
+                tracing::info!(protocol, %address, "listening");
+                tokio::spawn(tcp::run(socket, limits.clone(), listener, dispatcher, stop))
+            }
+        }
+    }
+}
+
+/// A running weir.
+pub struct Daemon {
+    stop_input: CancellationToken,
+    stop_http: CancellationToken,
+    inputs: Vec<JoinHandle<()>>,
+    pipeline: Option<Pipeline>,
+    outboxes: Vec<Arc<Outbox>>,
+    sinks: Vec<JoinHandle<()>>,
+    server: JoinHandle<()>,
+    store: Store,
+}
+
+impl Daemon {
+    /// Starts everything the configuration names. `rules` is `None` for the receiver
+    /// alone, which computes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be opened or a sink cannot be prepared.
+    pub async fn start(
+        bound: Bound,
+        rules: Option<Rules>,
+        mode: Mode,
+    ) -> Result<Daemon, StartError> {
+        let Bound {
+            config,
+            http,
+            http_socket,
+            sockets,
+        } = bound;
+        let started = clock::now();
+        let telemetry = Arc::new(Telemetry::new(started));
+        let store = Store::open(&config.state, config.store_options())?;
+        store_tick(&store).await;
+
+        let latest = Arc::new(Latest::default());
+        let status = Arc::new(Status {
+            mode,
+            telemetry: Arc::clone(&telemetry),
+            latest: Arc::clone(&latest),
+            rules: LoadedRules {
+                files: rules
+                    .as_ref()
+                    .map(|rules| rules.files().to_vec())
+                    .unwrap_or_default(),
+                rules: rules.as_ref().map_or(0, Rules::len),
+                loaded: started.as_secs(),
+            },
+            store: store.clone(),
+        });
+        let stop_http = CancellationToken::new();
+        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        tracing::info!(protocol = "http", address = %http, "listening");
+        if config.http.token.is_none() && !http.ip().is_loopback() {
+            tracing::warn!(
+                address = %http,
+                "anyone who reaches this address can read and write: set http.token_env"
+            );
+        }
+        let server = tokio::spawn(serve(http_socket, router, stop_http.clone(), status));
+
+        let (outboxes, sinks) = start_sinks(&config, &store, &telemetry)?;
+        let stop_input = CancellationToken::new();
+        let mut inputs = vec![tokio::spawn(keep_store(store.clone(), stop_input.clone()))];
+        let pipeline = rules.map(|rules| {
+            let plan = Plan {
+                rules: Arc::new(rules),
+                timezone: config.haproxy.timezone.clone(),
+                limits: config.limits,
+                workers: workers(),
+                outboxes: outboxes.clone(),
+                latest: config.sinks.prometheus.then_some(latest),
+            };
+            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry);
+            let limits = tcp::Limits {
+                frame_max: config.limits.line_bytes,
+                connections: Arc::new(Semaphore::new(config.limits.connections)),
+            };
+            for socket in sockets {
+                inputs.push(socket.start(&limits, &telemetry, &dispatcher, &stop_input));
+            }
+            pipeline
+        });
+        Ok(Daemon {
+            stop_input,
+            stop_http,
+            inputs,
+            pipeline,
+            outboxes,
+            sinks,
+            server,
+            store,
+        })
+    }
+
+    /// Stops in the order of the flow; returns when everything is delivered, or given
+    /// up and counted.
+    pub async fn stop(self) {
+        tracing::info!("stopping: no more input, delivering what is here");
+        self.stop_input.cancel();
+        join(self.inputs).await;
+        match self.pipeline {
+            // It closes the outboxes when the last window is in them.
+            Some(pipeline) => pipeline.finish().await,
+            None => self.outboxes.iter().for_each(|outbox| outbox.close()),
+        }
+        let aborts: Vec<_> = self.sinks.iter().map(JoinHandle::abort_handle).collect();
+        if tokio::time::timeout(DELIVER_WITHIN, join(self.sinks))
+            .await
+            .is_err()
+        {
+            aborts.iter().for_each(|sink| sink.abort());
+            self.outboxes.iter().for_each(|outbox| outbox.abandon());
+        }
+        self.stop_http.cancel();
+        let abort = self.server.abort_handle();
+        if tokio::time::timeout(ANSWER_WITHIN, self.server)
+            .await
+            .is_err()
+        {
+            abort.abort();
+        }
+        drop(self.store);
+        tracing::info!("stopped");
+    }
+}
+
+/// One worker per processor: they share nothing, so more would only take turns.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
+
+fn start_sinks(config: &Config, store: &Store, telemetry: &Telemetry) -> Result<Sinks, StartError> {
+    let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
+    let mut outbox = |name, target: String| {
+        tracing::info!(sink = name, target, "delivering");
+        let outbox = Arc::new(Outbox::new(OUTBOX_MAX, telemetry.sink(name, target)));
+        outboxes.push(Arc::clone(&outbox));
+        outbox
+    };
+    if config.sinks.store {
+        let outbox = outbox("store", store.stats().path.display().to_string());
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            sink::store::run(&outbox, store).await
+        }));
+    }
+    if let Some(settings) = &config.sinks.librato {
+        let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
+        let outbox = outbox("librato", librato.target());
+        tasks.push(tokio::spawn(async move { librato.run(&outbox).await }));
+    }
+    if config.sinks.stdout {
+        let outbox = outbox("stdout", "standard output".to_owned());
+        tasks.push(tokio::spawn(async move {
+            sink::stdout::run(&outbox, tokio::io::stdout()).await
+        }));
+    }
+    Ok((outboxes, tasks))
+}
+
+/// `status` lives as long as the server: its reports end with it.
+async fn serve(
+    socket: TcpListener,
+    router: axum::Router,
+    stop: CancellationToken,
+    status: Arc<Status>,
+) {
+    if let Err(error) = http::serve(socket, router, stop).await {
+        tracing::error!(%error, "the HTTP server failed");
+    }
+    drop(status);
+}
+
+async fn keep_store(store: Store, stop: CancellationToken) {
+    let mut every = tokio::time::interval(STORE_TICK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => store_tick(&store).await,
+        }
+    }
+}
+
+async fn store_tick(store: &Store) {
+    if let Err(error) = store.tick(clock::now()).await {
+        tracing::error!(%error, "the store cannot forget what is old");
+    }
+}
+
+async fn join(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a task failed");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Made-up traffic of ten services, as HAProxy would log it.
+//!
+//! Deterministic: a seed, a second of the story, and out come the lines of that
+//! second. It follows a script that repeats each minute, so whoever opens the page
+//! sees a latency incident and an error burst come and go.
+
+use crate::time::Timestamp;
+use fastrand::Rng;
+use std::fmt::Write;
+
+/// How long the script is, in seconds.
+pub const SCRIPT: u64 = 60;
+
+/// In these seconds of the script `search` is slow: its database answers late.
+const SLOW: std::ops::Range<u64> = 12..30;
+
+/// In these seconds of the script `payments` fails: one of its servers is broken.
+const FAILING: std::ops::Range<u64> = 36..50;
+
+struct Service {
+    name: &'static str,
+    /// Requests per second, on average.
+    rate: f64,
+    /// The median of the server's response time, in milliseconds.
+    median: f64,
+    /// How far the slow requests are from the median: the deviation of its logarithm.
+    spread: f64,
+    paths: &'static [&'static str],
+}
+
+const SERVICES: [Service; 10] = [
+    Service {
+        name: "web",
+        rate: 90.0,
+        median: 24.0,
+        spread: 0.5,
+        paths: &["/", "/about", "/offers/autumn"],
+    },
+    Service {
+        name: "users",
+        rate: 55.0,
+        median: 9.0,
+        spread: 0.6,
+        paths: &["/v1/users/#", "/v1/users/#/cards"],
+    },
+    Service {
+        name: "search",
+        rate: 40.0,
+        median: 32.0,
+        spread: 0.7,
+        paths: &["/v1/search?q=#", "/v1/suggest?q=#"],
+    },
+    Service {
+        name: "carts",
+        rate: 35.0,
+        median: 12.0,
+        spread: 0.5,
+        paths: &["/v1/carts/#", "/v1/carts/#/items"],
+    },
+    Service {
+        name: "payments",
+        rate: 18.0,
+        median: 85.0,
+        spread: 0.4,
+        paths: &["/v2/payments", "/v2/refunds/#"],
+    },
+    Service {
+        name: "catalogue",
+        rate: 60.0,
+        median: 6.0,
+        spread: 0.4,
+        paths: &["/v1/products/#", "/v1/prices/#"],
+    },
+    Service {
+        name: "tax",
+        rate: 30.0,
+        median: 4.0,
+        spread: 0.3,
+        paths: &["/v1/tax?cart=#"],
+    },
+    Service {
+        name: "images",
+        rate: 70.0,
+        median: 3.0,
+        spread: 0.6,
+        paths: &["/img/#.webp"],
+    },
+    Service {
+        name: "mail",
+        rate: 8.0,
+        median: 45.0,
+        spread: 0.5,
+        paths: &["/v1/messages"],
+    },
+    Service {
+        name: "reports",
+        rate: 3.0,
+        median: 320.0,
+        spread: 0.8,
+        paths: &["/v1/reports/#.csv"],
+    },
+];
+
+/// A generator of log lines.
+pub struct Traffic {
+    random: Rng,
+    /// Lines of earlier seconds that a service still owes, below one.
+    owed: [f64; SERVICES.len()],
+}
+
+impl Traffic {
+    pub fn new(seed: u64) -> Self {
+        Traffic {
+            random: Rng::with_seed(seed),
+            owed: [0.0; SERVICES.len()],
+        }
+    }
+
+    /// Appends the lines of a slice of time: requests that end at `now`, `seconds` after
+    /// the story began, after a slice of length `slice` seconds. Each is a syslog
+    /// message as HAProxy sends it, ended by a line feed.
+    pub fn write(&mut self, now: Timestamp, seconds: u64, slice: f64, out: &mut String) {
+        let second = seconds % SCRIPT;
+        for (service, def) in SERVICES.iter().enumerate() {
+            self.owed[service] += def.rate * slice * between(&mut self.random, 0.7, 1.3);
+            while self.owed[service] >= 1.0 {
+                self.owed[service] -= 1.0;
+                self.line(def, now, second, out);
+            }
+        }
+    }
+
+    fn line(&mut self, service: &Service, now: Timestamp, second: u64, out: &mut String) {
+        let random = &mut self.random;
+        let server = below(random, 3) + 1;
+        let slow = service.name == "search" && SLOW.contains(&second);
+        let failing = service.name == "payments" && FAILING.contains(&second) && server == 2;
+
+        let mut response = service.median * (service.spread * normal(random)).exp();
+        if slow {
+            response = response * 9.0 + 250.0;
+        }
+        let (status, state) = match below(random, 1000) {
+            _ if failing => (503, "SC--"),
+            0 => (500, "----"),
+            1..20 => (404, "----"),
+            _ => (200, "----"),
+        };
+        let (request, queue, connect) = (below(random, 2), 0, below(random, 3));
+        // A server that refuses the connection never sends a response header.
+        let (response, total, connect) = match failing {
+            true => (-1, 3 + below(random, 4), -1),
+            false => {
+                let response = response as i64 + 1;
+                let total = request + queue + connect + response + below(random, 4);
+                (response, total, connect)
+            }
+        };
+        let started = now - std::time::Duration::from_millis(total as u64);
+        let (method, path) = match below(random, 5) {
+            0 => ("POST", service.paths[0]),
+            n => ("GET", service.paths[n as usize % service.paths.len()]),
+        };
+        let path = path.replace('#', &below(random, 100_000).to_string());
+        let bytes = if failing {
+            212
+        } else {
+            300 + below(random, 9_000)
+        };
+        let (a, b, port) = (
+            below(random, 250),
+            below(random, 250),
+            1024 + below(random, 60_000),
+        );
+        let name = service.name;
+        // The fields of `option httplog`, in HAProxy's order, behind its RFC 3164 header.
+        let _ = writeln!(
+            out,
+            "<134>{} haproxy[4711]: 10.20.{a}.{b}:{port} [{}] {name} {name}/{name}-{server} \
+             {request}/{queue}/{connect}/{response}/{total} {status} {bytes} - - {state} \
+             {c}/{c}/1/0/0 0/0 \"{method} {path} HTTP/1.1\"",
+            date(now, "%b %e %H:%M:%S"),
+            date(started, "%d/%b/%Y:%H:%M:%S%.3f"),
+            c = 40 + below(random, 80),
+        );
+    }
+}
+
+fn date(time: Timestamp, format: &str) -> String {
+    let time = jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or_default();
+    time.strftime(format).to_string()
+}
+
+/// From 0 up to `n`, without it.
+fn below(random: &mut Rng, n: i64) -> i64 {
+    random.i64(0..n)
+}
+
+fn between(random: &mut Rng, low: f64, high: f64) -> f64 {
+    low + (high - low) * random.f64()
+}
+
+/// Of the standard normal distribution (Box and Muller, 1958).
+fn normal(random: &mut Rng) -> f64 {
+    let radius = (-2.0 * between(random, 1e-12, 1.0).ln()).sqrt();
+    radius * (std::f64::consts::TAU * random.f64()).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::haproxy;
+    use crate::syslog;
+    use jiff::tz::TimeZone;
+
+    /// Status and response time of each request of a service in one second of the script.
+    fn second(service: &str, second: u64) -> Vec<(i64, Option<i64>)> {
+        let now = Timestamp::from_secs(1_767_268_800);
+        let mut lines = String::new();
+        Traffic::new(7).write(now, second, 20.0, &mut lines);
+        let (mut syslog, mut haproxy) = (
+            syslog::Parser::default(),
+            haproxy::Parser::new(TimeZone::UTC),
+        );
+        let events = lines.lines().filter_map(|line| {
+            let message = syslog.parse(line.as_bytes());
+            let event = haproxy.parse(&message).expect(line);
+            assert_eq!(event.ended_at(), Some(now), "{line}");
+            let own = event.frontend == service.as_bytes();
+            own.then(|| (event.status.unwrap(), event.timers.response))
+        });
+        events.collect()
+    }
+
+    fn errors(events: &[(i64, Option<i64>)]) -> f64 {
+        let bad = events.iter().filter(|(status, _)| *status >= 500).count();
+        bad as f64 / events.len() as f64
+    }
+
+    #[test]
+    fn the_error_burst_comes_and_goes() {
+        assert!(errors(&second("payments", FAILING.start)) > 0.2);
+        assert!(errors(&second("payments", FAILING.end)) < 0.05);
+        assert!(second("payments", FAILING.start).contains(&(503, None)));
+    }
+
+    #[test]
+    fn the_latency_incident_comes_and_goes() {
+        let median = |at| {
+            let mut times: Vec<_> = second("search", at)
+                .iter()
+                .filter_map(|(_, t)| *t)
+                .collect();
+            times.sort_unstable();
+            times[times.len() / 2]
+        };
+        assert!(median(SLOW.start) > 5 * median(SLOW.end));
+    }
+
+    #[test]
+    fn every_service_is_heard_of_each_second() {
+        for service in SERVICES {
+            assert!(!second(service.name, 0).is_empty(), "{}", service.name);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! How weir itself is doing: `/healthz`, `/readyz`, `/metrics`, and the report that
+//! the page shows as its health strip.
+
+use crate::clock;
+use crate::sink::prometheus::{self, Latest};
+use crate::store::{Stats, Store};
+use crate::telemetry::{Snapshot, Telemetry};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the report is made anew.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What kind of weir this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Serve,
+    Demo,
+    Librato,
+}
+
+/// The rules in force, as the page shows them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoadedRules {
+    pub files: Vec<Arc<str>>,
+    pub rules: usize,
+    /// Epoch seconds.
+    pub loaded: i64,
+}
+
+/// What there is to tell about a running weir.
+pub struct Status {
+    pub mode: Mode,
+    pub telemetry: Arc<Telemetry>,
+    pub latest: Arc<Latest>,
+    pub rules: LoadedRules,
+    pub store: Store,
+}
+
+/// The report, under the names that the page reads.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: &'static str,
+    mode: Mode,
+    now: i64,
+    #[serde(flatten)]
+    telemetry: Snapshot,
+    rules: &'a LoadedRules,
+    store: Stats,
+}
+
+impl Status {
+    /// The report as JSON, always the newest, until `self` is gone with its server.
+    pub fn reports(self: &Arc<Self>) -> watch::Receiver<Arc<str>> {
+        let (sender, receiver) = watch::channel(self.report());
+        let status = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(REPORT_EVERY);
+            let mut before = 0;
+            loop {
+                every.tick().await;
+                let Some(status) = status.upgrade() else {
+                    break;
+                };
+                let received = status.telemetry.received();
+                status.telemetry.set_lines_per_second(received - before);
+                before = received;
+                sender.send_replace(status.report());
+            }
+        });
+        receiver
+    }
+
+    fn report(&self) -> Arc<str> {
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            mode: self.mode,
+            now: clock::now().as_secs(),
+            telemetry: self.telemetry.snapshot(),
+            rules: &self.rules,
+            store: self.store.stats(),
+        };
+        // Plain data under string keys: it always serialises.
+        serde_json::to_string(&report).unwrap_or_default().into()
+    }
+}
+
+/// `/healthz`: alive. Asks for no token.
+pub fn health() -> Router {
+    Router::new().route("/healthz", get(async || "ok\n"))
+}
+
+/// `/readyz` and `/metrics`.
+pub fn router(status: Arc<Status>) -> Router {
+    Router::new()
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(status)
+}
+
+/// Listeners are bound before the server answers at all, so it is the sinks that
+/// decide.
+async fn ready(State(status): State<Arc<Status>>) -> Response {
+    let sinks = status.telemetry.snapshot().sinks;
+    let failing: Vec<String> = sinks
+        .iter()
+        .filter(|sink| !sink.last_error.is_empty())
+        .map(|sink| {
+            format!(
+                "sink {} ({}): {}\n",
+                sink.name, sink.target, sink.last_error
+            )
+        })
+        .collect();
+    if failing.is_empty() {
+        (StatusCode::OK, "ready\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, failing.concat()).into_response()
+    }
+}
+
+async fn metrics(State(status): State<Arc<Status>>) -> Response {
+    match prometheus::render(&status.latest, &status.telemetry) {
+        Ok(page) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot write /metrics");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Batches: frames on their way from a listener to a worker.
+
+use super::framing::Frame;
+use crate::telemetry::Listener;
+use crate::time::Timestamp;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// What one read brought: bytes, and where the frames in them are.
+#[derive(Debug)]
+pub struct Batch {
+    pub received_at: Timestamp,
+    pub bytes: Vec<u8>,
+    pub frames: Vec<Frame>,
+}
+
+/// How many batches may wait for one worker. With the batches' usual size that is
+/// some 4 MiB; when it is full, listeners wait, and the senders behind them do.
+const BATCHES_PER_WORKER: usize = 64;
+
+/// Emptied batches that are kept to be filled again.
+const SPARE_BATCHES: usize = 64;
+
+/// A batch that grew beyond this is not kept: one long line should not cost for ever.
+const SPARE_BYTES: usize = 256 * 1024;
+
+/// Hands batches to whichever worker has room. Any worker may take any batch,
+/// because deltas merge in any order.
+#[derive(Clone)]
+pub struct Dispatcher {
+    workers: Arc<[mpsc::Sender<Batch>]>,
+    next: Arc<AtomicUsize>,
+    spares: Spares,
+}
+
+/// Emptied batches: with these, reading allocates nothing once it is under way.
+#[derive(Clone, Default)]
+pub struct Spares(Arc<Mutex<Vec<Batch>>>);
+
+impl Dispatcher {
+    /// A dispatcher and the receiving end of each worker. The workers' ends close
+    /// when every clone of the dispatcher is gone.
+    pub fn new(workers: usize) -> (Dispatcher, Vec<mpsc::Receiver<Batch>>) {
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers)
+            .map(|_| mpsc::channel(BATCHES_PER_WORKER))
+            .unzip();
+        let dispatcher = Dispatcher {
+            workers: senders.into(),
+            next: Arc::default(),
+            spares: Spares::default(),
+        };
+        (dispatcher, receivers)
+    }
+
+    /// Where workers put emptied batches.
+    pub fn spares(&self) -> &Spares {
+        &self.spares
+    }
+
+    /// Counts the batch's frames as received and hands it on; waits while every
+    /// worker has as much as it may hold. A batch without frames is not handed on.
+    pub async fn send(&self, batch: Batch, listener: &Listener) {
+        if batch.frames.is_empty() {
+            return self.spares.put(batch);
+        }
+        listener.received.add(batch.frames.len() as u64);
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut batch = batch;
+        for i in 0..self.workers.len() {
+            let worker = &self.workers[(first + i) % self.workers.len()];
+            match worker.try_send(batch) {
+                Ok(()) => return,
+                Err(
+                    mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back),
+                ) => {
+                    batch = back;
+                }
+            }
+        }
+        let worker = &self.workers[first % self.workers.len()];
+        // Workers outlive the listeners: they end when the last dispatcher is gone.
+        let _ = worker.send(batch).await;
+    }
+}
+
+impl Spares {
+    /// An empty batch.
+    pub fn get(&self) -> Batch {
+        let spare = self.lock().pop();
+        spare.unwrap_or_else(|| Batch {
+            received_at: Timestamp::MIN,
+            bytes: Vec::new(),
+            frames: Vec::new(),
+        })
+    }
+
+    pub fn put(&self, mut batch: Batch) {
+        if batch.bytes.capacity() > SPARE_BYTES {
+            return;
+        }
+        batch.bytes.clear();
+        batch.frames.clear();
+        let mut spares = self.lock();
+        if spares.len() < SPARE_BATCHES {
+            spares.push(batch);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Batch>> {
+        // Nothing is half done while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,219 @@
+//! Frames to measurements: the only file that knows every stage.
+//!
+//! ```text
+//! listeners -> Batch -> workers -> Delta -> owner of windows -> ClosedWindow -> outboxes
+//! ```
+//!
+//! Every arrow is a bounded channel; when one is full, what is before it waits, back
+//! to the senders on TCP and to the kernel's buffer on UDP. Stopping runs along the
+//! arrows: when the listeners end, the workers see their channel close, hand over
+//! what they have and end, and so on. No stage needs to be told.
+
+use crate::clock;
+use crate::config::Limits;
+use crate::delta::Delta;
+use crate::haproxy;
+use crate::input::batch::{Batch, Dispatcher, Spares};
+use crate::rules::{Evaluator, Outcome, Rules};
+use crate::sink::Outbox;
+use crate::sink::prometheus::Latest;
+use crate::syslog;
+use crate::telemetry::{Tally, Telemetry};
+use crate::window::{ClosedWindow, Settings, Windows};
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+/// How often workers hand over their deltas and windows are looked at. Less than the
+/// windows' grace, so that what was received in time is merged in time.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Deltas that may wait for the windows' owner, per worker.
+const DELTAS_PER_WORKER: usize = 4;
+
+/// An event dated further ahead of its arrival than this is refused: windows must not
+/// pile up for a day that is yet to come. Clocks differ by seconds; a wrong time zone
+/// by 15 minutes at least.
+const FUTURE_MAX: Duration = Duration::from_secs(300);
+
+/// What the stages need to know.
+pub struct Plan {
+    pub rules: Arc<Rules>,
+    pub timezone: TimeZone,
+    pub limits: Limits,
+    /// How many workers parse and evaluate.
+    pub workers: usize,
+    pub outboxes: Vec<Arc<Outbox>>,
+    /// Where to note the newest values, if anyone asks for them.
+    pub latest: Option<Arc<Latest>>,
+}
+
+/// A running pipeline.
+pub struct Pipeline {
+    owner: JoinHandle<()>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Starts workers and the owner of windows; whatever is sent to the dispatcher
+    /// runs through them.
+    pub fn start(plan: Plan, telemetry: &Arc<Telemetry>) -> (Pipeline, Dispatcher) {
+        let (dispatcher, receivers) = Dispatcher::new(plan.workers);
+        let (deltas, merging) = mpsc::channel(DELTAS_PER_WORKER * plan.workers);
+        let workers = receivers.into_iter().map(|batches| {
+            let worker = Worker {
+                syslog: syslog::Parser::default(),
+                haproxy: haproxy::Parser::new(plan.timezone.clone()),
+                evaluator: Evaluator::new(Arc::clone(&plan.rules), plan.limits.series),
+                telemetry: Arc::clone(telemetry),
+                spares: dispatcher.spares().clone(),
+            };
+            tokio::spawn(worker.run(batches, deltas.clone()))
+        });
+        let workers = workers.collect();
+        drop(deltas);
+        let settings = Settings {
+            series_max: plan.limits.series,
+            ..Settings::default()
+        };
+        let owner = Owner {
+            windows: Windows::new(Arc::clone(plan.rules.layout()), settings),
+            outboxes: plan.outboxes,
+            latest: plan.latest,
+            telemetry: Arc::clone(telemetry),
+        };
+        let owner = tokio::spawn(owner.run(merging));
+        (Pipeline { owner, workers }, dispatcher)
+    }
+
+    /// Waits until everything that was sent has gone through: every dispatcher must be
+    /// gone first. All windows are closed then, and the outboxes too.
+    pub async fn finish(self) {
+        for task in self.workers.into_iter().chain([self.owner]) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a stage of the pipeline failed");
+            }
+        }
+    }
+}
+
+/// Parses lines and evaluates rules; shares nothing while it works.
+struct Worker {
+    syslog: syslog::Parser,
+    haproxy: haproxy::Parser,
+    evaluator: Evaluator,
+    telemetry: Arc<Telemetry>,
+    spares: Spares,
+}
+
+impl Worker {
+    async fn run(mut self, mut batches: mpsc::Receiver<Batch>, deltas: mpsc::Sender<Delta>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let hand_over = tokio::select! {
+                batch = batches.recv() => match batch {
+                    Some(batch) => {
+                        let tally = self.process(&batch);
+                        self.telemetry.add(&tally);
+                        self.spares.put(batch);
+                        false
+                    }
+                    None => break,
+                },
+                _ = tick.tick() => true,
+            };
+            if hand_over {
+                self.hand_over(&deltas).await;
+            }
+        }
+        self.hand_over(&deltas).await;
+    }
+
+    async fn hand_over(&mut self, deltas: &mpsc::Sender<Delta>) {
+        let delta = self.evaluator.take();
+        // The owner ends after the last worker, so it is there to take it.
+        if !delta.entries.is_empty() && deltas.send(delta).await.is_err() {
+            tracing::error!("the owner of the windows has ended: events are lost");
+        }
+    }
+
+    /// The hot path, frame to delta. It allocates nothing per line: messages and
+    /// events borrow from the batch, and the evaluator finds a series' row by a key
+    /// built in a buffer of its own.
+    fn process(&mut self, batch: &Batch) -> Tally {
+        let mut tally = Tally::default();
+        for frame in &batch.frames {
+            tally.cut += u64::from(frame.cut);
+            let message = self.syslog.parse(&batch.bytes[frame.start..frame.end]);
+            match self.haproxy.parse(&message) {
+                Ok(event) => {
+                    tally.parsed += 1;
+                    let at = event.ended_at().unwrap_or(batch.received_at);
+                    if at > batch.received_at + FUTURE_MAX {
+                        tally.future += 1;
+                        continue;
+                    }
+                    match self.evaluator.apply(&event, at) {
+                        Outcome::Counted => {}
+                        Outcome::Skipped => tally.skipped += 1,
+                        Outcome::OverLimit => tally.over_limit += 1,
+                    }
+                }
+                Err(reject) => tally.rejected[reject.index()] += 1,
+            }
+        }
+        tally
+    }
+}
+
+/// Owns the windows: merges, closes by the wall clock, and gives to the sinks.
+struct Owner {
+    windows: Windows,
+    outboxes: Vec<Arc<Outbox>>,
+    latest: Option<Arc<Latest>>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Owner {
+    async fn run(mut self, mut deltas: mpsc::Receiver<Delta>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                delta = deltas.recv() => match delta {
+                    Some(delta) => self.telemetry.merged(self.windows.merge(delta)),
+                    None => break,
+                },
+                _ = tick.tick() => {
+                    let closed = self.windows.advance(clock::now());
+                    self.publish(&closed);
+                }
+            }
+        }
+        let mut closed = self.windows.advance(clock::now());
+        closed.extend(self.windows.close_all());
+        self.publish(&closed);
+        for outbox in &self.outboxes {
+            outbox.close();
+        }
+    }
+
+    fn publish(&self, closed: &[ClosedWindow]) {
+        for window in closed {
+            if let Some(latest) = &self.latest {
+                latest.update(window);
+            }
+            for outbox in &self.outboxes {
+                outbox.push(&window.measurements);
+            }
+        }
+        let amended = closed.iter().filter(|window| window.amended).count() as u64;
+        let (open, series) = (self.windows.open(), self.windows.series());
+        let closed = closed.len() as u64 - amended;
+        self.telemetry.windows(open, series, closed, amended);
+    }
+}

@@ -1,0 +1,187 @@
+//! Against a server that answers as told; the real receiver is in `tests/it`.
+
+use super::*;
+use crate::metric::Series;
+use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
+use serde_json::json;
+use std::sync::Arc;
+use wiremock::matchers::{body_json, header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn measurement(name: &str, tags: &[(&str, &str)], value: f64) -> Measurement {
+    let tags: Vec<_> = tags
+        .iter()
+        .map(|(n, v)| (Arc::from(*n), Arc::from(*v)))
+        .collect();
+    Measurement {
+        series: Series {
+            name: name.into(),
+            tags: tags.into(),
+        },
+        time: Timestamp::from_millis(1_767_268_800_000),
+        period: Duration::from_secs(10),
+        value,
+    }
+}
+
+/// Delivers to a server that gives these answers in turn, the last for ever; returns
+/// what was delivered and rejected, and how many requests it took.
+async fn deliver(
+    api: Api,
+    chunk: &[Measurement],
+    answers: &[ResponseTemplate],
+) -> (u64, u64, usize) {
+    let server = MockServer::start().await;
+    for (i, answer) in answers.iter().enumerate() {
+        let times = if i + 1 < answers.len() { 1 } else { u64::MAX };
+        let mock = Mock::given(method("POST")).respond_with(answer.clone());
+        mock.up_to_n_times(times).mount(&server).await;
+    }
+    let telemetry = Telemetry::new(Timestamp::from_secs(0));
+    let outbox = Outbox::new(1000, telemetry.sink("librato", server.uri()));
+    outbox.push(chunk);
+    outbox.close();
+    sink(&server, api).run(&outbox).await;
+    let sink = outbox.sink();
+    assert_eq!(sink.queued.get(), 0);
+    let requests = server.received_requests().await.unwrap().len();
+    (sink.delivered.get(), sink.rejected.get(), requests)
+}
+
+fn sink(server: &MockServer, api: Api) -> Librato {
+    let settings = Settings {
+        url: server.uri().parse().unwrap(),
+        api,
+        credentials: Some(("me@example.com".into(), "secret".into())),
+    };
+    Librato::new(settings).unwrap()
+}
+
+fn answer(status: u16, body: &str) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json")
+}
+
+#[tokio::test]
+async fn measurements_carry_tags_and_credentials() {
+    let server = MockServer::start().await;
+    Mock::given(path("/v1/measurements"))
+        .and(header(
+            "authorization",
+            "Basic bWVAZXhhbXBsZS5jb206c2VjcmV0",
+        ))
+        .and(body_json(json!({"measurements": [
+            {"name": "http.rate", "time": 1767268800, "period": 10, "value": 4.5,
+             "tags": {"service": "users", "method": "GET"}},
+            {"name": "all.rate", "time": 1767268800, "period": 10, "value": 9.0},
+        ]})))
+        .respond_with(answer(202, r#"{"measurements":{"summary":{"failed":0}}}"#))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let telemetry = Telemetry::new(Timestamp::from_secs(0));
+    let outbox = Outbox::new(10, telemetry.sink("librato", server.uri()));
+    outbox.push(&[
+        measurement("http.rate", &[("method", "GET"), ("service", "users")], 4.5),
+        measurement("all.rate", &[], 9.0),
+    ]);
+    outbox.close();
+    sink(&server, Api::Measurements).run(&outbox).await;
+    assert_eq!(outbox.sink().delivered.get(), 2);
+}
+
+#[tokio::test]
+async fn metrics_carry_a_source() {
+    let server = MockServer::start().await;
+    Mock::given(path("/v1/metrics"))
+        .and(body_json(json!({"gauges": [
+            {"name": "http.rate", "measure_time": 1767268800, "period": 10, "value": 4.5,
+             "source": "GET.users"},
+            {"name": "all.rate", "measure_time": 1767268800, "period": 10, "value": 9.0},
+        ]})))
+        .respond_with(answer(200, ""))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let telemetry = Telemetry::new(Timestamp::from_secs(0));
+    let outbox = Outbox::new(10, telemetry.sink("librato", server.uri()));
+    outbox.push(&[
+        measurement("http.rate", &[("method", "GET"), ("service", "users")], 4.5),
+        measurement("all.rate", &[], 9.0),
+    ]);
+    outbox.close();
+    sink(&server, Api::Metrics).run(&outbox).await;
+    assert_eq!(outbox.sink().delivered.get(), 2);
+}
+
+#[test]
+fn names_from_a_log_are_made_valid() {
+    let chunk = [measurement("http.rate", &[("path", "/a é\"b\"")], 1.0)];
+    let item = &body::measurements(&chunk)["measurements"][0];
+    assert_eq!(item["tags"], json!({"path": "/a _b_"}));
+    let item = &body::metrics(&chunk)["gauges"][0];
+    assert_eq!(item["source"], "_a_b_");
+}
+
+#[tokio::test]
+async fn large_outboxes_go_out_in_chunks() {
+    let chunk: Vec<_> = (0..700)
+        .map(|i| measurement("m", &[], f64::from(i)))
+        .collect();
+    let ok = [answer(200, "{}")];
+    assert_eq!(deliver(Api::Measurements, &chunk, &ok).await, (700, 0, 2));
+    assert_eq!(deliver(Api::Metrics, &chunk, &ok).await, (700, 0, 3));
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again_and_what_does_not_is_counted() {
+    let chunk = [measurement("m", &[], 1.0), measurement("n", &[], 1.0)];
+    let ok = || answer(202, "{}");
+    for (answers, want) in [
+        (vec![answer(503, "maintenance"), ok()], (2, 0, 2)),
+        (vec![answer(429, ""), ok()], (2, 0, 2)),
+        (
+            vec![
+                answer(403, r#"{"error":"You have hit the API limit"}"#),
+                ok(),
+            ],
+            (2, 0, 2),
+        ),
+        (
+            vec![answer(401, "Credentials are required"), ok()],
+            (2, 0, 2),
+        ),
+        (
+            vec![answer(400, r#"{"errors":{"params":{}}}"#), ok()],
+            (0, 2, 1),
+        ),
+        (
+            vec![answer(403, r#"{"error":"Invalid plan"}"#), ok()],
+            (0, 2, 1),
+        ),
+        (vec![answer(202, r#"{"errors":["one is bad"]}"#)], (1, 1, 1)),
+    ] {
+        assert_eq!(
+            deliver(Api::Measurements, &chunk, &answers).await,
+            want,
+            "{answers:?}"
+        );
+    }
+}
+
+#[test]
+fn the_route_stands_below_any_base() {
+    for (base, want) in [
+        (
+            "http://metrics.internal:8420",
+            "http://metrics.internal:8420/v1/measurements",
+        ),
+        (
+            "https://example.com/librato/",
+            "https://example.com/librato/v1/measurements",
+        ),
+    ] {
+        let url = endpoint(&base.parse().unwrap(), Api::Measurements);
+        assert_eq!(url.as_str(), want);
+    }
+}

@@ -1,0 +1,299 @@
+//! The `/metrics` page: every rule's series as of its newest window, and weir's own
+//! counters, in the OpenMetrics text format.
+
+use crate::metric::{Measurement, Series};
+use crate::telemetry::{Snapshot, Telemetry};
+use crate::time::Timestamp;
+use crate::window::ClosedWindow;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The content type of what [`render`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The newest closed window of each grouping.
+#[derive(Debug, Default)]
+pub struct Latest(Mutex<BTreeMap<u16, Window>>);
+
+#[derive(Debug)]
+struct Window {
+    start: Timestamp,
+    values: BTreeMap<Series, f64>,
+}
+
+impl Latest {
+    /// Takes note of a window, unless a newer one is known.
+    ///
+    /// A window that closes replaces all values of the one before: a series that has
+    /// none in it has none here, rather than an old one.
+    pub fn update(&self, closed: &ClosedWindow) {
+        let values = closed.measurements.iter();
+        let values = values.map(|m: &Measurement| (m.series.clone(), m.value));
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match windows.get_mut(&closed.grouping.0) {
+            Some(window) if window.start > closed.start => {}
+            Some(window) if window.start == closed.start => window.values.extend(values),
+            _ => {
+                let window = Window {
+                    start: closed.start,
+                    values: values.collect(),
+                };
+                windows.insert(closed.grouping.0, window);
+            }
+        }
+    }
+
+    fn values(&self) -> Vec<(Series, f64)> {
+        let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = windows.values().flat_map(|window| &window.values);
+        values
+            .map(|(series, value)| (series.clone(), *value))
+            .collect()
+    }
+}
+
+/// The page's text.
+pub fn render(latest: &Arc<Latest>, telemetry: &Arc<Telemetry>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Rules(latest.values())));
+    registry.register_collector(Box::new(Own(telemetry.snapshot())));
+    let mut page = String::new();
+    text::encode(&mut page, &registry)?;
+    Ok(page)
+}
+
+/// The rules' series, as gauges.
+#[derive(Debug)]
+struct Rules(Vec<(Series, f64)>);
+
+impl Collector for Rules {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families: BTreeMap<String, Vec<(Labels, f64)>> = BTreeMap::new();
+        for (series, value) in &self.0 {
+            let labels = series.tags.iter();
+            let labels = labels.map(|(name, value)| (identifier(name), value.to_string()));
+            let family = families.entry(identifier(&series.name)).or_default();
+            family.push((labels.collect(), *value));
+        }
+        for (name, values) in families {
+            let help = "A rule's series, as of its newest closed window.";
+            gauges(&mut encoder, &name, help, values)?;
+        }
+        Ok(())
+    }
+}
+
+/// weir's own counters.
+#[derive(Debug)]
+struct Own(Snapshot);
+
+impl Collector for Own {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let own = &self.0;
+        let e = &mut encoder;
+
+        let of = |get: fn(&crate::telemetry::ListenerSnapshot) -> u64| {
+            let listeners = own.listeners.iter();
+            listeners.map(move |listener| {
+                let labels = [
+                    ("protocol", listener.protocol),
+                    ("address", &listener.address),
+                ];
+                (labels_of(&labels), get(listener))
+            })
+        };
+        counters(
+            e,
+            "weir_lines_received",
+            "Frames received. received = parsed + rejected + queued",
+            of(|listener| listener.received),
+        )?;
+        counters(
+            e,
+            "weir_datagrams_lost",
+            "Datagrams that the kernel dropped because they were not read in time",
+            of(|listener| listener.lost),
+        )?;
+        counters(
+            e,
+            "weir_connections_refused",
+            "Connections refused because limits.connections was reached",
+            of(|listener| listener.refused),
+        )?;
+        gauges(
+            e,
+            "weir_connections",
+            "Open connections",
+            of(|listener| listener.connections).map(|(labels, n)| (labels, n as f64)),
+        )?;
+        counters(
+            e,
+            "weir_lines_rejected",
+            "Lines that are no event, by reason",
+            own.rejected
+                .iter()
+                .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
+        )?;
+        for (name, help, value) in [
+            (
+                "weir_lines_parsed",
+                "Lines parsed into an event",
+                own.parsed,
+            ),
+            (
+                "weir_frames_cut",
+                "Frames cut off at limits.line_bytes",
+                own.cut,
+            ),
+            ("weir_windows_closed", "Windows closed", own.windows.closed),
+            (
+                "weir_windows_amended",
+                "Closed windows sent again with late events",
+                own.windows.amended,
+            ),
+        ] {
+            counters(e, name, help, [(Labels::new(), value)])?;
+        }
+        let outcomes = [
+            ("counted", own.counted),
+            ("late", own.late),
+            ("too_late", own.too_late),
+            ("future", own.future),
+            ("over_limit", own.over_limit),
+            ("skipped", own.skipped),
+        ];
+        counters(
+            e,
+            "weir_events",
+            "Parsed events by what became of them: counted in an open window, late (amended a \
+             closed one), too_late, future (dated too far ahead), over_limit (one series too \
+             many), skipped (no rule wanted it)",
+            outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
+        )?;
+        for (name, help, value) in [
+            (
+                "weir_lines_queued",
+                "Lines received and not yet parsed",
+                own.queued,
+            ),
+            (
+                "weir_windows_open",
+                "Windows that are open and hold events",
+                own.windows.open,
+            ),
+            ("weir_series", "Live series", own.series),
+        ] {
+            gauges(e, name, help, [(Labels::new(), value as f64)])?;
+        }
+
+        let outcomes = own.sinks.iter().flat_map(|sink| {
+            let of = |outcome| labels_of(&[("sink", sink.name), ("outcome", outcome)]);
+            [
+                (of("delivered"), sink.delivered),
+                (of("rejected"), sink.rejected),
+                (of("dropped"), sink.dropped),
+            ]
+        });
+        counters(
+            e,
+            "weir_sink_measurements",
+            "Measurements by what became of them: delivered, rejected by the far side, or \
+             dropped by weir",
+            outcomes,
+        )?;
+        let sinks = own.sinks.iter();
+        let queued = sinks.map(|sink| (labels_of(&[("sink", sink.name)]), sink.queued as f64));
+        gauges(
+            e,
+            "weir_sink_queued",
+            "Measurements waiting for the sink",
+            queued,
+        )?;
+        let sinks = own.sinks.iter();
+        let up = sinks.map(|sink| {
+            let up = if sink.last_error.is_empty() { 1.0 } else { 0.0 };
+            (labels_of(&[("sink", sink.name)]), up)
+        });
+        gauges(
+            e,
+            "weir_sink_up",
+            "1 while the sink takes what it is given, else 0",
+            up,
+        )
+    }
+}
+
+type Labels = Vec<(String, String)>;
+
+fn labels_of(pairs: &[(&str, &str)]) -> Labels {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
+}
+
+fn counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (Labels, u64)>,
+) -> fmt::Result {
+    let values = values.into_iter();
+    family(
+        encoder,
+        name,
+        help,
+        values.map(|(labels, n)| (labels, ConstCounter::new(n))),
+    )
+}
+
+fn gauges(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (Labels, f64)>,
+) -> fmt::Result {
+    let values = values.into_iter();
+    family(
+        encoder,
+        name,
+        help,
+        values.map(|(labels, x)| (labels, ConstGauge::new(x))),
+    )
+}
+
+fn family<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (Labels, M)>,
+) -> fmt::Result {
+    let mut values = values.into_iter().peekable();
+    // A family of none would be a heading without a line.
+    let Some((_, first)) = values.peek() else {
+        return Ok(());
+    };
+    let mut encoder = encoder.encode_descriptor(name, help, None, first.metric_type())?;
+    for (labels, value) in values {
+        value.encode(encoder.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// A name of ours as a Prometheus identifier: other characters become `_`.
+fn identifier(name: &str) -> String {
+    let mut identifier: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    if identifier.starts_with(|c: char| c.is_ascii_digit()) {
+        identifier.insert(0, '_');
+    }
+    identifier
+}

@@ -1,0 +1,348 @@
+//! Our own counters: the account of every line.
+//!
+//! Written by the stages' drivers once a batch or a tick, read as a [`Snapshot`] by
+//! `/metrics` and the page. The sums that hold at any moment:
+//!
+//! ```text
+//! received = parsed + rejected + queued
+//! parsed   = counted + late + too_late + future + over_limit + skipped (+ not yet merged)
+//! ```
+
+use crate::haproxy::Reject;
+use crate::time::Timestamp;
+use crate::window::Merged;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A number that many threads add to. It orders nothing else, hence `Relaxed`.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// All counters of one running weir.
+#[derive(Debug)]
+pub struct Telemetry {
+    started: Timestamp,
+    listeners: Mutex<Vec<Arc<Listener>>>,
+    sinks: Mutex<Vec<Arc<Sink>>>,
+    /// Lines in the last second.
+    lines_per_second: Counter,
+    parsed: Counter,
+    rejected: [Counter; Reject::REASONS.len()],
+    cut: Counter,
+    skipped: Counter,
+    future: Counter,
+    counted: Counter,
+    late: Counter,
+    too_late: Counter,
+    over_limit: Counter,
+    windows_open: Counter,
+    windows_closed: Counter,
+    windows_amended: Counter,
+    series: Counter,
+}
+
+/// What one listener has seen.
+#[derive(Debug)]
+pub struct Listener {
+    pub protocol: &'static str,
+    pub address: String,
+    /// Frames.
+    pub received: Counter,
+    /// Open connections; always 0 for UDP.
+    pub connections: Counter,
+    /// Connections refused because there were too many.
+    pub refused: Counter,
+    /// Datagrams that the kernel dropped because its buffer was full.
+    pub lost: Counter,
+}
+
+/// What one sink has done, in measurements.
+#[derive(Debug)]
+pub struct Sink {
+    pub name: &'static str,
+    /// Where it delivers to; without credentials.
+    pub target: String,
+    pub delivered: Counter,
+    /// Refused by the far side.
+    pub rejected: Counter,
+    /// Lost by us: there was no more room, or no more time at the end.
+    pub dropped: Counter,
+    pub queued: Counter,
+    /// Why the last try failed; empty while deliveries succeed.
+    failure: Mutex<String>,
+}
+
+/// What became of one batch's lines, counted without sharing and added at once.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub parsed: u64,
+    pub rejected: [u64; Reject::REASONS.len()],
+    pub cut: u64,
+    /// No rule wanted them.
+    pub skipped: u64,
+    /// Dated too far in the future.
+    pub future: u64,
+    pub over_limit: u64,
+}
+
+impl Telemetry {
+    pub fn new(started: Timestamp) -> Self {
+        Telemetry {
+            started,
+            listeners: Mutex::default(),
+            sinks: Mutex::default(),
+            lines_per_second: Counter::default(),
+            parsed: Counter::default(),
+            rejected: Default::default(),
+            cut: Counter::default(),
+            skipped: Counter::default(),
+            future: Counter::default(),
+            counted: Counter::default(),
+            late: Counter::default(),
+            too_late: Counter::default(),
+            over_limit: Counter::default(),
+            windows_open: Counter::default(),
+            windows_closed: Counter::default(),
+            windows_amended: Counter::default(),
+            series: Counter::default(),
+        }
+    }
+
+    /// A listener's own counters.
+    pub fn listener(&self, protocol: &'static str, address: String) -> Arc<Listener> {
+        let listener = Arc::new(Listener {
+            protocol,
+            address,
+            received: Counter::default(),
+            connections: Counter::default(),
+            refused: Counter::default(),
+            lost: Counter::default(),
+        });
+        lock(&self.listeners).push(Arc::clone(&listener));
+        listener
+    }
+
+    /// A sink's own counters.
+    pub fn sink(&self, name: &'static str, target: String) -> Arc<Sink> {
+        let sink = Arc::new(Sink {
+            name,
+            target,
+            delivered: Counter::default(),
+            rejected: Counter::default(),
+            dropped: Counter::default(),
+            queued: Counter::default(),
+            failure: Mutex::default(),
+        });
+        lock(&self.sinks).push(Arc::clone(&sink));
+        sink
+    }
+
+    /// Adds one batch.
+    pub fn add(&self, tally: &Tally) {
+        self.parsed.add(tally.parsed);
+        for (counter, n) in self.rejected.iter().zip(tally.rejected) {
+            counter.add(n);
+        }
+        self.cut.add(tally.cut);
+        self.skipped.add(tally.skipped);
+        self.future.add(tally.future);
+        self.over_limit.add(tally.over_limit);
+    }
+
+    /// Adds what became of the events of one delta.
+    pub fn merged(&self, merged: Merged) {
+        self.counted.add(merged.counted);
+        self.late.add(merged.late);
+        self.too_late.add(merged.too_late);
+        self.over_limit.add(merged.over_limit);
+    }
+
+    /// Notes the windows' state after time has moved.
+    pub fn windows(&self, open: usize, series: usize, closed: u64, amended: u64) {
+        self.windows_open.set(open as u64);
+        self.series.set(series as u64);
+        self.windows_closed.add(closed);
+        self.windows_amended.add(amended);
+    }
+
+    /// Frames received so far, by all listeners.
+    pub fn received(&self) -> u64 {
+        let listeners = lock(&self.listeners);
+        listeners
+            .iter()
+            .map(|listener| listener.received.get())
+            .sum()
+    }
+
+    pub fn set_lines_per_second(&self, lines: u64) {
+        self.lines_per_second.set(lines);
+    }
+
+    /// All numbers as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        // What has left the pipeline is read before what has entered it, so that the
+        // difference is never negative.
+        let parsed = self.parsed.get();
+        let rejected: BTreeMap<&'static str, u64> = Reject::REASONS
+            .iter()
+            .copied()
+            .zip(self.rejected.iter().map(Counter::get))
+            .collect();
+        let listeners: Vec<_> = lock(&self.listeners).iter().map(|l| l.snapshot()).collect();
+        let received = listeners.iter().map(|listener| listener.received).sum();
+        let done = parsed + rejected.values().sum::<u64>();
+        Snapshot {
+            started: self.started.as_secs(),
+            lines_per_second: self.lines_per_second.get(),
+            received,
+            parsed,
+            queued: u64::saturating_sub(received, done),
+            rejected,
+            cut: self.cut.get(),
+            counted: self.counted.get(),
+            late: self.late.get(),
+            too_late: self.too_late.get(),
+            future: self.future.get(),
+            over_limit: self.over_limit.get(),
+            skipped: self.skipped.get(),
+            windows: WindowsSnapshot {
+                open: self.windows_open.get(),
+                closed: self.windows_closed.get(),
+                amended: self.windows_amended.get(),
+            },
+            series: self.series.get(),
+            listeners,
+            sinks: lock(&self.sinks)
+                .iter()
+                .map(|sink| sink.snapshot())
+                .collect(),
+        }
+    }
+}
+
+impl Listener {
+    fn snapshot(&self) -> ListenerSnapshot {
+        ListenerSnapshot {
+            protocol: self.protocol,
+            address: self.address.clone(),
+            received: self.received.get(),
+            connections: self.connections.get(),
+            refused: self.refused.get(),
+            lost: self.lost.get(),
+        }
+    }
+}
+
+impl Sink {
+    /// Deliveries succeed again.
+    pub fn succeeded(&self) {
+        lock(&self.failure).clear();
+    }
+
+    /// A try failed and will be repeated.
+    pub fn failed(&self, why: String) {
+        *lock(&self.failure) = why;
+    }
+
+    pub fn accepts(&self) -> bool {
+        lock(&self.failure).is_empty()
+    }
+
+    fn snapshot(&self) -> SinkSnapshot {
+        let last_error = lock(&self.failure).clone();
+        let delivered = self.delivered.get();
+        let queued = self.queued.get();
+        SinkSnapshot {
+            name: self.name,
+            target: self.target.clone(),
+            state: match (last_error.is_empty(), delivered + queued) {
+                (false, _) => "retrying",
+                (true, 0) => "idle",
+                (true, _) => "ok",
+            },
+            delivered,
+            rejected: self.rejected.get(),
+            dropped: self.dropped.get(),
+            queued,
+            last_error,
+        }
+    }
+}
+
+/// A counter is valid at any moment, so one whose writer panicked still is.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All numbers at one moment, under the names that the page reads.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// Epoch seconds.
+    pub started: i64,
+    pub lines_per_second: u64,
+    pub received: u64,
+    pub parsed: u64,
+    /// Received, and neither parsed nor rejected yet.
+    pub queued: u64,
+    pub rejected: BTreeMap<&'static str, u64>,
+    pub cut: u64,
+    pub counted: u64,
+    pub late: u64,
+    pub too_late: u64,
+    pub future: u64,
+    pub over_limit: u64,
+    pub skipped: u64,
+    pub windows: WindowsSnapshot,
+    pub series: u64,
+    pub listeners: Vec<ListenerSnapshot>,
+    pub sinks: Vec<SinkSnapshot>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct WindowsSnapshot {
+    pub open: u64,
+    pub closed: u64,
+    pub amended: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ListenerSnapshot {
+    pub protocol: &'static str,
+    pub address: String,
+    pub received: u64,
+    pub connections: u64,
+    pub refused: u64,
+    pub lost: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SinkSnapshot {
+    pub name: &'static str,
+    pub target: String,
+    pub state: &'static str,
+    pub delivered: u64,
+    pub rejected: u64,
+    pub dropped: u64,
+    pub queued: u64,
+    pub last_error: String,
+}

@@ -1,0 +1,70 @@
+//! Files from disk.
+
+use super::Source;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// A larger file is refused before it is read: ten thousand rules are smaller.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("{}: cannot be read", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{}: larger than {MAX_BYTES} bytes\n\nhint: spread the rules over several files", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{}: not UTF-8, which YAML files are", path.display())]
+    NotUtf8 { path: PathBuf },
+}
+
+impl Source {
+    /// Reads a file; its name is the path as given.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened or read, is larger than 4 MiB, or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Source, ReadError> {
+        let io = |source| ReadError::Io {
+            path: path.into(),
+            source,
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(io)?;
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(io)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(ReadError::TooLarge { path: path.into() });
+        }
+        let text =
+            String::from_utf8(bytes).map_err(|_| ReadError::NotUtf8 { path: path.into() })?;
+        Ok(Source::new(&path.display().to_string(), &text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        let said = || {
+            let error = Source::read(&file).unwrap_err().to_string();
+            error.replace(&folder.path().display().to_string(), "rules")
+        };
+        insta::assert_snapshot!(said(), @"rules/a.yaml: cannot be read");
+        fs::write(&file, b"rules: \xff").unwrap();
+        insta::assert_snapshot!(said(), @"rules/a.yaml: not UTF-8, which YAML files are");
+        fs::write(&file, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
+        insta::assert_snapshot!(said(), @r#"
+        rules/a.yaml: larger than 4194304 bytes
+
+        hint: spread the rules over several files
+        "#);
+    }
+}
