@@ -54,12 +54,14 @@ limits: {{ {limits} }}
 
     /// Waits until that many lines are parsed.
     fn until_parsed(&self, count: u64) {
-        wait_for(&format!("{count} lines to be parsed"), WITHIN, || {
-            match self.metrics().parsed() {
+        wait_for(
+            &format!("{count} lines to be parsed"),
+            WITHIN,
+            || match self.metrics().parsed() {
                 parsed if parsed == count => Ok(()),
                 parsed => Err(format!("{parsed} are; {:?}", self.metrics())),
-            }
-        });
+            },
+        );
     }
 }
 
@@ -67,24 +69,79 @@ fn line(service: &str) -> String {
     httplog(service, now_millis(), 12, 200)
 }
 
+/// The same, octet-counted.
 fn counted(text: &str) -> String {
     format!("{} {text}", text.len())
 }
 
+const LINE_BYTES: usize = 1024;
+
 #[test]
-fn both_framings_may_take_turns_on_one_connection() {
-    let weir = Running::with_limits("series: 100");
-    let mut stream = weir.connect();
-    let text: String = (0..30)
-        .map(|i| match i % 3 {
-            0 => counted(&line("users")),
-            1 => format!("{}\n", line("users")),
-            _ => counted(&format!("{}\n", line("users"))),
-        })
-        .collect();
-    stream.write_all(text.as_bytes()).expect("sent");
-    weir.until_parsed(30);
-    assert_eq!(weir.metrics().received(), 30);
+fn every_frame_is_counted_whatever_its_framing_and_size() {
+    let weir = Running::with_limits(&format!("line_bytes: {LINE_BYTES}"));
+
+    let line = line("users");
+    let endless = format!("<134>{}", "x".repeat(3 * LINE_BYTES));
+    // Each a frame: its bytes, and whether it is longer than a line may be.
+    let frames = [
+        (format!("{line}\n"), false),
+        (counted(&line), false),
+        (format!("{line}\r\n"), false),
+        // rsyslog counts the line feed in, as part of the line.
+        (counted(&format!("{line}\n")), false),
+        (format!("{endless}\n"), true),
+        (counted(&line), false),
+        (counted(&endless), true),
+        (format!("{line}\n"), false),
+        ("not a log line\n".to_owned(), false),
+        (counted("<134>nor \u{1}\u{2} this\n"), false),
+        (format!("{line}\n"), false),
+    ];
+    let traffic = frames.iter().filter(|(f, _)| f.contains(&line)).count() as u64;
+    let cut = frames.iter().filter(|(_, long)| *long).count() as u64;
+    let all: String = frames.iter().map(|(frame, _)| frame.as_str()).collect();
+
+    // In one piece, in pieces that end anywhere, and with the client gone after
+    // half a frame, which is none.
+    let connect = || weir.connect();
+    connect().write_all(all.as_bytes()).expect("weir reads");
+    let mut pieces = connect();
+    pieces.set_nodelay(true).expect("a TCP socket");
+    for piece in all.as_bytes().chunks(37) {
+        pieces.write_all(piece).expect("weir reads");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    connect()
+        .write_all(format!("{all}900 <134>half").as_bytes())
+        .expect("weir reads");
+    // Over UDP a datagram is a frame.
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
+    for text in [line.as_str(), "not a log line", endless.as_str()] {
+        udp.send_to(text.as_bytes(), weir.syslog).expect("loopback");
+    }
+
+    let counts = wait_for("every frame", Duration::from_secs(10), || {
+        let metrics = Metrics::read(&weir.base)?;
+        let by = |protocol: &str| {
+            let label = format!("protocol=\"{protocol}\"");
+            metrics.sum("weir_lines_received_total", &label)
+        };
+        let counts = (by("tcp"), by("udp"), metrics.parsed(), metrics.rejected());
+        let settled = counts.2 + counts.3 == counts.0 + counts.1;
+        let frames = 3 * frames.len() as u64;
+        (counts.0 >= frames && counts.1 >= 3 && settled)
+            .then_some(counts)
+            .ok_or_else(|| format!("tcp, udp, parsed, rejected: {counts:?} of {frames} and 3"))
+    });
+    let (tcp, udp, parsed, rejected) = counts;
+    // The half frame may count as a line that is none; the whole ones count once.
+    let whole = 3 * frames.len() as u64;
+    assert!(tcp == whole || tcp == whole + 1, "{tcp} of {whole} frames");
+    assert_eq!(udp, 3);
+    assert_eq!(parsed, 3 * traffic + 1, "lines of traffic");
+    assert_eq!(rejected, tcp + udp - parsed);
+    let metrics = weir.metrics();
+    assert_eq!(metrics.sum("weir_frames_cut_total", ""), 3 * cut + 1);
 }
 
 #[test]
@@ -113,38 +170,6 @@ fn the_rest_of_a_stream_without_a_line_feed_is_a_line() {
     stream.write_all(line("users").as_bytes()).expect("sent");
     drop(stream);
     weir.until_parsed(1);
-}
-
-#[test]
-fn a_frame_over_the_limit_is_cut_and_counted_and_the_stream_goes_on() {
-    let weir = Running::with_limits("line_bytes: 512");
-    let long = "x".repeat(100_000);
-    let mut stream = weir.connect();
-    let text = format!(
-        "{long}\n{}\n{}{}\n",
-        line("users"),
-        counted(&format!("<134>{long}")),
-        line("users"),
-    );
-    stream.write_all(text.as_bytes()).expect("sent");
-    let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let datagram = &long.as_bytes()[..2_000];
-    udp.send_to(datagram, weir.syslog).expect("sent");
-    weir.until_parsed(2);
-    wait_for("the datagram", WITHIN, || {
-        let metrics = weir.metrics();
-        match metrics.received() {
-            5 => Ok(()),
-            n => Err(format!("{n} received")),
-        }
-    });
-    wait_for("the cut frames to be counted", WITHIN, || {
-        let metrics = weir.metrics();
-        match (metrics.sum("weir_frames_cut_total", ""), metrics.rejected()) {
-            (3, 3) => Ok(()),
-            other => Err(format!("{other:?} were cut, and rejected")),
-        }
-    });
 }
 
 #[test]
@@ -182,7 +207,9 @@ fn one_connection_too_many_is_closed_and_counted() {
     wait_for("room for another", WITHIN, || {
         let mut stream = weir.connect();
         let text = format!("{}\n", line("users"));
-        stream.write_all(text.as_bytes()).map_err(|e| e.to_string())?;
+        stream
+            .write_all(text.as_bytes())
+            .map_err(|e| e.to_string())?;
         drop(stream);
         match weir.metrics().parsed() {
             3.. => Ok(()),
@@ -197,7 +224,12 @@ fn what_is_no_traffic_is_rejected_by_reason_and_the_sum_holds() {
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let cut_off = line("users").replace(" 200 ", " two-hundred ");
     let good = line("users");
-    for text in [&good, "", "<134>Nov 21 10:00:00 haproxy[1]: Proxy users started.", &cut_off] {
+    for text in [
+        &good,
+        "",
+        "<134>Nov 21 10:00:00 haproxy[1]: Proxy users started.",
+        &cut_off,
+    ] {
         udp.send_to(text.as_bytes(), weir.syslog).expect("sent");
     }
     wait_for("all four", WITHIN, || {
@@ -205,8 +237,18 @@ fn what_is_no_traffic_is_rejected_by_reason_and_the_sum_holds() {
         let by = |reason: &str| {
             metrics.sum("weir_lines_rejected_total", &format!("reason=\"{reason}\""))
         };
-        let seen = [metrics.received(), metrics.parsed(), by("empty"), by("not_traffic"), by("malformed")];
-        if seen == [4, 1, 1, 1, 1] { Ok(()) } else { Err(format!("{seen:?}")) }
+        let seen = [
+            metrics.received(),
+            metrics.parsed(),
+            by("empty"),
+            by("not_traffic"),
+            by("malformed"),
+        ];
+        if seen == [4, 1, 1, 1, 1] {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}"))
+        }
     });
 }
 
@@ -221,12 +263,21 @@ http: { address: "127.0.0.1:0", token_env: HOME }
     )]);
     let mut weir = Weir::serve(site.path());
     let base = weir.http();
-    for (path, status) in [("/healthz", 200), ("/", 401), ("/metrics", 401), ("/api/v1/pipeline", 401), ("/v1/metrics/x", 401)] {
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/", 401),
+        ("/metrics", 401),
+        ("/api/v1/pipeline", 401),
+        ("/v1/metrics/x", 401),
+    ] {
         let answer = http::get(&format!("{base}{path}")).expect("an answer");
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
     }
     let token = std::env::var("HOME").expect("HOME is set");
-    let page = http::get(&base.replace("http://", &format!("http://me:{}@", token.replace('/', "%2F"))));
+    let page = http::get(&base.replace(
+        "http://",
+        &format!("http://me:{}@", token.replace('/', "%2F")),
+    ));
     assert_eq!(page.expect("an answer").status, 200);
     assert!(!weir.log().contains("anyone who reaches"), "{}", weir.log());
 }

@@ -7,7 +7,8 @@
 mod cli;
 mod demo;
 mod docker;
-mod input;
+mod listeners;
+mod page;
 mod pipeline;
 mod receiver;
 mod shutdown;
