@@ -27,4 +27,5 @@ pub mod syslog;
 pub mod telemetry;
 pub mod time;
 pub mod window;
+pub mod worker;
 pub mod yaml;

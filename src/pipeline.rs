@@ -12,14 +12,13 @@
 use crate::clock;
 use crate::config::Limits;
 use crate::delta::Delta;
-use crate::haproxy;
 use crate::input::batch::{Batch, Dispatcher, Spares};
-use crate::rules::{Evaluator, Outcome, Rules};
+use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
-use crate::syslog;
-use crate::telemetry::{Tally, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::window::{ClosedWindow, Settings, Windows};
+use crate::worker::Worker;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +32,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Deltas that may wait for the windows' owner, per worker.
 const DELTAS_PER_WORKER: usize = 4;
-
-/// An event dated further ahead of its arrival than this is refused: windows must not
-/// pile up for a day that is yet to come. Clocks differ by seconds; a wrong time zone
-/// by 15 minutes at least.
-const FUTURE_MAX: Duration = Duration::from_secs(300);
 
 /// What the stages need to know.
 pub struct Plan {
@@ -64,14 +58,10 @@ impl Pipeline {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers);
         let (deltas, merging) = mpsc::channel(DELTAS_PER_WORKER * plan.workers);
         let workers = receivers.into_iter().map(|batches| {
-            let worker = Worker {
-                syslog: syslog::Parser::default(),
-                haproxy: haproxy::Parser::new(plan.timezone.clone()),
-                evaluator: Evaluator::new(Arc::clone(&plan.rules), plan.limits.series),
-                telemetry: Arc::clone(telemetry),
-                spares: dispatcher.spares().clone(),
-            };
-            tokio::spawn(worker.run(batches, deltas.clone()))
+            let rules = Arc::clone(&plan.rules);
+            let worker = Worker::new(rules, plan.timezone.clone(), plan.limits.series);
+            let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
+            tokio::spawn(work(worker, batches, deltas.clone(), spares, telemetry))
         });
         let workers = workers.collect();
         drop(deltas);
@@ -100,73 +90,36 @@ impl Pipeline {
     }
 }
 
-/// Parses lines and evaluates rules; shares nothing while it works.
-struct Worker {
-    syslog: syslog::Parser,
-    haproxy: haproxy::Parser,
-    evaluator: Evaluator,
-    telemetry: Arc<Telemetry>,
+/// Drives a worker: batches in, one delta a tick out.
+async fn work(
+    mut worker: Worker,
+    mut batches: mpsc::Receiver<Batch>,
+    deltas: mpsc::Sender<Delta>,
     spares: Spares,
+    telemetry: Arc<Telemetry>,
+) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            batch = batches.recv() => match batch {
+                Some(batch) => {
+                    telemetry.add(&worker.process(&batch));
+                    spares.put(batch);
+                }
+                None => break,
+            },
+            _ = tick.tick() => hand_over(&mut worker, &deltas).await,
+        }
+    }
+    hand_over(&mut worker, &deltas).await;
 }
 
-impl Worker {
-    async fn run(mut self, mut batches: mpsc::Receiver<Batch>, deltas: mpsc::Sender<Delta>) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let hand_over = tokio::select! {
-                batch = batches.recv() => match batch {
-                    Some(batch) => {
-                        let tally = self.process(&batch);
-                        self.telemetry.add(&tally);
-                        self.spares.put(batch);
-                        false
-                    }
-                    None => break,
-                },
-                _ = tick.tick() => true,
-            };
-            if hand_over {
-                self.hand_over(&deltas).await;
-            }
-        }
-        self.hand_over(&deltas).await;
-    }
-
-    async fn hand_over(&mut self, deltas: &mpsc::Sender<Delta>) {
-        let delta = self.evaluator.take();
-        // The owner ends after the last worker, so it is there to take it.
-        if !delta.entries.is_empty() && deltas.send(delta).await.is_err() {
-            tracing::error!("the owner of the windows has ended: events are lost");
-        }
-    }
-
-    /// The hot path, frame to delta. It allocates nothing per line: messages and
-    /// events borrow from the batch, and the evaluator finds a series' row by a key
-    /// built in a buffer of its own.
-    fn process(&mut self, batch: &Batch) -> Tally {
-        let mut tally = Tally::default();
-        for frame in &batch.frames {
-            tally.cut += u64::from(frame.cut);
-            let message = self.syslog.parse(&batch.bytes[frame.start..frame.end]);
-            match self.haproxy.parse(&message) {
-                Ok(event) => {
-                    tally.parsed += 1;
-                    let at = event.ended_at().unwrap_or(batch.received_at);
-                    if at > batch.received_at + FUTURE_MAX {
-                        tally.future += 1;
-                        continue;
-                    }
-                    match self.evaluator.apply(&event, at) {
-                        Outcome::Counted => {}
-                        Outcome::Skipped => tally.skipped += 1,
-                        Outcome::OverLimit => tally.over_limit += 1,
-                    }
-                }
-                Err(reject) => tally.rejected[reject.index()] += 1,
-            }
-        }
-        tally
+async fn hand_over(worker: &mut Worker, deltas: &mpsc::Sender<Delta>) {
+    let delta = worker.take();
+    // The owner ends after the last worker, so it is there to take it.
+    if !delta.is_empty() && deltas.send(delta).await.is_err() {
+        tracing::error!("the owner of the windows has ended: events are lost");
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Telemetry {
     late: Counter,
     too_late: Counter,
     over_limit: Counter,
+    missing_too_late: Counter,
+    missing_over_limit: Counter,
     windows_open: Counter,
     windows_closed: Counter,
     windows_amended: Counter,
@@ -121,6 +123,8 @@ impl Telemetry {
             late: Counter::default(),
             too_late: Counter::default(),
             over_limit: Counter::default(),
+            missing_too_late: Counter::default(),
+            missing_over_limit: Counter::default(),
             windows_open: Counter::default(),
             windows_closed: Counter::default(),
             windows_amended: Counter::default(),
@@ -175,6 +179,8 @@ impl Telemetry {
         self.late.add(merged.late);
         self.too_late.add(merged.too_late);
         self.over_limit.add(merged.over_limit);
+        self.missing_too_late.add(merged.missing_too_late);
+        self.missing_over_limit.add(merged.missing_over_limit);
     }
 
     /// Notes the windows' state after time has moved.
@@ -225,6 +231,8 @@ impl Telemetry {
             future: self.future.get(),
             over_limit: self.over_limit.get(),
             skipped: self.skipped.get(),
+            missing_too_late: self.missing_too_late.get(),
+            missing_over_limit: self.missing_over_limit.get(),
             windows: WindowsSnapshot {
                 open: self.windows_open.get(),
                 closed: self.windows_closed.get(),
@@ -312,6 +320,8 @@ pub struct Snapshot {
     pub future: u64,
     pub over_limit: u64,
     pub skipped: u64,
+    pub missing_too_late: u64,
+    pub missing_over_limit: u64,
     pub windows: WindowsSnapshot,
     pub series: u64,
     pub listeners: Vec<ListenerSnapshot>,

@@ -29,7 +29,7 @@ pub fn rules(config: &Config) -> Result<Rules, Failure> {
 /// Checks and compiles rule files, all of them together.
 pub fn compile(sources: &[Source], config: &Config) -> Result<Rules, Failure> {
     let options = rules::Options {
-        service: Some(config.haproxy.service.clone()),
+        service: config.haproxy.service.clone(),
     };
     rules::load(sources, &options).map_err(|problems| Failure::Input(render(&problems)))
 }

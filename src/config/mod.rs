@@ -9,7 +9,7 @@ pub use file::Protocol;
 use crate::http::Token;
 use crate::sink::librato;
 use crate::store;
-use crate::yaml::{Problem, Scalar, Source, Written};
+use crate::yaml::{Placed, Problem, Scalar, Source, Written};
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,8 +40,8 @@ pub struct Listen {
 
 #[derive(Clone, Debug)]
 pub struct Haproxy {
-    /// A CEL string expression.
-    pub service: String,
+    /// A CEL string expression; `None` is `frontend`.
+    pub service: Option<Placed>,
     pub timezone: TimeZone,
 }
 
@@ -102,7 +102,7 @@ impl Config {
         Config {
             listen: vec![listen(Protocol::Udp), listen(Protocol::Tcp)],
             haproxy: Haproxy {
-                service: "frontend".to_owned(),
+                service: None,
                 timezone: TimeZone::UTC,
             },
             rules: None,
@@ -191,9 +191,11 @@ impl Check<'_> {
             });
             config.listen = listen.collect();
         }
-        if let Some(service) = file.haproxy.service {
-            config.haproxy.service = service.value;
-        }
+        // Whether it can be compiled, the rules tell, which know the fields.
+        config.haproxy.service = file.haproxy.service.map(|text| Placed {
+            source: self.source.clone(),
+            text,
+        });
         if let Some(name) = file.haproxy.timezone {
             match TimeZone::get(&name.value) {
                 Ok(timezone) => config.haproxy.timezone = timezone,

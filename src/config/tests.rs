@@ -60,7 +60,7 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
     .unwrap();
     assert_eq!(config.listen.len(), 1);
     assert_eq!(config.listen[0].address, "0.0.0.0:601".parse().unwrap());
-    assert_eq!(config.haproxy.service, "backend");
+    assert_eq!(config.haproxy.service.unwrap().text.value, "backend");
     assert_eq!(
         config.haproxy.timezone.iana_name(),
         Some("Europe/Stockholm")

@@ -12,6 +12,15 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Delta {
     pub entries: Vec<Entry>,
+    /// How often an event found no room for a row of its group.
+    pub refused: u64,
+}
+
+impl Delta {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.refused == 0
+    }
 }
 
 /// One group's row in one window.
@@ -25,6 +34,8 @@ pub struct Entry {
     /// groupings is accounted for in the first of them only, so that these numbers
     /// add up to the number of events.
     pub events: u64,
+    /// How many events are in the row.
+    pub placed: u64,
     pub row: Row,
 }
 
@@ -83,6 +94,7 @@ pub struct DeltaMap {
     /// Places in `entries`.
     index: HashTable<u32>,
     entries: Vec<Entry>,
+    refused: u64,
     capacity: usize,
 }
 
@@ -94,11 +106,13 @@ impl DeltaMap {
             hasher: RandomState::default(),
             index: HashTable::new(),
             entries: Vec::new(),
+            refused: 0,
             capacity: capacity.min(u32::MAX as usize),
         }
     }
 
-    /// The row of that group in the window that starts at `start`.
+    /// The row of that group in the window that starts at `start`, with one more event
+    /// placed in it.
     ///
     /// # Errors
     ///
@@ -120,7 +134,9 @@ impl DeltaMap {
             Some(&place) => place as usize,
             None => self.insert(hash, grouping, start, key)?,
         };
-        Ok(&mut self.entries[place])
+        let entry = &mut self.entries[place];
+        entry.placed += 1;
+        Ok(entry)
     }
 
     #[cold]
@@ -133,6 +149,7 @@ impl DeltaMap {
     ) -> Result<usize, Full> {
         let place = self.entries.len();
         if place >= self.capacity {
+            self.refused += 1;
             return Err(Full);
         }
         self.entries.push(Entry {
@@ -140,6 +157,7 @@ impl DeltaMap {
             key: key.clone(),
             start,
             events: 0,
+            placed: 0,
             row: self.layout.groupings[usize::from(grouping.0)].empty_row(),
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
@@ -155,11 +173,8 @@ impl DeltaMap {
         self.index.clear();
         Delta {
             entries: std::mem::take(&mut self.entries),
+            refused: std::mem::take(&mut self.refused),
         }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 }
 
@@ -254,7 +269,8 @@ mod tests {
         assert!(map.entry(id, start, &key(&[Some(b"a")])).is_ok());
         assert!(map.entry(id, start, &key(&[Some(b"b")])).is_err());
         assert!(map.entry(id, start, &key(&[Some(b"a")])).is_ok());
-        map.take();
+        let delta = map.take();
+        assert_eq!((delta.refused, delta.entries[0].placed), (1, 2));
         assert!(map.entry(id, start, &key(&[Some(b"b")])).is_ok());
     }
 }

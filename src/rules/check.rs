@@ -2,7 +2,7 @@
 
 use super::cel::{Node, Operator, Syntax};
 use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
-use super::schema::{Schema, Type, Typed, Unusable};
+use super::schema::{SERVICE, Schema, Type, Typed, Unusable};
 use crate::yaml::{Fault, did_you_mean, listed};
 use std::ops::Range;
 
@@ -162,6 +162,9 @@ impl Checker<'_> {
                 let message =
                     format!("`{name}` is a timestamp, and there is nothing to compare it with");
                 self.refuse(&node.span, message)
+            }
+            Err(Unusable::Unknown) if name == SERVICE => {
+                self.refuse(&node.span, "`service` cannot stand for itself")
             }
             Err(Unusable::Unknown) => {
                 let message = format!("unknown field `{name}`");

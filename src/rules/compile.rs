@@ -8,7 +8,7 @@ use super::schema::{SERVICE, Schema, Typed, Unusable};
 use super::{Options, Rules, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
 use crate::haproxy::Field;
-use crate::yaml::{Fault, Place, Problem, Scalar, Source, did_you_mean};
+use crate::yaml::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,16 +59,15 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
 }
 
 /// What `service` stands for; its frontend where that cannot be read.
-fn service(expression: &str, problems: &mut Vec<Problem>) -> Text {
-    let source = Source::new("haproxy.service", expression);
+fn service(placed: &Placed, problems: &mut Vec<Problem>) -> Text {
+    let Placed { source, text } = placed;
     let read =
-        cel::parse(expression).and_then(|node| check::text(&node, &Schema::without_service()));
+        cel::parse(&text.value).and_then(|node| check::text(&node, &Schema::without_service()));
     read.unwrap_or_else(|faults| {
-        problems.extend(faults.into_iter().map(|fault| {
-            let mut problem = source.problem(fault.span, fault.message);
-            problem.hint = fault.hint;
-            problem
-        }));
+        let problems_of = faults
+            .into_iter()
+            .map(|fault| source.fault("haproxy.service: ", text.span.clone(), &text.value, fault));
+        problems.extend(problems_of);
         Text::Field(Field::Frontend)
     })
 }

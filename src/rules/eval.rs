@@ -28,7 +28,6 @@ pub struct Evaluator {
     rules: Arc<Rules>,
     map: DeltaMap,
     key: GroupKey,
-    rows_refused: u64,
 }
 
 impl Evaluator {
@@ -38,7 +37,6 @@ impl Evaluator {
             map: DeltaMap::new(Arc::clone(rules.layout()), max_rows),
             rules,
             key: GroupKey::default(),
-            rows_refused: 0,
         }
     }
 
@@ -56,7 +54,6 @@ impl Evaluator {
             let grouping = GroupingId(place as u16);
             let start = at.floor(group.window);
             let Ok(entry) = self.map.entry(grouping, start, &self.key) else {
-                self.rows_refused += 1;
                 if outcome == Outcome::Skipped {
                     outcome = Outcome::OverLimit;
                 }
@@ -79,12 +76,5 @@ impl Evaluator {
     /// Hands over all rows and starts anew.
     pub fn take(&mut self) -> Delta {
         self.map.take()
-    }
-
-    /// How often an event found no room in one of its groupings, since the start. An
-    /// event that is [`Outcome::Counted`] in one grouping may have been refused in
-    /// others; only this tells.
-    pub fn rows_refused(&self) -> u64 {
-        self.rows_refused
     }
 }

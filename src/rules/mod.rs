@@ -25,15 +25,15 @@ pub use eval::{Evaluator, Outcome};
 pub use read::{ReadError, bundled, read};
 
 use crate::delta::Layout;
-use crate::yaml::{Problem, Source};
+use crate::yaml::{Placed, Problem, Source};
 use std::sync::Arc;
 
 /// What rules depend on besides their files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// What the field `service` stands for: a CEL expression for a string, such as
     /// `backend`. `None` is `frontend`.
-    pub service: Option<String>,
+    pub service: Option<Placed>,
 }
 
 /// Compiles rule files.

@@ -148,7 +148,7 @@ impl Collector for Own {
             ),
             (
                 "weir_frames_cut",
-                "Frames cut off at limits.line_bytes",
+                "Frames longer than limits.line_bytes, or cut short by the end of the connection",
                 own.cut,
             ),
             ("weir_windows_closed", "Windows closed", own.windows.closed),
@@ -175,6 +175,17 @@ impl Collector for Own {
              closed one), too_late, future (dated too far ahead), over_limit (one series too \
              many), skipped (no rule wanted it)",
             outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
+        )?;
+        let reasons = [
+            ("too_late", own.missing_too_late),
+            ("over_limit", own.missing_over_limit),
+        ];
+        counters(
+            e,
+            "weir_groupings_missed",
+            "How often an event is missing from a grouping that wanted it; it may count in \
+             another",
+            reasons.map(|(reason, n)| (labels_of(&[("reason", reason)]), n)),
         )?;
         for (name, help, value) in [
             (

@@ -55,7 +55,8 @@ pub struct ClosedWindow {
     pub measurements: Vec<Measurement>,
 }
 
-/// What became of the events of merged deltas. Each event is in exactly one.
+/// What became of the events of merged deltas. Each event is in exactly one of the
+/// first four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// In an open window.
@@ -66,6 +67,11 @@ pub struct Merged {
     pub too_late: u64,
     /// In none: the series would have been more than allowed.
     pub over_limit: u64,
+    /// How often an event is missing from one of its groupings because it was too late
+    /// there. An event that counts in another grouping is here and nowhere above.
+    pub missing_too_late: u64,
+    /// Likewise, because the series would have been more than allowed.
+    pub missing_over_limit: u64,
 }
 
 /// The owner of all windows.
@@ -114,15 +120,24 @@ impl Windows {
 
     /// Takes in one worker's part.
     pub fn merge(&mut self, delta: Delta) -> Merged {
-        let mut merged = Merged::default();
+        let mut merged = Merged {
+            missing_over_limit: delta.refused,
+            ..Merged::default()
+        };
         for entry in delta.entries {
-            let events = entry.events;
-            *match self.merge_entry(entry) {
-                Fate::Counted => &mut merged.counted,
-                Fate::Late => &mut merged.late,
-                Fate::TooLate => &mut merged.too_late,
-                Fate::OverLimit => &mut merged.over_limit,
-            } += events;
+            let (events, placed) = (entry.events, entry.placed);
+            match self.merge_entry(entry) {
+                Fate::Counted => merged.counted += events,
+                Fate::Late => merged.late += events,
+                Fate::TooLate => {
+                    merged.too_late += events;
+                    merged.missing_too_late += placed;
+                }
+                Fate::OverLimit => {
+                    merged.over_limit += events;
+                    merged.missing_over_limit += placed;
+                }
+            }
         }
         merged
     }

@@ -35,6 +35,13 @@ pub struct Written<T> {
 /// A text as written.
 pub type Scalar = Written<String>;
 
+/// A text and the file it stands in, for those who read it later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    pub source: Source,
+    pub text: Scalar,
+}
+
 const COMMA_HINT: &str =
     "between braces an expression with a comma needs quotes: `{ p95: \"percentile(Tr, 95)\" }`";
 

@@ -1035,38 +1035,36 @@ fn measures_are_exactly_one_aggregate() {
 }
 
 #[test]
-fn the_service_expression_has_its_own_place() {
-    let mut text = String::new();
+fn the_service_expression_is_shown_where_it_stands() {
+    let mut said = String::new();
     for service in ["bakend", "status", "service", "backend +"] {
         let options = Options {
-            service: Some(service.into()),
+            service: Some(configured_service(service)),
         };
-        text += &format!("{}\n\n", said_of(&bundled(), &options));
+        said += &format!("{}\n\n", said_of(&bundled(), &options));
     }
-    insta::assert_snapshot!(text, @r#"
-    haproxy.service:1:1: unknown field `bakend`
+    insta::assert_snapshot!(said, @r#"
+    weir.yaml:2:12: haproxy.service: unknown field `bakend`
       |
-    1 | bakend
-      | ^^^^^^
+    2 |   service: bakend
+      |            ^^^^^^
 
     hint: did you mean `backend`?
 
-    haproxy.service:1:1: expected a string, found an int
+    weir.yaml:2:12: haproxy.service: expected a string, found an int
       |
-    1 | status
-      | ^^^^^^
+    2 |   service: status
+      |            ^^^^^^
 
-    haproxy.service:1:1: unknown field `service`
+    weir.yaml:2:12: haproxy.service: `service` cannot stand for itself
       |
-    1 | service
-      | ^^^^^^^
+    2 |   service: service
+      |            ^^^^^^^
 
-    hint: a string needs quotes
-
-    haproxy.service:1:10: the expression ends too early
+    weir.yaml:2:21: haproxy.service: the expression ends too early
       |
-    1 | backend +
-      |          ^
+    2 |   service: backend +
+      |                     ^
     "#);
 }
 

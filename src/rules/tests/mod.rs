@@ -4,10 +4,24 @@ mod expressions;
 
 use super::*;
 use crate::haproxy::{Captures, Event, Kind, Timers};
+use crate::yaml::Written;
 
 /// One rule file with that text.
 fn source(text: &str) -> Source {
     Source::new("rules/a.yaml", text)
+}
+
+/// The key as `weir.yaml` would have it.
+fn configured_service(expression: &str) -> Placed {
+    let before = "haproxy:\n  service: ";
+    let span = before.len()..before.len() + expression.len();
+    Placed {
+        source: Source::new("weir.yaml", &format!("{before}{expression}\n")),
+        text: Written {
+            value: expression.to_owned(),
+            span,
+        },
+    }
 }
 
 fn loaded(text: &str) -> Rules {

@@ -1,0 +1,76 @@
+//! Frame to delta allocates nothing per line. A binary of its own, because it counts
+//! what the global allocator is asked for.
+
+use std::sync::Arc;
+use weir::input::batch::Batch;
+use weir::input::framing::Framer;
+use weir::rules::{self, Options};
+use weir::time::Timestamp;
+use weir::worker::Worker;
+
+const LINES: usize = 1000;
+
+/// One batch of lines of both formats, in envelopes of several forms, of ten services.
+fn batch() -> Batch {
+    let mut bytes = Vec::new();
+    for i in 0..LINES {
+        let service = i % 10;
+        let envelope = match i % 3 {
+            0 => "<134>Jan  1 12:00:01 haproxy[7]: ",
+            1 => "<134>2026-01-01T12:00:01.000000+00:00 lb1 haproxy[7]: ",
+            _ => "<134>1 2026-01-01T12:00:01.000000+00:00 lb1 haproxy 7 - -  ",
+        };
+        let line = match i % 4 {
+            0 => format!(
+                "10.0.0.{service}:4000 [01/Jan/2026:12:00:0{}.{:03}] www-{service} api/app1 \
+                 1/0/{} 512 -- 1/1/0/0/0 0/0",
+                i % 8,
+                i % 997,
+                i % 300,
+            ),
+            _ => format!(
+                "2001:db8::{service}:4000 [01/Jan/2026:12:00:0{}.{:03}] www-{service}~ api/app1 \
+                 0/0/1/{}/{} {} 512 - - ---- 1/1/0/0/0 0/0 {{example.org|agent}} {{}} \
+                 \"GET /v1/users/{i}?page=2 HTTP/1.1\"",
+                i % 8,
+                i % 997,
+                i % 300,
+                i % 300 + 1,
+                if i % 50 == 0 { 503 } else { 200 },
+            ),
+        };
+        bytes.extend_from_slice(envelope.as_bytes());
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+    }
+    let mut frames = Vec::new();
+    Framer::new(65_536).frames(&bytes, &mut frames);
+    assert_eq!(frames.len(), LINES);
+    Batch {
+        received_at: Timestamp::from_secs(1_767_268_811),
+        bytes,
+        frames,
+    }
+}
+
+#[test]
+fn a_line_of_a_known_series_allocates_nothing() {
+    let rules = rules::load(&rules::bundled(), &Options::default()).expect("the bundled rules");
+    let mut worker = Worker::new(Arc::new(rules), jiff::tz::TimeZone::UTC, 1000);
+    let batch = batch();
+    let mut frames = Vec::with_capacity(LINES);
+
+    // The first lines of a series make its row, and many samples a histogram.
+    for _ in 0..10 {
+        assert_eq!(worker.process(&batch).parsed, LINES as u64);
+    }
+    let counts = allocation_counter::measure(|| {
+        frames.clear();
+        Framer::new(65_536).frames(&batch.bytes, &mut frames);
+        worker.process(&batch);
+    });
+    assert_eq!(counts.count_total, 0, "for {LINES} lines");
+    let delta = worker.take();
+    let events: u64 = delta.entries.iter().map(|entry| entry.events).sum();
+    assert_eq!(events, 11 * LINES as u64);
+}
