@@ -4,8 +4,8 @@ use super::batch::{Batch, Dispatcher};
 use super::framing::{Framer, SLACK};
 use crate::clock;
 use crate::telemetry::Listener;
-use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,10 @@ use tokio_util::task::TaskTracker;
 
 /// The room for one read.
 const READ_BYTES: usize = 64 * 1024;
+
+/// What is read of a connection at the end at most: as much as the kernel may hold.
+/// Whoever goes on sending does not keep weir from stopping.
+const DRAIN_MAX: usize = 8 * 1024 * 1024;
 
 /// How long connections wait to be accepted before the kernel turns them away.
 const BACKLOG: i32 = 1024;
@@ -59,42 +63,80 @@ pub async fn run(
     dispatcher: Dispatcher,
     stop: CancellationToken,
 ) {
-    let connections = TaskTracker::new();
+    let acceptor = Acceptor {
+        limits,
+        listener,
+        dispatcher,
+        stop,
+        connections: TaskTracker::new(),
+    };
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = acceptor.stop.cancelled() => break,
             accepted = socket.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => acceptor.take(stream, peer),
             Err(error) => {
-                tracing::error!(address = %listener.address, %error, "cannot accept a connection");
+                let address = &acceptor.listener.address;
+                tracing::error!(address, %error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let Ok(permit) = Arc::clone(&limits.connections).try_acquire_owned() else {
-            listener.refused.add(1);
+        }
+    }
+    acceptor.finish(socket).await;
+}
+
+struct Acceptor {
+    limits: Limits,
+    listener: Arc<Listener>,
+    dispatcher: Dispatcher,
+    stop: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Acceptor {
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        let Ok(permit) = Arc::clone(&self.limits.connections).try_acquire_owned() else {
+            self.listener.refused.add(1);
             tracing::warn!(%peer, "connection refused: limits.connections is reached");
-            continue;
+            return;
         };
         let connection = Connection {
             stream,
             peer,
-            framer: Framer::new(limits.frame_max),
-            frame_max: limits.frame_max,
-            listener: Arc::clone(&listener),
-            dispatcher: dispatcher.clone(),
+            framer: Framer::new(self.limits.frame_max),
+            frame_max: self.limits.frame_max,
+            listener: Arc::clone(&self.listener),
+            dispatcher: self.dispatcher.clone(),
         };
-        let stop = stop.clone();
-        connections.spawn(async move {
+        let stop = self.stop.clone();
+        self.connections.spawn(async move {
             connection.run(stop).await;
             drop(permit);
         });
     }
-    connections.close();
-    connections.wait().await;
+
+    /// Takes the connections that wait to be accepted, whose senders believe that they
+    /// are connected, and lets all of them end.
+    async fn finish(self, socket: TcpListener) {
+        if let Ok(socket) = socket.into_std() {
+            for _ in 0..BACKLOG {
+                let Ok((stream, peer)) = socket.accept() else {
+                    break;
+                };
+                let stream = stream
+                    .set_nonblocking(true)
+                    .and_then(|()| TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    self.take(stream, peer);
+                }
+            }
+        }
+        self.connections.close();
+        self.connections.wait().await;
+    }
 }
 
 struct Connection {
@@ -112,16 +154,11 @@ impl Connection {
         self.listener.connections.add(1);
         let mut batch = self.dispatcher.spares().get();
         loop {
-            // Room for a read and for the longest frame whose rest is awaited.
-            let room =
-                READ_BYTES.max(self.frame_max + SLACK - batch.bytes.len().min(self.frame_max));
-            batch.bytes.reserve(room);
+            self.make_room(&mut batch);
             let read = tokio::select! {
                 biased;
-                read = self.stream.read_buf(&mut batch.bytes) => read,
-                // Not before everything that has arrived is read: `biased` asks the
-                // stream first, and this only when it has nothing.
                 () = stop.cancelled() => break,
+                read = self.stream.read_buf(&mut batch.bytes) => read,
             };
             match read {
                 Ok(0) => break,
@@ -132,12 +169,44 @@ impl Connection {
                 }
             }
         }
+        if stop.is_cancelled() {
+            batch = self.drain(batch).await;
+        }
         // The stream has ended: its unterminated rest is a frame too.
         batch.received_at = clock::now();
         batch.frames.extend(self.framer.finish(&batch.bytes));
         self.dispatcher.send(batch, &self.listener).await;
         self.listener.connections.sub(1);
         tracing::debug!(peer = %self.peer, "disconnected");
+    }
+
+    /// Reads what had arrived when weir was told to stop: the sender believes that it
+    /// is delivered.
+    async fn drain(&mut self, mut batch: Batch) -> Batch {
+        // The runtime tells that there is something to read some time after it has
+        // come; asked directly, the socket gives everything it has.
+        let socket = SockRef::from(&self.stream).try_clone();
+        let Ok(mut socket) = socket else { return batch };
+        let mut drained = 0;
+        while drained < DRAIN_MAX {
+            self.make_room(&mut batch);
+            let start = batch.bytes.len();
+            batch.bytes.resize(batch.bytes.capacity(), 0);
+            let read = socket.read(&mut batch.bytes[start..]).unwrap_or(0);
+            batch.bytes.truncate(start + read);
+            if read == 0 {
+                break;
+            }
+            drained += read;
+            batch = self.hand_on(batch).await;
+        }
+        batch
+    }
+
+    /// Room for a read, and for the rest of the longest frame that has begun.
+    fn make_room(&self, batch: &mut Batch) {
+        let rest = (self.frame_max + SLACK).saturating_sub(batch.bytes.len());
+        batch.bytes.reserve(READ_BYTES.max(rest));
     }
 
     /// Hands on the frames that are complete, and returns a batch that starts with
@@ -152,5 +221,44 @@ impl Connection {
         next.bytes.extend_from_slice(&batch.bytes[consumed..]);
         self.dispatcher.send(batch, &self.listener).await;
         next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Telemetry;
+    use crate::time::Timestamp;
+    use std::io::Write;
+
+    /// What is received of lines that were written before weir was told to stop, when
+    /// the connection has not even been accepted.
+    #[tokio::test]
+    async fn what_had_arrived_is_read_at_the_end() {
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let listener = telemetry.listener("tcp", address.to_string());
+        let (dispatcher, mut workers) = Dispatcher::new(1);
+        let limits = Limits {
+            frame_max: 1000,
+            connections: Arc::new(tokio::sync::Semaphore::new(2)),
+        };
+        let lines = "a line\n".repeat(10_000) + "and its rest";
+        let senders = [(), ()].map(|()| {
+            let mut sender = std::net::TcpStream::connect(address).unwrap();
+            sender.write_all(lines.as_bytes()).unwrap();
+            sender
+        });
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let reading = tokio::spawn(run(socket, limits, Arc::clone(&listener), dispatcher, stop));
+        let mut frames = 0;
+        while let Some(batch) = workers[0].recv().await {
+            frames += batch.frames.len();
+        }
+        reading.await.unwrap();
+        assert_eq!((frames, listener.received.get()), (20_002, 20_002));
+        drop(senders);
     }
 }

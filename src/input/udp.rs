@@ -23,6 +23,10 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// than HAProxy writes in a burst. It may grant less (`net.core.rmem_max`).
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
+/// What is read at the end at most: as much as the kernel may have held. Whoever goes
+/// on sending does not keep weir from stopping.
+const DRAIN_MAX: usize = 2 * RECEIVE_BUFFER;
+
 /// How often the kernel is asked what it has dropped.
 const LOST_EVERY: Duration = Duration::from_secs(1);
 
@@ -59,7 +63,10 @@ pub async fn run(
             () = stop.cancelled() => break,
             _ = lost_every.tick() => note_lost(&socket, &listener),
             ready = socket.readable() => match ready {
-                Ok(()) => drain(&socket, frame_max, &listener, &dispatcher).await,
+                Ok(()) => {
+                    let receive = |bytes: &mut Vec<u8>| socket.try_recv_buf_from(bytes).map(|_| ());
+                    drain(receive, frame_max, usize::MAX, &listener, &dispatcher).await;
+                }
                 Err(error) => {
                     tracing::error!(address = %listener.address, %error, "cannot read datagrams");
                     break;
@@ -67,41 +74,61 @@ pub async fn run(
             },
         }
     }
-    drain(&socket, frame_max, &listener, &dispatcher).await;
+    // The runtime tells that there is something to read some time after it has come;
+    // asked directly, the socket gives everything it has.
+    let Ok(socket) = socket.into_std() else {
+        return;
+    };
+    let receive = |bytes: &mut Vec<u8>| receive_directly(&socket, bytes);
+    drain(receive, frame_max, DRAIN_MAX, &listener, &dispatcher).await;
     note_lost(&socket, &listener);
 }
 
-/// Reads what is there, at most a batch at a time so that nothing else starves.
-async fn drain(socket: &UdpSocket, frame_max: usize, listener: &Listener, dispatcher: &Dispatcher) {
-    loop {
+/// Reads what is there, at most some `bytes_max`, a batch at a time.
+async fn drain(
+    receive: impl Fn(&mut Vec<u8>) -> io::Result<()>,
+    frame_max: usize,
+    bytes_max: usize,
+    listener: &Listener,
+    dispatcher: &Dispatcher,
+) {
+    let mut bytes = 0;
+    let mut more = true;
+    while more && bytes < bytes_max {
         let mut batch = dispatcher.spares().get();
         batch.received_at = clock::now();
-        let more = fill(socket, frame_max, &mut batch);
+        more = fill(&receive, frame_max, &mut batch);
+        bytes = bytes.saturating_add(batch.bytes.len());
         dispatcher.send(batch, listener).await;
-        if !more {
-            return;
-        }
     }
 }
 
 /// Appends datagrams to the batch until it is full (true) or there are none (false).
-fn fill(socket: &UdpSocket, frame_max: usize, batch: &mut Batch) -> bool {
+fn fill(
+    receive: impl Fn(&mut Vec<u8>) -> io::Result<()>,
+    frame_max: usize,
+    batch: &mut Batch,
+) -> bool {
     while batch.bytes.len() < BATCH_BYTES {
         // With less room than a datagram may need, the kernel would cut it silently.
         batch.bytes.reserve(DATAGRAM_MAX);
         let start = batch.bytes.len();
-        match socket.try_recv_buf_from(&mut batch.bytes) {
-            Ok(_) => {
-                batch.frames.push(datagram(&batch.bytes, start, frame_max));
-            }
+        match receive(&mut batch.bytes) {
+            Ok(()) => batch.frames.push(datagram(&batch.bytes, start, frame_max)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             // Such as a port-unreachable answer to nothing we sent: not about our socket.
-            Err(error) => {
-                tracing::debug!(%error, "a datagram could not be read");
-            }
+            Err(error) => tracing::debug!(%error, "a datagram could not be read"),
         }
     }
     true
+}
+
+fn receive_directly(socket: &std::net::UdpSocket, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let start = bytes.len();
+    bytes.resize(start + DATAGRAM_MAX, 0);
+    let received = socket.recv(&mut bytes[start..]);
+    bytes.truncate(start + received.as_ref().copied().unwrap_or(0));
+    received.map(|_| ())
 }
 
 /// The frame of the datagram that begins at `start`: without the line ends that some
@@ -116,7 +143,7 @@ fn datagram(bytes: &[u8], start: usize, frame_max: usize) -> Frame {
 }
 
 /// Notes how many datagrams the kernel has dropped for this socket.
-fn note_lost(socket: &UdpSocket, listener: &Listener) {
+fn note_lost(socket: &impl AsRawFd, listener: &Listener) {
     let Some(lost) = kernel_drops(socket) else {
         return;
     };
@@ -134,7 +161,7 @@ fn note_lost(socket: &UdpSocket, listener: &Listener) {
 
 /// The kernel's own count, the last column of `/proc/net/udp` (proc(5)), in the row
 /// of our socket's inode. `None` where there is no such table.
-fn kernel_drops(socket: &UdpSocket) -> Option<u64> {
+fn kernel_drops(socket: &impl AsRawFd) -> Option<u64> {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).ok()?;
     let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
     ["/proc/self/net/udp", "/proc/self/net/udp6"]
@@ -146,4 +173,75 @@ fn kernel_drops(socket: &UdpSocket) -> Option<u64> {
                 (*columns.get(9)? == inode).then(|| columns.last()?.parse().ok())?
             })
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Telemetry;
+    use crate::time::Timestamp;
+
+    const FRAME_MAX: usize = 1000;
+
+    /// A socket, its counters, and everything that was read from it.
+    async fn read_all(datagrams: &[Vec<u8>]) -> (Arc<Listener>, Vec<Batch>) {
+        let (socket, _) = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for datagram in datagrams {
+            sender.send_to(datagram, address).unwrap();
+        }
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let listener = telemetry.listener("udp", address.to_string());
+        let (dispatcher, mut workers) = Dispatcher::new(1);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let reading = tokio::spawn(run(
+            socket,
+            FRAME_MAX,
+            Arc::clone(&listener),
+            dispatcher,
+            stop,
+        ));
+        let mut batches = Vec::new();
+        while let Some(batch) = workers[0].recv().await {
+            batches.push(batch);
+        }
+        reading.await.unwrap();
+        (listener, batches)
+    }
+
+    #[tokio::test]
+    async fn a_datagram_is_a_frame_without_its_line_end_and_cut_where_it_is_too_long() {
+        let long = vec![b'x'; FRAME_MAX + 1];
+        let (_, batches) = read_all(&[b"one\n".to_vec(), vec![], b"two".to_vec(), long]).await;
+        let frames: Vec<(&[u8], bool)> = batches
+            .iter()
+            .flat_map(|batch| {
+                let frames = batch.frames.iter();
+                frames.map(|frame| (&batch.bytes[frame.start..frame.end], frame.cut))
+            })
+            .collect();
+        let cut = vec![b'x'; FRAME_MAX];
+        assert_eq!(
+            frames,
+            [
+                (&b"one"[..], false),
+                (b"", false),
+                (b"two", false),
+                (&cut, true)
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_the_kernel_drops_is_counted() {
+        // More than any receive buffer that was asked for, and nobody reads meanwhile.
+        let sent = 3 * RECEIVE_BUFFER / 8192;
+        let datagrams = vec![vec![b'x'; 8192]; sent];
+        let (listener, _) = read_all(&datagrams).await;
+        let (received, lost) = (listener.received.get(), listener.lost.get());
+        assert!(lost > 0, "the kernel held {received} datagrams of 8 KiB");
+        assert_eq!(received + lost, sent as u64);
+    }
 }
