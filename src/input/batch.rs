@@ -79,8 +79,13 @@ impl Dispatcher {
             }
         }
         let worker = &self.workers[first % self.workers.len()];
-        // Workers outlive the listeners: they end when the last dispatcher is gone.
-        let _ = worker.send(batch).await;
+        // Workers end when the last dispatcher is gone, or by a defect.
+        if let Err(mpsc::error::SendError(batch)) = worker.send(batch).await {
+            tracing::error!(
+                lines = batch.frames.len(),
+                "a worker has failed: lines are lost"
+            );
+        }
     }
 }
 

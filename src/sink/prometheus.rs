@@ -292,6 +292,10 @@ fn family<M: EncodeMetric>(
     };
     let mut encoder = encoder.encode_descriptor(name, help, None, first.metric_type())?;
     for (labels, value) in values {
+        if labels.is_empty() {
+            // Without labels there is only one.
+            return value.encode(encoder);
+        }
         value.encode(encoder.encode_family(&labels)?)?;
     }
     Ok(())
@@ -307,4 +311,94 @@ fn identifier(name: &str) -> String {
         identifier.insert(0, '_');
     }
     identifier
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delta::GroupingId;
+    use crate::telemetry::Tally;
+    use std::time::Duration;
+
+    fn closed(start: i64, values: &[(&str, &str, f64)]) -> ClosedWindow {
+        let measurements = values.iter().map(|(name, service, value)| Measurement {
+            series: Series {
+                name: (*name).into(),
+                tags: [("service".into(), (*service).into())].into(),
+            },
+            time: Timestamp::from_secs(start),
+            period: Duration::from_secs(10),
+            value: *value,
+        });
+        ClosedWindow {
+            grouping: GroupingId(0),
+            start: Timestamp::from_secs(start),
+            amended: false,
+            measurements: measurements.collect(),
+        }
+    }
+
+    fn lines(latest: &Arc<Latest>, starting: &str) -> Vec<String> {
+        let telemetry = Arc::new(Telemetry::new(Timestamp::from_secs(0)));
+        telemetry
+            .listener("udp", "127.0.0.1:514".to_owned())
+            .received
+            .add(3);
+        telemetry.add(&Tally {
+            parsed: 3,
+            skipped: 1,
+            ..Tally::default()
+        });
+        let page = render(latest, &telemetry).unwrap();
+        assert!(page.ends_with("# EOF\n"), "{page}");
+        let lines = page.lines().filter(|line| line.starts_with(starting));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn series_are_those_of_the_newest_window() {
+        let latest = Arc::new(Latest::default());
+        latest.update(&closed(
+            10,
+            &[("http.rate", "users", 1.0), ("http.p95", "users", 7.0)],
+        ));
+        latest.update(&closed(20, &[("http.rate", "users", 0.0)]));
+        // Amending an older window changes nothing here, amending the newest does.
+        latest.update(&closed(10, &[("http.rate", "users", 9.0)]));
+        latest.update(&closed(20, &[("http.rate", "ca\"rts", 2.5)]));
+        assert_eq!(
+            lines(&latest, "http"),
+            [
+                r#"http_rate{service="ca\"rts"} 2.5"#,
+                r#"http_rate{service="users"} 0.0"#
+            ]
+        );
+    }
+
+    #[test]
+    fn own_counters_are_there() {
+        let latest = Arc::new(Latest::default());
+        assert_eq!(
+            lines(&latest, "weir_lines_received"),
+            [r#"weir_lines_received_total{protocol="udp",address="127.0.0.1:514"} 3"#]
+        );
+        assert_eq!(
+            lines(&latest, "weir_lines_parsed"),
+            ["weir_lines_parsed_total 3"]
+        );
+        let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
+        assert!(lines(&latest, "weir_events").contains(&skipped));
+    }
+
+    #[test]
+    fn names_become_identifiers() {
+        for (name, want) in [
+            ("http.rate", "http_rate"),
+            ("a:b-c", "a_b_c"),
+            ("5xx", "_5xx"),
+            ("größe", "gr__e"),
+        ] {
+            assert_eq!(identifier(name), want);
+        }
+    }
 }

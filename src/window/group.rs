@@ -55,6 +55,16 @@ impl Groups {
         self.groups.get(number)
     }
 
+    /// How many series there would be more with that row: those of the rules that have
+    /// not been seen in its group. `number` is `None` for a new group.
+    pub fn new_series(&self, number: Option<usize>, grouping: &Grouping, row: &Row) -> usize {
+        let seen = number.map(|number| &self.groups[number].seen);
+        let rules = grouping.rules.iter().enumerate().filter(|(place, rule)| {
+            row.count(rule.matched) > 0 && seen.is_none_or(|seen| seen[*place].is_none())
+        });
+        rules.map(|(_, rule)| rule.measures.len()).sum()
+    }
+
     /// Notes which rules matched in the window that ends at `end`.
     pub fn note(&mut self, number: usize, grouping: &Grouping, row: &Row, end: Timestamp) {
         let seen = &mut self.groups[number].seen;
@@ -74,22 +84,30 @@ impl Groups {
         }
     }
 
-    /// Forgets the groups that no rule has seen since `before`; says how many.
-    pub fn expire(&mut self, before: Timestamp) -> usize {
-        let count = self.groups.len();
+    /// Forgets the groups that no rule has seen since `before`; says how many series
+    /// they had.
+    pub fn expire(&mut self, grouping: &Grouping, before: Timestamp) -> usize {
+        let mut series = 0;
         let by_key = &mut self.by_key;
         self.groups.retain(|_, group| {
             let alive = group.seen.iter().flatten().any(|seen| seen.last > before);
             if !alive {
                 by_key.remove(&group.key);
+                series += group.series(grouping);
             }
             alive
         });
-        count - self.groups.len()
+        series
     }
 }
 
 impl Group {
+    fn series(&self, grouping: &Grouping) -> usize {
+        let rules = grouping.rules.iter().zip(&self.seen);
+        let seen = rules.filter(|(_, seen)| seen.is_some());
+        seen.map(|(rule, _)| rule.measures.len()).sum()
+    }
+
     /// What this group's series say of the window that ends at `end`, in which it has
     /// `row`, or no events at all. Gaps are left out.
     pub fn values(

@@ -149,16 +149,13 @@ impl Windows {
         if end + self.settings.amend_for <= self.now {
             return Fate::TooLate;
         }
-        let group = match own.groups.find(&entry.key) {
-            Some(group) => group,
-            None if self.series + grouping.series() > self.settings.series_max => {
-                return Fate::OverLimit;
-            }
-            None => {
-                self.series += grouping.series();
-                own.groups.insert(grouping, entry.key)
-            }
-        };
+        let known = own.groups.find(&entry.key);
+        let series = own.groups.new_series(known, grouping, &entry.row);
+        if series > 0 && self.series + series > self.settings.series_max {
+            return Fate::OverLimit;
+        }
+        self.series += series;
+        let group = known.unwrap_or_else(|| own.groups.insert(grouping, entry.key));
         own.groups.note(group, grouping, &entry.row, end);
         let rows = own.windows.entry(entry.start).or_default();
         match rows.entry(group) {
@@ -193,7 +190,7 @@ impl Windows {
             own.forget(now - settings.amend_for - grouping.window);
             // A group outlives its rows: they name it by its number.
             let unseen_for = settings.expire_after.max(settings.amend_for) + grouping.window;
-            self.series -= own.groups.expire(now - unseen_for) * grouping.series();
+            self.series -= own.groups.expire(grouping, now - unseen_for);
         }
         closed
     }
