@@ -50,6 +50,6 @@ cargo clippy --all-targets --locked -- -D warnings
 # What the Dockerfile runs.
 cargo build --release --locked
 cargo test --locked --doc
-cargo test --locked --lib --bins
+cargo test --locked --lib --bins --test allocations
 # Last, so that the run ends with the closing line of the end-to-end tests.
 cargo test --locked --test it

@@ -18,10 +18,6 @@ pub fn run(config: Option<&Path>, paths: &[PathBuf]) -> Result<(), Failure> {
     for file in rules.files() {
         println!("{file}: fine");
     }
-    println!(
-        "{} rules, {} series per service",
-        rules.len(),
-        rules.layout().series()
-    );
+    println!("{} rules in {} files", rules.len(), rules.files().len());
     Ok(())
 }

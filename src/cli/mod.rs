@@ -36,11 +36,13 @@ enum Command {
     /// Without a file: syslog on 127.0.0.1:5140 (UDP and TCP), the bundled rules, the
     /// embedded store, the page on 127.0.0.1:8420.
     Serve {
+        /// The configuration, weir.yaml; docs/configuration.md tells its keys
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// Check the configuration and rule files, and say what is wrong where
     Check {
+        /// The configuration to check [default: none, the bundled rules alone]
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// Rule files or folders to check instead of the configured ones

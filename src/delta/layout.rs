@@ -69,22 +69,10 @@ pub enum Formula {
     },
 }
 
-impl Layout {
-    /// How many series there are for one group of each grouping.
-    pub fn series(&self) -> usize {
-        self.groupings.iter().map(Grouping::series).sum()
-    }
-}
-
 impl Grouping {
     /// A row before the first event.
     pub fn empty_row(&self) -> Row {
         self.cells.iter().map(|kind| kind.empty()).collect()
-    }
-
-    /// How many series a group has at most.
-    pub fn series(&self) -> usize {
-        self.rules.iter().map(|rule| rule.measures.len()).sum()
     }
 }
 
