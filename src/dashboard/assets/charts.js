@@ -75,7 +75,7 @@ export function createChart(root, chart, { sync, onSpan }) {
       },
       axes: [
         { ...axis, space: 70, size: 26, values: (_, splits, index, space, step) => timeLabels(splits, step) },
-        { ...axis, space: (u, index, low, high, height) => Math.max(34, height / 8), size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
+        { ...axis, space: (u, index, low, high, height) => Math.max(28, height / 8), size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
       ],
       series: [
         {},
