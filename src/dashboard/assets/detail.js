@@ -177,13 +177,13 @@ function chartsOf(measures) {
   return [...known, ...others];
 }
 
-function headNode(title, subtitle, ...rest) {
+function headNode(back, title, subtitle, ...rest) {
   const ranges = rangeBar();
   const heading = el("h1", { tabindex: "-1" }, title);
   const node = el(
     "div",
     { class: "detail-head" },
-    el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Escape" }, "← All services"),
+    el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Escape" }, `← ${back}`),
     el("div", { class: "heading" }, heading, subtitle, ...rest),
     ranges.node,
   );
@@ -199,7 +199,7 @@ function serviceHead(route) {
     return { field, print, value, node: el("span", { class: "tile" }, el("span", { class: "name" }, title), value) };
   });
   const now = el("div", { class: "tiles", "aria-label": "Newest window" }, ...tiles.map(({ node }) => node));
-  const head = headNode(route.service, el("span", { class: "subtitle" }, `rule ${route.rule}`), badge);
+  const head = headNode("All services", route.service, el("span", { class: "subtitle" }, `rule ${route.rule}`), badge);
   head.node.insertBefore(now, head.ranges.node);
   return {
     ...head,
@@ -224,7 +224,7 @@ function serviceHead(route) {
 
 function seriesHead() {
   const tags = el("span", { class: "subtitle" });
-  const head = headNode("Series", tags);
+  const head = headNode("All series", "Series", tags);
   return {
     ...head,
     describe(body) {

@@ -123,10 +123,12 @@ export function openRow(event) {
 
 /**
  * The measure a service's `why` speaks of, so that its number can be marked.
- * Free text: where it names none, none is marked.
+ * Free text: where it names none, none is marked; nor a 0, when a service has just
+ * recovered.
  */
 export function culprit(service) {
-  return service.severity === "ok" ? null : (/\b(errors|p50|p95|p99|rate)\b/.exec(service.why)?.[1] ?? null);
+  const measure = service.severity === "ok" ? undefined : /\b(errors|p50|p95|p99|rate)\b/.exec(service.why)?.[1];
+  return service[measure] > 0 ? measure : null;
 }
 
 /**
