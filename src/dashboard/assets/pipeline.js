@@ -161,7 +161,7 @@ function renderDetails(root, p, alarms) {
       ["running for", format.age(p.now - p.started)],
       ["since", format.dayAndClock(p.started)],
       ...(processing ? [
-        ["rules", `${format.whole(p.rules.rules)} of ${p.rules.files.join(", ")}`],
+        ["rules", `${format.whole(p.rules.rules)} in ${p.rules.files.join(", ")}`],
         ["rules loaded", format.dayAndClock(p.rules.loaded)],
       ] : [])),
   );
