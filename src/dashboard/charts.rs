@@ -30,6 +30,7 @@ pub struct ServiceCharts {
     pub to: i64,
     /// Seconds.
     pub step: i64,
+    /// From the first point in `from..=to` on, if there is one.
     pub times: Vec<i64>,
     /// By measure, each as long as `times`; `None` is a gap.
     pub series: BTreeMap<String, Vec<Option<f64>>>,
@@ -39,6 +40,8 @@ pub struct ServiceCharts {
 pub struct SeriesList {
     /// How many match; `series` holds the first 500.
     pub total: usize,
+    /// Seconds that the sparklines cover, the same for all.
+    pub spark_range: i64,
     pub series: Vec<SeriesRow>,
 }
 
@@ -69,6 +72,7 @@ pub struct Chart {
     pub from: i64,
     pub to: i64,
     pub step: i64,
+    /// As of [`ServiceCharts`].
     pub times: Vec<i64>,
     pub values: Vec<Option<f64>>,
 }
@@ -99,6 +103,7 @@ pub fn service(
         grid.end() - 1,
         |_| Kind::Gauge,
     )?;
+    let grid = Grid::over_young(from, to, row.window(), &points);
     let measures = row.measures.keys().map(|measure| {
         (
             measure.to_string(),
@@ -133,8 +138,9 @@ pub fn series(store: &Store, search: &str, now: Timestamp) -> Result<SeriesList,
     let mut ids: Vec<SeriesId> = kinds.keys().copied().collect();
     ids.sort_unstable();
     let points = grid::load(store, &ids, now - SPARK_RANGE - 60, now, |id| kinds[&id])?;
+    let spark_range = grid::spark_range(&points, now);
     let row = |listed: &&Listed| -> Result<SeriesRow, ReadError> {
-        let grid = Grid::last(now, SPARK_RANGE, period(listed));
+        let grid = Grid::last(now, spark_range, period(listed));
         let newest = store.newest(listed.id)?;
         Ok(SeriesRow {
             id: listed.id,
@@ -151,6 +157,7 @@ pub fn series(store: &Store, search: &str, now: Timestamp) -> Result<SeriesList,
     };
     Ok(SeriesList {
         total,
+        spark_range,
         series: others.iter().map(row).collect::<Result<_, _>>()?,
     })
 }
@@ -162,6 +169,7 @@ pub fn chart(store: &Store, id: SeriesId, from: i64, to: i64) -> Result<Chart, N
     let points = grid::load(store, &[id], grid.start, grid.end() - 1, |_| {
         listed.metric.kind
     })?;
+    let grid = Grid::over_young(from, to, period(&listed), &points);
     Ok(Chart {
         id,
         name: listed.info.name.clone(),

@@ -1,6 +1,7 @@
 //! Points on a regular grid of times, with gaps where there is nothing.
 
 use super::rows::Row;
+use super::{SPARK_RANGE, SPARK_RANGE_MIN};
 use crate::store::{Kind, Listed, Point, ReadError, SeriesId, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -13,33 +14,36 @@ pub struct Grid {
     pub len: usize,
 }
 
-/// Steps of a chart or a sparkline.
-const STEPS_MAX: i64 = 1000;
+/// Steps of a chart.
+const CHART_STEPS: i64 = 1000;
+/// Steps of a sparkline: about one for each of its pixels.
+const SPARK_STEPS: i64 = 180;
 
 impl Grid {
-    /// The steps that began in `from..=to`; the step is `window` or, where that would be
-    /// too many, a multiple of it.
+    /// The steps that `from..=to` touches.
     pub fn over(from: i64, to: i64, window: i64) -> Grid {
-        let window = window.max(1);
-        let steps = (to - from) / window + 1;
-        let step = window * ((steps + STEPS_MAX - 1) / STEPS_MAX).max(1);
+        let step = step(to - from, window, CHART_STEPS);
         let start = from.div_euclid(step) * step;
-        let start = if start < from { start + step } else { start };
-        let len = if to < start {
-            0
-        } else {
-            (to - start) / step + 1
-        };
         Grid {
             start,
             step,
-            len: len as usize,
+            len: ((to - start) / step + 1) as usize,
         }
+    }
+
+    /// As [`Grid::over`], but from the first of `points` where that is later: the step
+    /// fits to what there is, so that a young series is seen in full detail.
+    pub fn over_young(from: i64, to: i64, window: i64, points: &Points) -> Grid {
+        Grid::over(
+            oldest(points).map_or(from, |first| first.clamp(from, to)),
+            to,
+            window,
+        )
     }
 
     /// The last `range` seconds up to `now`: the windows that are over.
     pub fn last(now: i64, range: i64, window: i64) -> Grid {
-        let step = window.max(5);
+        let step = step(range, window, SPARK_STEPS);
         let end = now.div_euclid(step) * step;
         Grid {
             start: end - (range / step).max(1) * step,
@@ -78,8 +82,28 @@ impl Grid {
     }
 }
 
+/// `window` or, where that would make too many steps, a multiple of it: each step holds
+/// as many windows as any other.
+fn step(range: i64, window: i64, steps_max: i64) -> i64 {
+    let window = window.max(1);
+    let most = window * steps_max;
+    window * ((range + most - 1) / most).max(1)
+}
+
 /// Points by series, ascending in time.
 pub type Points = HashMap<SeriesId, Vec<(i64, f64)>>;
+
+fn oldest(points: &Points) -> Option<i64> {
+    let firsts = points.values().filter_map(|points| points.first());
+    firsts.map(|(time, _)| *time).min()
+}
+
+/// Seconds that the sparklines of these points cover: as far back as there is anything,
+/// in whole minutes.
+pub fn spark_range(points: &Points, now: i64) -> i64 {
+    let age = oldest(points).map_or(0, |first| now - first);
+    ((age + 59) / 60 * 60).clamp(SPARK_RANGE_MIN, SPARK_RANGE)
+}
 
 /// `ids` sorted. A counter is its raw total, a gauge its mean.
 pub fn load(

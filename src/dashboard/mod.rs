@@ -23,5 +23,7 @@ pub use rows::others_touched;
 pub use services::{ServiceRow, Services, Spark, services};
 pub use trouble::Severity;
 
-/// Seconds that a sparkline covers.
+/// Seconds that a sparkline covers at most.
 pub const SPARK_RANGE: i64 = 900;
+/// And at least, however young the store is.
+pub const SPARK_RANGE_MIN: i64 = 120;

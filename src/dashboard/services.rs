@@ -3,15 +3,18 @@
 use super::SPARK_RANGE;
 use super::grid::{self, Grid, Points};
 use super::rows::{self, Row};
-use super::trouble::{self, Severity, Trouble};
+use super::trouble::{self, Severity, Trouble, Window};
 use crate::store::{Kind, ReadError, Store};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Services {
     pub now: i64,
+    /// Seconds that the sparklines cover, the same for all.
+    pub spark_range: i64,
     pub services: Vec<ServiceRow>,
 }
 
@@ -53,9 +56,10 @@ pub fn services(store: &Store, now: Timestamp) -> Result<Services, ReadError> {
     let (rows, _) = rows::split(&series);
     let from = now - SPARK_RANGE - 60;
     let points = grid::load(store, &rows::ids(rows.iter()), from, now, |_| Kind::Gauge)?;
+    let spark_range = grid::spark_range(&points, now);
     let mut judged: Vec<(ServiceRow, f64)> = rows
         .iter()
-        .filter_map(|row| service_row(row, &points, now))
+        .filter_map(|row| service_row(row, &points, spark_range, now))
         .collect();
     judged.sort_by_cached_key(|(row, score)| {
         let rates: Vec<f64> = row.spark.rate.iter().flatten().copied().collect();
@@ -69,13 +73,19 @@ pub fn services(store: &Store, now: Timestamp) -> Result<Services, ReadError> {
     });
     Ok(Services {
         now,
+        spark_range,
         services: judged.into_iter().map(|(row, _)| row).collect(),
     })
 }
 
-fn service_row(row: &Row<'_>, points: &Points, now: i64) -> Option<(ServiceRow, f64)> {
+fn service_row(
+    row: &Row<'_>,
+    points: &Points,
+    spark_range: i64,
+    now: i64,
+) -> Option<(ServiceRow, f64)> {
     let window = row.window();
-    let grid = Grid::last(now, SPARK_RANGE, window);
+    let grid = Grid::last(now, spark_range, window);
     let [rate, errors, p50, p95, p99] =
         ["rate", "errors", "p50", "p95", "p99"].map(|measure| grid::measure(row, measure, points));
     let time = [&rate, &errors, &p50, &p95, &p99]
@@ -94,16 +104,11 @@ fn service_row(row: &Row<'_>, points: &Points, now: i64) -> Option<(ServiceRow, 
         .into_iter()
         .find(|(_, points)| !points.is_empty())
         .unwrap_or(latencies[0]);
-    let before: Vec<f64> = latency
-        .iter()
-        .filter(|(at, _)| *at < time)
-        .map(|(_, value)| *value)
-        .collect();
     let Trouble {
         severity,
         why,
         score,
-    } = trouble::judge(newest(&errors), label, newest(latency), &before);
+    } = trouble::judge(&windows(&rate, &errors, latency, window), label);
     let row = ServiceRow {
         service: row.service.into(),
         rule: row.rule.into(),
@@ -125,4 +130,29 @@ fn service_row(row: &Row<'_>, points: &Points, now: i64) -> Option<(ServiceRow, 
         },
     };
     Some((row, score))
+}
+
+/// What there is to judge, the newest first. `length` in seconds.
+fn windows(
+    rate: &[(i64, f64)],
+    errors: &[(i64, f64)],
+    latency: &[(i64, f64)],
+    length: i64,
+) -> Vec<Window> {
+    let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
+    for (time, rate) in rate {
+        windows.entry(*time).or_default().requests = Some(rate * length as f64);
+    }
+    for (time, errors) in errors {
+        windows.entry(*time).or_default().errors = Some(*errors);
+    }
+    for (time, latency) in latency {
+        windows.entry(*time).or_default().latency = Some(*latency);
+    }
+    let newest = windows.keys().next_back().copied().unwrap_or(0);
+    let aged = windows.into_iter().rev().map(|(time, window)| Window {
+        age: (newest - time) / length.max(1),
+        ..window
+    });
+    aged.collect()
 }

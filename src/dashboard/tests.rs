@@ -56,8 +56,8 @@ async fn the_worst_comes_first_then_the_busiest() {
         ("http.rate", &[("service", "quiet")], 1..=50, 1.0),
         ("http.rate", &[("service", "busy")], 1..=50, 100.0),
         ("http.rate", &[("service", "slow")], 1..=50, 10.0),
-        ("http.p95", &[("service", "slow")], 2..=50, 100.0),
-        ("http.p95", &[("service", "slow")], 1..=1, 250.0),
+        ("http.p95", &[("service", "slow")], 4..=50, 100.0),
+        ("http.p95", &[("service", "slow")], 1..=3, 250.0),
         ("http.rate", &[("service", "broken")], 1..=50, 10.0),
         ("http.errors", &[("service", "broken")], 1..=1, 0.5),
         ("http.errors", &[("service", "busy")], 1..=50, 0.001),
@@ -182,30 +182,89 @@ async fn charts_cover_their_range_with_every_measure_of_the_rule() {
     let charts = service(&store, "USERS", Some("http"), NOW - 35, NOW - 1).unwrap();
     assert_eq!(
         (charts.step, charts.times.as_slice()),
-        (10, &[NOW - 30, NOW - 20, NOW - 10][..])
+        (10, &[NOW - 40, NOW - 30, NOW - 20, NOW - 10][..])
     );
-    assert_eq!(charts.series["rate"], [Some(5.0); 3]);
-    assert_eq!(charts.series["bytes"], [None, Some(9.0), None]);
+    assert_eq!(charts.series["rate"], [Some(5.0); 4]);
+    assert_eq!(charts.series["bytes"], [None, None, Some(9.0), None]);
     assert_eq!(charts.series.len(), 2);
     assert!(matches!(
         service(&store, "users", Some("grpc"), 0, NOW),
         Err(NotFound::Service(_))
     ));
 
-    // A day in windows of ten seconds is more than a chart shows.
+    // Of a day it shows, in full detail, the minute that there is.
     let day = service(&store, "users", Some("http"), NOW - 86_400, NOW).unwrap();
-    assert_eq!(day.step, 90);
-    assert!(day.times.len() <= 1000 && day.times.len() > 900);
-    assert_eq!(day.series["rate"].iter().flatten().count(), 1);
+    assert_eq!((day.step, day.times.len()), (10, 7));
+    assert_eq!(day.times[0], NOW - 60);
+    assert_eq!(day.series["rate"].iter().flatten().count(), 6);
 
     let id = series(&store, "disk", Timestamp::from_secs(NOW))
         .unwrap()
         .series[0]
         .id;
     let disk = chart(&store, id, NOW - 40, NOW).unwrap();
-    assert_eq!(disk.values, [None, Some(2.0), Some(2.0), Some(2.0), None]);
+    assert_eq!(disk.values, [Some(2.0), Some(2.0), Some(2.0), None]);
     assert!(matches!(
         chart(&store, 999, 0, 1),
         Err(NotFound::Series(999))
     ));
+}
+
+#[tokio::test]
+async fn a_chart_has_a_bounded_number_of_steps_and_none_starts_within_a_window() {
+    let (_dir, store) = store(&[("http.rate", &[("service", "users")], 8_639..=8_640, 5.0)]).await;
+    // A day in windows of ten seconds is more than a chart shows.
+    let day = service(&store, "users", None, NOW - 86_400, NOW).unwrap();
+    assert_eq!((day.step, day.times.len()), (90, 961));
+    assert_eq!(day.times[0] % 90, 0);
+    assert_eq!(day.series["rate"].iter().flatten().count(), 1);
+    let nothing = service(&store, "users", None, NOW - 100, NOW).unwrap();
+    assert_eq!(nothing.times.len(), 11);
+}
+
+#[tokio::test]
+async fn sparklines_reach_as_far_back_as_the_oldest_of_all_points() {
+    for (oldest, range) in [
+        (1, 120),
+        (12, 120),
+        (13, 180),
+        (31, 360),
+        (90, 900),
+        (95, 900),
+    ] {
+        let (_dir, store) = store(&[
+            ("http.rate", &[("service", "old")], oldest..=oldest, 1.0),
+            ("http.rate", &[("service", "new")], 1..=1, 1.0),
+            ("disk.free", &[("source", "db-1")], oldest..=oldest, 1.0),
+        ])
+        .await;
+        let list = services(&store, Timestamp::from_secs(NOW)).unwrap();
+        let others = series(&store, "", Timestamp::from_secs(NOW)).unwrap();
+        assert_eq!((list.spark_range, others.spark_range), (range, range));
+        for row in &list.services {
+            assert_eq!(
+                (row.spark.start, row.spark.rate.len()),
+                (NOW - range, range as usize / 10),
+                "{}",
+                row.service
+            );
+        }
+    }
+}
+
+#[test]
+fn sparklines_show_each_window_until_there_are_too_many() {
+    for (range, window, step) in [
+        (120, 2, 2),
+        (360, 2, 2),
+        (420, 2, 4),
+        (900, 2, 6),
+        (900, 10, 10),
+        (900, 60, 60),
+        (120, 300, 300),
+    ] {
+        let grid = grid::Grid::last(NOW + 1, range, window);
+        assert_eq!(grid.step, step, "{range} {window}");
+        assert!(grid.end() <= NOW + 1 && grid.end() > NOW + 1 - step);
+    }
 }

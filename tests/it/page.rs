@@ -304,8 +304,9 @@ impl Page {
     /// The service's name, and three charts on which something is drawn.
     fn wait_for_charts(&self, service: &str) {
         wait_for("three charts with lines", SOON, || {
-            let heading = self.ask("return document.querySelector('h1')?.innerText ?? ''");
-            // Lines are coloured; axes, grid and labels are grey.
+            let heading = self.ask("return [...document.querySelectorAll('h1')].filter(h1 => h1.checkVisibility()).map(h1 => h1.innerText).join()");
+            // Lines are coloured; axes, grid and labels are grey. Two points that stand
+            // next to each other make a line of more than 20 pixels.
             let drawn = self.ask(
                 "return [...document.querySelectorAll('[data-chart]')].map(chart => {
                    const canvas = chart.querySelector('canvas');
@@ -316,7 +317,7 @@ impl Page {
                      if (alpha > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) coloured += 1;
                    }
                    const value = chart.querySelector('.legend .value').innerText;
-                   return [chart.dataset.chart, coloured > 100, /[0-9]/.test(value)];
+                   return [chart.dataset.chart, coloured > 20, /[0-9]/.test(value)];
                  })",
             );
             let wanted = ["rate", "latency", "errors"].map(|name| json!([name, true, true]));

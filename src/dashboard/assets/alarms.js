@@ -11,7 +11,7 @@ const EXPECTED_REJECTS = new Set(["not_traffic"]);
 
 /** Counters whose growth is a warning, and how to say it, short and in full. */
 const GROWING = [
-  ["cut", "lines too long", "lines cut off at the length limit"],
+  ["cut", "lines cut off", "lines cut off, being too long or cut short when their connection ended,"],
   ["too_late", "events too late", "events too late to count"],
   ["future", "events in the future", "events dated in the future, not counted"],
   ["over_limit", "series limit reached", "events over the series limit"],

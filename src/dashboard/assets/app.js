@@ -116,12 +116,11 @@ function draw() {
     frame = null;
     if (route.view !== "list") return;
     const all = services?.services ?? [];
-    table.update(all, filterBox.value.trim(), now());
-    const empty = services !== null && all.length === 0 && !others.any();
+    if (services) table.update(services, filterBox.value.trim(), now());
+    const empty = all.length === 0 && !others.any();
     show(byId("services"), all.length > 0);
-    show(byId("empty"), empty || services === null);
     show(byId("keys"), !empty && services !== null);
-    if (empty || services === null) emptyState(byId("empty"), pipeline);
+    emptyState(byId("empty"), empty, pipeline);
     if (left) rowOf(left)?.focus();
     left = null;
   });

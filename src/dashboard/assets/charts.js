@@ -60,7 +60,8 @@ export function createChart(root, chart, { sync, onSpan }) {
     const options = {
       width: Math.max(plot.clientWidth, 50),
       height: Math.max(plot.clientHeight, 50),
-      padding: [8, 12, 0, 0],
+      // Half of a time's width: the last label would be cut off.
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: {
         // Heights mean another thing in each chart: only the time is shared.
@@ -75,7 +76,7 @@ export function createChart(root, chart, { sync, onSpan }) {
       },
       axes: [
         { ...axis, space: 70, size: 26, values: (_, splits, index, space, step) => timeLabels(splits, step) },
-        { ...axis, space: (u, index, low, high, height) => Math.max(34, height / 8), size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
+        { ...axis, space: (u, index, low, high, height) => Math.max(28, height / 8), size: 64, values: (_, splits) => splits.map((value) => chart.format(value).replace(/\.0+(?!\d)/, "")) },
       ],
       series: [
         {},

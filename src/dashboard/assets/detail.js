@@ -13,7 +13,7 @@ const SYNC = "detail";
 const CHARTS = [
   { name: "rate", title: "Rate", measures: ["rate"], format: format.rate, least: 0.1 },
   { name: "latency", title: "Latency", measures: ["p50", "p95", "p99"], format: format.duration, least: 1 },
-  { name: "errors", title: "Error ratio", measures: ["errors"], format: format.ratio, least: 0.01 },
+  { name: "errors", title: "Error ratio", measures: ["errors"], format: format.ratio, least: 0.05 },
 ];
 
 const TILES = [
@@ -24,8 +24,11 @@ const TILES = [
   ["errors", "errors", format.ratio],
 ];
 
+/** Seconds that are shown at least, where there is less. */
+const SHOWN_MIN = 120;
+
 /** Seconds between fetches: a wide span is much data and moves slowly on screen. */
-const pause = (span) => (span.range ? Math.max(1, Math.min(60, RANGES[span.range] / 900)) : 60);
+const pause = (span, shown) => (span.range ? Math.max(1, Math.min(60, shown / 900)) : 60);
 
 /**
  * Builds into `root`. Returns `open(route)`, `close()`, `tick(now)` to be called
@@ -37,6 +40,7 @@ export function detailView(root) {
   let loading = null;
   let busy = false; // a slow answer is waited for, not asked for again
   let loadedAt = -Infinity;
+  let shown = 0; // seconds on screen
   let serverNow = null;
   let head = null;
   const message = el("p", { class: "message", role: "status" });
@@ -112,8 +116,13 @@ export function detailView(root) {
         charts.set(chart, createChart(area, chart, { sync: SYNC, onSpan: (a, b) => (location.hash = withSpan(route, { from: a, to: b })) }));
       }
     }
+    // What is younger than the range fills the width all the same.
+    const first = firstTime(body.times, Object.values(series));
+    const begin = asked.span.range && first !== null ? Math.max(from, Math.min(first, to - SHOWN_MIN)) : from;
+    shown = to - begin;
+    head.ranges.since(begin > from ? first : null);
     for (const [chart, drawn] of charts) {
-      drawn.update(body.times, chart.measures.map((measure) => series[measure]), from, to);
+      drawn.update(body.times, chart.measures.map((measure) => series[measure]), begin, to);
     }
   }
 
@@ -132,19 +141,24 @@ export function detailView(root) {
     close,
     tick(now) {
       serverNow = now;
-      if (route) loadAfter(Math.max(10, pause(route.span)));
+      if (route) loadAfter(Math.max(10, pause(route.span, shown)));
     },
     services(list, now) {
       serverNow = now;
       if (!route) return;
       head.services?.(list, now);
-      loadAfter(pause(route.span));
+      loadAfter(pause(route.span, shown));
     },
     moveCursor(by) {
       const [first] = charts.values();
       return first ? first.moveCursor(by) : false;
     },
   };
+}
+
+function firstTime(times, lists) {
+  const index = times.findIndex((_, i) => lists.some((list) => (list[i] ?? null) !== null));
+  return index === -1 ? null : times[index];
 }
 
 function identity(route) {
@@ -163,13 +177,13 @@ function chartsOf(measures) {
   return [...known, ...others];
 }
 
-function headNode(title, subtitle, ...rest) {
+function headNode(back, title, subtitle, ...rest) {
   const ranges = rangeBar();
   const heading = el("h1", { tabindex: "-1" }, title);
   const node = el(
     "div",
     { class: "detail-head" },
-    el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Escape" }, "← All services"),
+    el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Escape" }, `← ${back}`),
     el("div", { class: "heading" }, heading, subtitle, ...rest),
     ranges.node,
   );
@@ -185,7 +199,7 @@ function serviceHead(route) {
     return { field, print, value, node: el("span", { class: "tile" }, el("span", { class: "name" }, title), value) };
   });
   const now = el("div", { class: "tiles", "aria-label": "Newest window" }, ...tiles.map(({ node }) => node));
-  const head = headNode(route.service, el("span", { class: "subtitle" }, `rule ${route.rule}`), badge);
+  const head = headNode("All services", route.service, el("span", { class: "subtitle" }, `rule ${route.rule}`), badge);
   head.node.insertBefore(now, head.ranges.node);
   return {
     ...head,
@@ -210,7 +224,7 @@ function serviceHead(route) {
 
 function seriesHead() {
   const tags = el("span", { class: "subtitle" });
-  const head = headNode("Series", tags);
+  const head = headNode("All series", "Series", tags);
   return {
     ...head,
     describe(body) {
@@ -231,7 +245,7 @@ function rangeBar() {
     return { range, node };
   });
   const fixed = el("span", { class: "fixed", hidden: "" });
-  const zone = el("span", { class: "zone" }, `times in ${format.zone()}`);
+  const zone = el("span", { class: "zone" });
   const node = el("nav", { class: "ranges", "aria-label": "Time range" }, ...links.map((link) => link.node), fixed, zone);
   // Choosing a range replaces the view, so that Back leads to the list.
   node.addEventListener("click", (event) => {
@@ -242,6 +256,10 @@ function rangeBar() {
   });
   return {
     node,
+    /** Says from when on there is data, where that is later than the range's start. */
+    since(epoch) {
+      setText(zone, `${epoch === null ? "" : `data since ${format.dayAndClock(epoch)}, `}times in ${format.zone()}`);
+    },
     update(route) {
       for (const { range, node: link } of links) {
         setAttribute(link, "href", withSpan(route, { range }));

@@ -77,15 +77,16 @@ const inSight = new IntersectionObserver((entries) => entries.forEach(({ target,
 const seen = new WeakMap();
 
 /**
- * A small line over time. `update` takes values (null is a gap) and the least
- * upper end of the scale, so that noise near zero stays near zero.
+ * A small line over time. `update` takes values (null is a gap), a label for those
+ * who do not see it, and the least upper end of the scale, so that noise near zero
+ * stays near zero.
  */
-export function sparkline(kind, label) {
+export function sparkline(kind) {
   const area = svg("path", { class: "area" });
   const line = svg("path", { class: "line" });
   const node = svg(
     "svg",
-    { class: `spark spark-${kind}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
+    { class: `spark spark-${kind}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" },
     area,
     line,
   );
@@ -107,7 +108,8 @@ export function sparkline(kind, label) {
   inSight.observe(node);
   return {
     node,
-    update(values, least = 0) {
+    update(values, label, least = 0) {
+      setAttribute(node, "aria-label", label);
       wanted = [values ?? [], least];
       draw();
     },

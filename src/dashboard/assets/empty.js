@@ -3,11 +3,13 @@
 
 import { rejected, words } from "./alarms.js";
 import * as format from "./format.js";
-import { el, patchChildren } from "./dom.js";
+import { el, patchChildren, show } from "./dom.js";
 
-/** Fills `root`; `pipeline` may be null until it has spoken. */
-export function emptyState(root, pipeline) {
-  patchChildren(root, pipeline === null ? [el("p", { class: "lead" }, "Waiting for weir to answer.")] : advice(pipeline));
+/** Fills `root`, or empties and hides it; `pipeline` may be null until it has spoken. */
+export function emptyState(root, visible, pipeline) {
+  const waiting = () => [el("p", { class: "lead" }, "Waiting for weir to answer.")];
+  patchChildren(root, !visible ? [] : pipeline === null ? waiting() : advice(pipeline));
+  show(root, visible);
 }
 
 function advice(p) {
@@ -22,7 +24,7 @@ function starting() {
 }
 
 function soon(p) {
-  const text = [el("h1", {}, "Lines are coming in"), el("p", { class: "lead" }, "The first services appear when their first window closes: with the rules that come with weir, after 12 seconds.")];
+  const text = [el("h1", {}, "Lines are coming in"), el("p", { class: "lead" }, "The first services appear when their first window closes: with the rules that come with weir, after some twelve seconds.")];
   if (p.skipped > 0) text.push(el("p", {}, `${format.count(p.skipped)} of ${format.count(p.parsed)} events were wanted by no rule. The rules in use: ${p.rules.files.join(", ") || "none"}.`));
   return text;
 }

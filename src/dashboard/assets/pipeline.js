@@ -124,17 +124,16 @@ function renderDetails(root, p, alarms) {
   const processing = p.mode !== "librato";
   if (processing) {
     parts.push(
-      group("Lines",
-        ["received", format.whole(p.received), "parsed + rejected + queued"],
-        ["parsed", format.whole(p.parsed)],
-        ["rejected", format.whole(rejected(p))],
-        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.whole(value)]),
-        ["queued", format.whole(p.queued), "not parsed yet"],
-        ["cut off", format.whole(p.cut), "over limits.line_bytes"]),
-      group("Events",
-        ["late", format.whole(p.late), "counted, windows corrected"],
+      counts("Lines",
+        ["received", format.whole(p.received), "of which"],
+        ["– parsed", format.whole(p.parsed)],
+        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.whole(value), "rejected"]),
+        ["– queued", format.whole(p.queued), "not parsed yet"],
+        ["cut off", format.whole(p.cut), "over limits.line_bytes, or connection ended"]),
+      counts("Events",
+        ["late", format.whole(p.late), "counted afterwards"],
         ["too late", format.whole(p.too_late), "not counted"],
-        ["in the future", format.whole(p.future), "not counted: check clocks"],
+        ["in the future", format.whole(p.future), "not counted: see clocks"],
         ["over the limit", format.whole(p.over_limit), "limits.series reached"],
         ["skipped", format.whole(p.skipped), "wanted by no rule"],
         ["open windows", format.whole(p.windows.open)],
@@ -145,7 +144,7 @@ function renderDetails(root, p, alarms) {
   }
   if (p.store) {
     parts.push(
-      group("Store",
+      facts("Store",
         ["file", p.store.path],
         ["series", format.whole(p.store.series)],
         ["points", format.whole(p.store.points)],
@@ -156,13 +155,13 @@ function renderDetails(root, p, alarms) {
     );
   }
   parts.push(
-    group("weir",
+    facts("weir",
       ["version", p.version],
       ["mode", p.mode],
       ["running for", format.age(p.now - p.started)],
       ["since", format.dayAndClock(p.started)],
       ...(processing ? [
-        ["rules", format.whole(p.rules.rules), p.rules.files.join(", ")],
+        ["rules", `${format.whole(p.rules.rules)} in ${p.rules.files.join(", ")}`],
         ["rules loaded", format.dayAndClock(p.rules.loaded)],
       ] : [])),
   );
@@ -183,18 +182,20 @@ function renderDetails(root, p, alarms) {
   patchChildren(root, parts);
 }
 
-function group(title, ...entries) {
-  const list = el("dl", {});
-  for (const [name, value, note] of entries) {
-    list.append(el("dt", {}, name), el("dd", {}, el("span", {}, value), ...(note ? [el("small", {}, note)] : [])));
-  }
-  return el("section", { class: "group" }, el("h2", {}, title), list);
+function facts(title, ...entries) {
+  const lines = entries.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  return el("section", {}, el("h2", {}, title), el("dl", {}, ...lines));
+}
+
+function counts(title, ...entries) {
+  const lines = entries.flatMap(([name, value, note = ""]) => [el("dt", {}, name), el("dd", {}, value), el("dd", { class: "note" }, note)]);
+  return el("section", {}, el("h2", {}, title), el("dl", { class: "counts" }, ...lines));
 }
 
 function table(title, headings, rows, severities) {
   return el(
     "section",
-    { class: "group wide" },
+    { class: "wide" },
     el("h2", {}, title),
     el("div", { class: "scroll" },
       el("table", {},

@@ -10,18 +10,22 @@ import { openRow } from "./services.js";
 const pause = (rows) => (rows <= 50 ? 2 : 10);
 const TYPING_MS = 250;
 
+/** Title and classes; the sparkline's title is its range. */
+const COLUMNS = [["Name", "name"], ["Tags", "tags"], ["Value", "value number"], ["", "spark"], ["Age", "age number"]];
+const SPARK = 3;
+
 /** Builds into `root`; `changed` is called when there are some, or none any more. */
 export function seriesTable(root, changed) {
   const rows = new Map();
   const title = el("h2", { id: "others-title" });
   const note = el("p", { class: "nothing", hidden: "" });
   const body = el("tbody", { role: "rowgroup" });
-  const columns = [["Name", "name"], ["Tags", "tags"], ["Value", "value number"], ["15 min", "spark"], ["Age", "age number"]];
+  const headings = COLUMNS.map(([text, name]) => el("th", { role: "columnheader", scope: "col", class: `cell-${name}` }, text));
   const table = el(
     "table",
     { class: "grid series", role: "table", "aria-labelledby": "others-title" },
-    el("colgroup", {}, ...columns.map(([, name]) => el("col", { class: `col-${name.split(" ")[0]}` }))),
-    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...columns.map(([text, name]) => el("th", { role: "columnheader", scope: "col", class: `cell-${name}` }, text)))),
+    el("colgroup", {}, ...COLUMNS.map(([, name]) => el("col", { class: `col-${name.split(" ")[0]}` }))),
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...headings)),
     body,
   );
   root.append(title, table, note);
@@ -55,15 +59,17 @@ export function seriesTable(root, changed) {
     }
   }
 
-  function render({ total, series }, now) {
+  function render({ total, series, spark_range }, now) {
     const had = any;
+    const range = format.age(spark_range);
+    setText(headings[SPARK], range);
     any = filter === "" ? series.length > 0 : any || series.length > 0;
     const kept = new Set();
     series.forEach((each, i) => {
       kept.add(each.id);
       if (!rows.has(each.id)) rows.set(each.id, createRow(each));
       const row = rows.get(each.id);
-      row.update(each, now);
+      row.update(each, range, now);
       if (body.children[i] !== row.node) body.insertBefore(row.node, body.children[i] ?? null);
     });
     for (const [id, row] of rows) {
@@ -104,7 +110,7 @@ function createRow(series) {
   const tags = tagText(series.tags);
   const value = el("td", { role: "cell", class: "cell-value number", "data-field": "value" });
   const age = el("td", { role: "cell", class: "cell-age number", "data-field": "age" });
-  const spark = sparkline("other", "last 15 minutes");
+  const spark = sparkline("other");
   const node = el(
     "tr",
     { role: "row", "data-series": String(series.id) },
@@ -116,10 +122,10 @@ function createRow(series) {
   );
   return {
     node,
-    update(next, now) {
+    update(next, range, now) {
       setText(value, format.number(next.value));
       setText(age, format.age(now - next.time));
-      spark.update(next.spark.values);
+      spark.update(next.spark.values, `last ${range}`);
     },
   };
 }

@@ -10,27 +10,27 @@ const WORDS = { ok: "ok", warn: "warn", bad: "bad" };
 /** While the pointer moves over the rows they keep their places: nobody wants to miss a click. */
 const HOLD_MS = 1_500;
 
-/** The least upper end of the errors' sparkline: 2 %. */
-const ERRORS_SCALE = 0.02;
+/** The least upper end of the errors' sparkline: 5 %, which is bad. */
+const ERRORS_SCALE = 0.05;
 
 const COLUMNS = [
   { key: "severity", title: "State", hint: "worst first" },
   { key: "service", title: "Service", ascending: true },
   { key: "why", title: "Why" },
   { key: "rate", title: "Rate", number: format.rate },
-  { spark: "rate", title: "15 min" },
+  { spark: "rate", title: (range) => range },
   { key: "p50", title: "p50", number: format.duration },
   { key: "p95", title: "p95", number: format.duration },
   { key: "p99", title: "p99", number: format.duration },
-  { spark: "p95", title: "p95, 15 min" },
+  { spark: "p95", title: (range) => `p95, ${range}` },
   { key: "errors", title: "Errors", number: format.ratio },
-  { spark: "errors", title: "15 min" },
+  { spark: "errors", title: (range) => range },
 ];
 
-/** Builds the table into `root`; returns `update(services, options)`. */
+/** Builds the table into `root`; returns `update(body, filter, now)`. */
 export function serviceTable(root) {
   const rows = new Map();
-  let latest = { services: [], filter: "", now: 0 };
+  let latest = { services: [], range: "", filter: "", now: 0 };
   let sort = { key: "severity", ascending: false };
   let pointerMoved = -Infinity;
   let held = null;
@@ -59,9 +59,9 @@ export function serviceTable(root) {
   }
 
   function render() {
-    const { services, filter, now } = latest;
+    const { services, range, filter, now } = latest;
     const shown = ordered(services.filter((service) => matches(service, filter)), sort);
-    headings.forEach(({ mark }) => mark(sort));
+    headings.forEach(({ mark }) => mark(sort, range));
     setAttribute(table, "data-rules", new Set(services.map(({ rule }) => rule)).size > 1 ? "many" : "one");
 
     const kept = new Set();
@@ -69,7 +69,7 @@ export function serviceTable(root) {
       const key = JSON.stringify([service.rule, service.service]);
       kept.add(key);
       if (!rows.has(key)) rows.set(key, createRow(service));
-      rows.get(key).update(service, now);
+      rows.get(key).update(service, range, now);
     }
     for (const [key, row] of rows) {
       if (kept.has(key)) continue;
@@ -100,8 +100,8 @@ export function serviceTable(root) {
   }
 
   return {
-    update(services, filter, now) {
-      latest = { services, filter, now };
+    update(body, filter, now) {
+      latest = { services: body.services, range: format.age(body.spark_range), filter, now };
       render();
     },
   };
@@ -123,10 +123,12 @@ export function openRow(event) {
 
 /**
  * The measure a service's `why` speaks of, so that its number can be marked.
- * Free text: where it names none, none is marked.
+ * Free text: where it names none, none is marked; nor a 0, when a service has just
+ * recovered.
  */
 export function culprit(service) {
-  return service.severity === "ok" ? null : (/\b(errors|p50|p95|p99|rate)\b/.exec(service.why)?.[1] ?? null);
+  const measure = service.severity === "ok" ? undefined : /\b(errors|p50|p95|p99|rate)\b/.exec(service.why)?.[1];
+  return service[measure] > 0 ? measure : null;
 }
 
 /**
@@ -142,8 +144,8 @@ function heading(column, onSort) {
   const sortable = column.key && column.key !== "why";
   const numeric = column.number ? " number" : "";
   if (!sortable) {
-    const node = el("th", { role: "columnheader", scope: "col", class: `cell-${column.key ?? `spark spark-of-${column.spark}`}` }, column.title);
-    return { node, mark() {} };
+    const node = el("th", { role: "columnheader", scope: "col", class: `cell-${column.key ?? `spark spark-of-${column.spark}`}` }, column.spark ? "" : column.title);
+    return { node, mark: (_, range) => column.spark && setText(node, column.title(range)) };
   }
   const button = el("button", { type: "button", title: column.hint ? `Sort: ${column.hint}` : `Sort by ${column.title}` }, column.title);
   const node = el("th", { role: "columnheader", scope: "col", class: `cell-${column.key}${numeric}` }, button);
@@ -177,7 +179,7 @@ function createRow(service) {
       cells.push({ cell, column });
       node.append(cell);
     } else if (column.spark) {
-      const spark = sparkline(column.spark, `${column.spark}, last 15 minutes`);
+      const spark = sparkline(column.spark);
       sparks.push({ spark, measure: column.spark });
       node.append(el("td", { role: "cell", class: `cell-spark spark-of-${column.spark}` }, spark.node));
     }
@@ -187,7 +189,7 @@ function createRow(service) {
   let drawnQuiet = null;
   return {
     node,
-    update(next, now) {
+    update(next, range, now) {
       // Most calls bring the same service again, only later.
       const quiet = silence(next, now);
       if (next === drawn && quiet === drawnQuiet) return;
@@ -208,7 +210,7 @@ function createRow(service) {
         setAttribute(cell, "data-culprit", marked === column.key ? "" : null);
       }
       for (const { spark, measure } of sparks) {
-        spark.update(next.spark[measure], measure === "errors" ? ERRORS_SCALE : 0);
+        spark.update(next.spark[measure], `${measure}, last ${range}`, measure === "errors" ? ERRORS_SCALE : 0);
       }
     },
   };
