@@ -14,6 +14,7 @@ use crate::rules::Rules;
 use crate::sink::prometheus::Latest;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
+use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
 use std::io;
 use std::net::SocketAddr;
@@ -22,16 +23,18 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Measurements that may wait for one sink: at 1,000 a second, a minute and a half.
 const OUTBOX_MAX: usize = 100_000;
 
-/// How long sinks may take to deliver what is left when weir stops.
-const DELIVER_WITHIN: Duration = Duration::from_secs(10);
+/// How long sinks may take to deliver what is left when weir stops. With what follows
+/// it stays below the ten seconds after which containers are killed.
+const DELIVER_WITHIN: Duration = Duration::from_secs(6);
 
 /// How long requests under way may take when weir stops.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often the store is told the time, to forget what is older than it keeps.
 const STORE_TICK: Duration = Duration::from_secs(60);
@@ -39,10 +42,7 @@ const STORE_TICK: Duration = Duration::from_secs(60);
 /// Why weir could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(
-        "cannot listen on {protocol} {address}: {source}\n\nhint: {}",
-        bind_hint(source)
-    )]
+    #[error("cannot listen on {protocol} {address}")]
     Bind {
         protocol: &'static str,
         address: SocketAddr,
@@ -54,20 +54,27 @@ pub enum StartError {
     Sink(String),
 }
 
-fn bind_hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program has this port, perhaps another weir: stop it, or choose another \
-             port (`listen:` for syslog, `http: {address: …}` or --http for the page)"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need the right CAP_NET_BIND_SERVICE: choose a higher port, or \
-             grant it"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "the address is not one of this machine's: 0.0.0.0 stands for all of them"
-        }
-        _ => "check the address",
+impl StartError {
+    /// What to do about it, where the error does not say so itself.
+    pub fn hint(&self) -> Option<&'static str> {
+        let StartError::Bind { source, .. } = self else {
+            return None;
+        };
+        Some(match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program has this port, perhaps another weir: stop it, or choose \
+                 another port (`listen:` and `http:` in weir.yaml, --listen of `weir librato`, \
+                 --http of `weir demo`)"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need the right CAP_NET_BIND_SERVICE: choose a higher port, \
+                 or grant it"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "the address is not one of this machine's: 0.0.0.0 stands for all of them"
+            }
+            _ => "check the address",
+        })
     }
 }
 
@@ -162,25 +169,25 @@ impl Socket {
         limits: &tcp::Limits,
         telemetry: &Telemetry,
         dispatcher: &Dispatcher,
-        stop: &CancellationToken,
+        supervisor: &Supervisor,
     ) -> JoinHandle<()> {
         let (protocol, address) = (self.protocol.as_str(), self.address);
         let listener = telemetry.listener(protocol, address.to_string());
-        let (dispatcher, stop) = (dispatcher.clone(), stop.clone());
+        let (dispatcher, stop) = (dispatcher.clone(), supervisor.stopping().clone());
         match self.kind {
             SocketKind::Udp(socket, receive_buffer) => {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
-                tokio::spawn(udp::run(
-                    socket,
-                    limits.frame_max,
-                    listener,
-                    dispatcher,
-                    stop,
-                ))
+                supervisor.spawn(
+                    "udp listener",
+                    udp::run(socket, limits.frame_max, listener, dispatcher, stop),
+                )
             }
             SocketKind::Tcp(socket) => {
                 tracing::info!(protocol, %address, "listening");
-                tokio::spawn(tcp::run(socket, limits.clone(), listener, dispatcher, stop))
+                supervisor.spawn(
+                    "tcp listener",
+                    tcp::run(socket, limits.clone(), listener, dispatcher, stop),
+                )
             }
         }
     }
@@ -188,10 +195,11 @@ impl Socket {
 
 /// A running weir.
 pub struct Daemon {
-    stop_input: CancellationToken,
+    supervisor: Supervisor,
     stop_http: CancellationToken,
     inputs: Vec<JoinHandle<()>>,
-    pipeline: Option<Pipeline>,
+    /// The workers run as long as there is a dispatcher, be there listeners or not.
+    pipeline: Option<(Pipeline, Dispatcher)>,
     outboxes: Vec<Arc<Outbox>>,
     sinks: Vec<JoinHandle<()>>,
     server: JoinHandle<()>,
@@ -245,11 +253,13 @@ impl Daemon {
                 "anyone who reaches this address can read and write: set http.token_env"
             );
         }
-        let server = tokio::spawn(serve(http_socket, router, stop_http.clone(), status));
+        let supervisor = Supervisor::default();
+        let serving = serve(http_socket, router, stop_http.clone(), status);
+        let server = supervisor.spawn("HTTP server", serving);
 
-        let (outboxes, sinks) = start_sinks(&config, &store, &telemetry)?;
-        let stop_input = CancellationToken::new();
-        let mut inputs = vec![tokio::spawn(keep_store(store.clone(), stop_input.clone()))];
+        let (outboxes, sinks) = start_sinks(&config, &store, &telemetry, &supervisor)?;
+        let keeping = keep_store(store.clone(), supervisor.stopping().clone());
+        let mut inputs = vec![supervisor.spawn("store's upkeep", keeping)];
         let pipeline = rules.map(|rules| {
             let plan = Plan {
                 rules: Arc::new(rules),
@@ -259,18 +269,18 @@ impl Daemon {
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
             };
-            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry);
+            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
             let limits = tcp::Limits {
                 frame_max: config.limits.line_bytes,
                 connections: Arc::new(Semaphore::new(config.limits.connections)),
             };
             for socket in sockets {
-                inputs.push(socket.start(&limits, &telemetry, &dispatcher, &stop_input));
+                inputs.push(socket.start(&limits, &telemetry, &dispatcher, &supervisor));
             }
-            pipeline
+            (pipeline, dispatcher)
         });
         Ok(Daemon {
-            stop_input,
+            supervisor,
             stop_http,
             inputs,
             pipeline,
@@ -281,33 +291,40 @@ impl Daemon {
         })
     }
 
+    /// Runs a task that feeds an input from within, until weir stops.
+    pub fn feed(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.supervisor.stopping().clone();
+        self.supervisor.spawn(name, async move {
+            let _ = stopping.run_until_cancelled_owned(task).await;
+        });
+    }
+
+    /// Waits until a part has ended by itself, which none should.
+    pub async fn failed(&self) {
+        self.supervisor.failed().await;
+    }
+
     /// Stops in the order of the flow; returns when everything is delivered, or given
     /// up and counted.
     pub async fn stop(self) {
         tracing::info!("stopping: no more input, delivering what is here");
-        self.stop_input.cancel();
+        self.supervisor.stop();
         join(self.inputs).await;
         match self.pipeline {
             // It closes the outboxes when the last window is in them.
-            Some(pipeline) => pipeline.finish().await,
+            Some((pipeline, dispatcher)) => {
+                drop(dispatcher);
+                pipeline.finish().await;
+            }
             None => self.outboxes.iter().for_each(|outbox| outbox.close()),
         }
-        let aborts: Vec<_> = self.sinks.iter().map(JoinHandle::abort_handle).collect();
-        if tokio::time::timeout(DELIVER_WITHIN, join(self.sinks))
-            .await
-            .is_err()
-        {
-            aborts.iter().for_each(|sink| sink.abort());
-            self.outboxes.iter().for_each(|outbox| outbox.abandon());
+        let deadline = Instant::now() + DELIVER_WITHIN;
+        for (sink, outbox) in self.sinks.into_iter().zip(&self.outboxes) {
+            end_by(deadline, sink).await;
+            outbox.abandon();
         }
         self.stop_http.cancel();
-        let abort = self.server.abort_handle();
-        if tokio::time::timeout(ANSWER_WITHIN, self.server)
-            .await
-            .is_err()
-        {
-            abort.abort();
-        }
+        end_by(Instant::now() + ANSWER_WITHIN, self.server).await;
         drop(self.store);
         tracing::info!("stopped");
     }
@@ -320,7 +337,12 @@ fn workers() -> usize {
 
 type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
 
-fn start_sinks(config: &Config, store: &Store, telemetry: &Telemetry) -> Result<Sinks, StartError> {
+fn start_sinks(
+    config: &Config,
+    store: &Store,
+    telemetry: &Telemetry,
+    supervisor: &Supervisor,
+) -> Result<Sinks, StartError> {
     let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
     let mut outbox = |name, target: String| {
         tracing::info!(sink = name, target, "delivering");
@@ -331,18 +353,19 @@ fn start_sinks(config: &Config, store: &Store, telemetry: &Telemetry) -> Result<
     if config.sinks.store {
         let outbox = outbox("store", store.stats().path.display().to_string());
         let store = store.clone();
-        tasks.push(tokio::spawn(async move {
-            sink::store::run(&outbox, store).await
-        }));
+        tasks.push(supervisor.spawn(
+            "sink",
+            async move { sink::store::run(&outbox, store).await },
+        ));
     }
     if let Some(settings) = &config.sinks.librato {
         let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
         let outbox = outbox("librato", librato.target());
-        tasks.push(tokio::spawn(async move { librato.run(&outbox).await }));
+        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox).await }));
     }
     if config.sinks.stdout {
         let outbox = outbox("stdout", "standard output".to_owned());
-        tasks.push(tokio::spawn(async move {
+        tasks.push(supervisor.spawn("sink", async move {
             sink::stdout::run(&outbox, tokio::io::stdout()).await
         }));
     }
@@ -383,5 +406,14 @@ async fn join(tasks: Vec<JoinHandle<()>>) {
         if let Err(error) = task.await {
             tracing::error!(%error, "a task failed");
         }
+    }
+}
+
+/// Waits for a task until then, and ends it if it has not ended.
+async fn end_by(deadline: Instant, mut task: JoinHandle<()>) {
+    if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+        task.abort();
+        // It has ended when this returns: what it counts does not change any more.
+        let _ = task.await;
     }
 }

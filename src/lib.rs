@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod rules;
 pub mod sink;
 pub mod store;
+pub mod supervisor;
 pub mod syslog;
 pub mod telemetry;
 pub mod time;

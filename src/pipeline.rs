@@ -16,6 +16,7 @@ use crate::input::batch::{Batch, Dispatcher, Spares};
 use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
+use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
 use crate::window::{ClosedWindow, Settings, Windows};
 use crate::worker::Worker;
@@ -54,14 +55,19 @@ pub struct Pipeline {
 impl Pipeline {
     /// Starts workers and the owner of windows; whatever is sent to the dispatcher
     /// runs through them.
-    pub fn start(plan: Plan, telemetry: &Arc<Telemetry>) -> (Pipeline, Dispatcher) {
-        let (dispatcher, receivers) = Dispatcher::new(plan.workers);
+    pub fn start(
+        plan: Plan,
+        telemetry: &Arc<Telemetry>,
+        supervisor: &Supervisor,
+    ) -> (Pipeline, Dispatcher) {
+        let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (deltas, merging) = mpsc::channel(DELTAS_PER_WORKER * plan.workers);
         let workers = receivers.into_iter().map(|batches| {
             let rules = Arc::clone(&plan.rules);
             let worker = Worker::new(rules, plan.timezone.clone(), plan.limits.series);
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
-            tokio::spawn(work(worker, batches, deltas.clone(), spares, telemetry))
+            let work = work(worker, batches, deltas.clone(), spares, telemetry);
+            supervisor.spawn("worker", work)
         });
         let workers = workers.collect();
         drop(deltas);
@@ -75,7 +81,7 @@ impl Pipeline {
             latest: plan.latest,
             telemetry: Arc::clone(telemetry),
         };
-        let owner = tokio::spawn(owner.run(merging));
+        let owner = supervisor.spawn("owner of the windows", owner.run(merging));
         (Pipeline { owner, workers }, dispatcher)
     }
 
@@ -105,6 +111,7 @@ async fn work(
             batch = batches.recv() => match batch {
                 Some(batch) => {
                     telemetry.add(&worker.process(&batch));
+                    telemetry.queued.sub(batch.frames.len() as u64);
                     spares.put(batch);
                 }
                 None => break,
@@ -148,7 +155,15 @@ impl Owner {
             }
         }
         let mut closed = self.windows.advance(clock::now());
-        closed.extend(self.windows.close_all());
+        let unfinished = self.windows.close_all();
+        if !unfinished.is_empty() {
+            tracing::warn!(
+                windows = unfinished.len(),
+                "windows are closed before their end: a weir that starts before it replaces \
+                 their values with what it counts itself"
+            );
+        }
+        closed.extend(unfinished);
         self.publish(&closed);
         for outbox in &self.outboxes {
             outbox.close();

@@ -1,11 +1,12 @@
 //! Our own counters: the account of every line.
 //!
 //! Written by the stages' drivers once a batch or a tick, read as a [`Snapshot`] by
-//! `/metrics` and the page. The sums that hold at any moment:
+//! `/metrics` and the page. The sums that hold whenever nothing is under way, each
+//! number being counted where it happens:
 //!
 //! ```text
 //! received = parsed + rejected + queued
-//! parsed   = counted + late + too_late + future + over_limit + skipped (+ not yet merged)
+//! parsed   = counted + late + too_late + future + over_limit + skipped
 //! ```
 
 use crate::haproxy::Reject;
@@ -42,6 +43,8 @@ impl Counter {
 #[derive(Debug)]
 pub struct Telemetry {
     started: Timestamp,
+    /// Frames that are received, and neither parsed nor rejected yet.
+    pub queued: Arc<Counter>,
     listeners: Mutex<Vec<Arc<Listener>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     /// Lines in the last second.
@@ -111,6 +114,7 @@ impl Telemetry {
     pub fn new(started: Timestamp) -> Self {
         Telemetry {
             started,
+            queued: Arc::default(),
             listeners: Mutex::default(),
             sinks: Mutex::default(),
             lines_per_second: Counter::default(),
@@ -206,23 +210,18 @@ impl Telemetry {
 
     /// All numbers as they are now.
     pub fn snapshot(&self) -> Snapshot {
-        // What has left the pipeline is read before what has entered it, so that the
-        // difference is never negative.
-        let parsed = self.parsed.get();
         let rejected: BTreeMap<&'static str, u64> = Reject::REASONS
             .iter()
             .copied()
             .zip(self.rejected.iter().map(Counter::get))
             .collect();
         let listeners: Vec<_> = lock(&self.listeners).iter().map(|l| l.snapshot()).collect();
-        let received = listeners.iter().map(|listener| listener.received).sum();
-        let done = parsed + rejected.values().sum::<u64>();
         Snapshot {
             started: self.started.as_secs(),
             lines_per_second: self.lines_per_second.get(),
-            received,
-            parsed,
-            queued: u64::saturating_sub(received, done),
+            received: listeners.iter().map(|listener| listener.received).sum(),
+            parsed: self.parsed.get(),
+            queued: self.queued.get(),
             rejected,
             cut: self.cut.get(),
             counted: self.counted.get(),

@@ -9,6 +9,7 @@ use crate::input::batch::Batch;
 use crate::rules::{Evaluator, Outcome, Rules};
 use crate::syslog;
 use crate::telemetry::Tally;
+use bstr::ByteSlice;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ impl Worker {
             let event = match self.haproxy.parse(&message) {
                 Ok(event) => event,
                 Err(reject) => {
+                    tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
                     tally.rejected[reject.index()] += 1;
                     continue;
                 }

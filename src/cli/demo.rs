@@ -1,6 +1,6 @@
 //! `weir demo`: the whole thing on loopback, fed with made-up traffic.
 
-use super::serve::{block_on, stop_signal};
+use super::serve::run_until_stopped;
 use super::{Failure, load, log_to_stderr};
 use crate::config::{Config, HTTP_ADDRESS, Listen, Protocol, Sinks};
 use crate::daemon::{Bound, Daemon, StartError};
@@ -12,7 +12,6 @@ use crate::yaml::Source;
 use anyhow::Context;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use tokio_util::sync::CancellationToken;
 
 /// Short windows: whoever looks for a minute should see the curves move.
 const RULES: &str = include_str!("../demo/rules.yaml");
@@ -30,20 +29,25 @@ pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
     let source = Source::new("demo.yaml", RULES);
     let rules = load::compile(&[source], &config)?;
     log_to_stderr("warn");
-    block_on(async {
+    run_until_stopped(async {
         let mut bound = bind(config, http).await?;
         // As everyone's weir does it: over HTTP, into a server with Librato's API.
         bound.config.sinks = Sinks {
             librato: Some(librato::Settings {
-                url: format!("http://{}", bound.http).parse()?,
+                url: page_url(bound.http),
                 api: librato::Api::Measurements,
                 credentials: None,
             }),
             prometheus: true,
             ..Sinks::default()
         };
-        show(bound, rules).await
+        start(bound, rules).await
     })
+}
+
+fn page_url(http: SocketAddr) -> reqwest::Url {
+    let url = format!("http://{http}");
+    url.parse().expect("an address after http:// is a URL")
 }
 
 /// Binds the page where it was asked for; else at its usual address, or any free port
@@ -61,7 +65,8 @@ async fn bind(mut config: Config, http: Option<SocketAddr>) -> Result<Bound, Sta
     }
 }
 
-async fn show(bound: Bound, rules: Rules) -> Result<(), anyhow::Error> {
+/// Starts the daemon and says where to look.
+async fn start(bound: Bound, rules: Rules) -> Result<Daemon, StartError> {
     let page = bound.http;
     let syslog = bound.listeners();
     let daemon = Daemon::start(bound, Some(rules), Mode::Demo).await?;
@@ -73,17 +78,12 @@ async fn show(bound: Bound, rules: Rules) -> Result<(), anyhow::Error> {
     println!("    http://{page}/");
     println!();
     println!("Ctrl-C stops it");
-
-    let stop = CancellationToken::new();
-    let senders: Vec<_> = syslog
-        .into_iter()
-        .map(|(_, address)| tokio::spawn(demo::send(address, stop.clone())))
-        .collect();
-    stop_signal().await?;
-    stop.cancel();
-    for sender in senders {
-        sender.await?.context("the demo's traffic broke off")?;
+    for (_, address) in syslog {
+        daemon.feed("demo's traffic", async move {
+            if let Err(error) = demo::send(address).await {
+                tracing::error!(%error, "the demo's traffic broke off");
+            }
+        });
     }
-    daemon.stop().await;
-    Ok(())
+    Ok(daemon)
 }

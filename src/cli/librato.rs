@@ -1,29 +1,41 @@
 //! `weir librato`: the Librato-compatible receiver, its store and the page.
 
-use super::serve::{block_on, stop_signal};
+use super::serve::run_until_stopped;
 use super::{Failure, load, log_to_stderr};
 use crate::config::Sinks;
 use crate::daemon::{Bound, Daemon};
-use crate::http::Mode;
+use crate::http::{Mode, Token};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub fn run(listen: SocketAddr, data: Option<PathBuf>) -> Result<(), Failure> {
+pub fn run(
+    listen: SocketAddr,
+    data: Option<PathBuf>,
+    token_env: Option<&str>,
+) -> Result<(), Failure> {
     let mut config = load::config(None)?;
     config.http.address = listen;
     config.listen = Vec::new();
     config.state = data.unwrap_or(config.state);
     config.sinks = Sinks::default();
+    config.http.token = token_env.map(token).transpose()?;
     log_to_stderr("info");
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data = %config.state.display(),
         "weir librato starts"
     );
-    block_on(async {
-        let daemon = Daemon::start(Bound::bind(config).await?, None, Mode::Librato).await?;
-        stop_signal().await?;
-        daemon.stop().await;
-        Ok(())
+    run_until_stopped(async {
+        Daemon::start(Bound::bind(config).await?, None, Mode::Librato).await
     })
+}
+
+fn token(name: &str) -> Result<Token, Failure> {
+    let token = std::env::var(name).ok().filter(|token| !token.is_empty());
+    let missing = || {
+        Failure::Input(format!(
+            "error: the environment variable `{name}` is not set"
+        ))
+    };
+    token.map(|token| Token::new(&token)).ok_or_else(missing)
 }

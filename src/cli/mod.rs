@@ -9,6 +9,7 @@ mod librato;
 mod load;
 mod serve;
 
+use crate::daemon::StartError;
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -57,6 +58,9 @@ enum Command {
         /// The folder of the store [default: the state folder of `weir serve`]
         #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
+        /// The environment variable with the token that everything but /healthz asks for
+        #[arg(long, value_name = "NAME")]
+        token_env: Option<String>,
     },
 }
 
@@ -82,7 +86,11 @@ pub fn run() -> ExitCode {
         Command::Demo { http } => demo::run(http),
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Check { config, rules } => check::run(config.as_deref(), &rules),
-        Command::Librato { listen, data } => librato::run(listen, data),
+        Command::Librato {
+            listen,
+            data,
+            token_env,
+        } => librato::run(listen, data, token_env.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,6 +100,12 @@ pub fn run() -> ExitCode {
         }
         Err(Failure::Run(error)) => {
             eprintln!("error: {error:#}");
+            let hint = error
+                .downcast_ref::<StartError>()
+                .and_then(StartError::hint);
+            if let Some(hint) = hint {
+                eprintln!("\nhint: {hint}");
+            }
             ExitCode::from(3)
         }
     }

@@ -1,11 +1,11 @@
 //! `weir serve`: the daemon.
 
 use super::{Failure, load, log_to_stderr};
-use crate::daemon::{Bound, Daemon};
+use crate::daemon::{Bound, Daemon, StartError};
 use crate::http::Mode;
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use std::path::Path;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     let path = config;
@@ -22,16 +22,36 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
         "weir starts"
     );
     tracing::info!(files = ?rules.files(), rules = rules.len(), "rules loaded");
+    run_until_stopped(async {
+        Daemon::start(Bound::bind(config).await?, Some(rules), Mode::Serve).await
+    })
+}
+
+/// Starts a daemon and runs it until a signal asks it to stop.
+pub fn run_until_stopped(
+    start: impl Future<Output = Result<Daemon, StartError>>,
+) -> Result<(), Failure> {
     block_on(async {
-        let daemon = Daemon::start(Bound::bind(config).await?, Some(rules), Mode::Serve).await?;
-        stop_signal().await?;
-        daemon.stop().await;
+        // Before anything starts: a stop asked for meanwhile is not forgotten.
+        let mut stop = StopSignals::new()?;
+        let daemon = start.await?;
+        let failed = tokio::select! {
+            () = stop.next() => false,
+            () = daemon.failed() => true,
+        };
+        tokio::select! {
+            () = daemon.stop() => {}
+            () = stop.next() => bail!("stopped at once, as asked for a second time: what was under way is lost"),
+        }
+        ensure!(!failed, "a part of weir has failed, the log says which");
         Ok(())
     })
 }
 
 /// Runs a command's asynchronous part.
 pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Result<(), Failure> {
+    // A thousand connections are more than the usual soft limit of open files.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -39,11 +59,24 @@ pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Res
     runtime.block_on(command).map_err(Failure::Run)
 }
 
-/// Waits for SIGTERM, as supervisors send it, or SIGINT, as Ctrl-C does.
-pub async fn stop_signal() -> Result<(), anyhow::Error> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for SIGINT"),
+/// SIGTERM, as supervisors send it, and SIGINT, as Ctrl-C does.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    pub fn new() -> Result<Self, anyhow::Error> {
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?,
+        })
+    }
+
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use traffic::Traffic;
 
 /// Lines go out this often, a slice of the second's at a time.
@@ -17,22 +16,19 @@ const SLICE: Duration = Duration::from_millis(100);
 /// The demo looks the same each time.
 const SEED: u64 = 2026;
 
-/// Sends traffic over TCP until `stop`.
+/// Sends traffic over TCP, for ever.
 ///
 /// # Errors
 ///
 /// When the connection cannot be made or breaks.
-pub async fn send(address: SocketAddr, stop: CancellationToken) -> io::Result<()> {
+pub async fn send(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     let mut traffic = Traffic::new(SEED);
     let began = clock::now();
     let mut lines = String::new();
     let mut slice = tokio::time::interval(SLICE);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return stream.shutdown().await,
-            _ = slice.tick() => {}
-        }
+        slice.tick().await;
         let now = clock::now();
         let seconds = now.saturating_since(began).as_secs();
         lines.clear();

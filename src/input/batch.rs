@@ -1,7 +1,7 @@
 //! Batches: frames on their way from a listener to a worker.
 
 use super::framing::Frame;
-use crate::telemetry::Listener;
+use crate::telemetry::{Counter, Listener};
 use crate::time::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,7 @@ pub struct Dispatcher {
     workers: Arc<[mpsc::Sender<Batch>]>,
     next: Arc<AtomicUsize>,
     spares: Spares,
+    queued: Arc<Counter>,
 }
 
 /// Emptied batches: with these, reading allocates nothing once it is under way.
@@ -40,8 +41,9 @@ pub struct Spares(Arc<Mutex<Vec<Batch>>>);
 
 impl Dispatcher {
     /// A dispatcher and the receiving end of each worker. The workers' ends close
-    /// when every clone of the dispatcher is gone.
-    pub fn new(workers: usize) -> (Dispatcher, Vec<mpsc::Receiver<Batch>>) {
+    /// when every clone of the dispatcher is gone. `queued` counts the frames that have
+    /// been sent; workers take off those that they are done with.
+    pub fn new(workers: usize, queued: &Arc<Counter>) -> (Dispatcher, Vec<mpsc::Receiver<Batch>>) {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers)
             .map(|_| mpsc::channel(BATCHES_PER_WORKER))
             .unzip();
@@ -49,6 +51,7 @@ impl Dispatcher {
             workers: senders.into(),
             next: Arc::default(),
             spares: Spares::default(),
+            queued: Arc::clone(queued),
         };
         (dispatcher, receivers)
     }
@@ -64,7 +67,10 @@ impl Dispatcher {
         if batch.frames.is_empty() {
             return self.spares.put(batch);
         }
-        listener.received.add(batch.frames.len() as u64);
+        let frames = batch.frames.len() as u64;
+        // Queued first: a frame is never seen to be received and nowhere.
+        self.queued.add(frames);
+        listener.received.add(frames);
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let mut batch = batch;
         for i in 0..self.workers.len() {

@@ -239,7 +239,7 @@ mod tests {
         let address = socket.local_addr().unwrap();
         let telemetry = Telemetry::new(Timestamp::from_secs(0));
         let listener = telemetry.listener("tcp", address.to_string());
-        let (dispatcher, mut workers) = Dispatcher::new(1);
+        let (dispatcher, mut workers) = Dispatcher::new(1, &telemetry.queued);
         let limits = Limits {
             frame_max: 1000,
             connections: Arc::new(tokio::sync::Semaphore::new(2)),

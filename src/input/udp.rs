@@ -23,8 +23,8 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// than HAProxy writes in a burst. It may grant less (`net.core.rmem_max`).
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
-/// What is read at the end at most: as much as the kernel may have held. Whoever goes
-/// on sending does not keep weir from stopping.
+/// What is read at once at most: as much as the kernel may hold. Whoever goes on
+/// sending keeps weir neither from looking at what was lost nor from stopping.
 const DRAIN_MAX: usize = 2 * RECEIVE_BUFFER;
 
 /// How often the kernel is asked what it has dropped.
@@ -65,7 +65,7 @@ pub async fn run(
             ready = socket.readable() => match ready {
                 Ok(()) => {
                     let receive = |bytes: &mut Vec<u8>| socket.try_recv_buf_from(bytes).map(|_| ());
-                    drain(receive, frame_max, usize::MAX, &listener, &dispatcher).await;
+                    drain(receive, frame_max, DRAIN_MAX, &listener, &dispatcher).await;
                 }
                 Err(error) => {
                     tracing::error!(address = %listener.address, %error, "cannot read datagrams");
@@ -116,8 +116,11 @@ fn fill(
         match receive(&mut batch.bytes) {
             Ok(()) => batch.frames.push(datagram(&batch.bytes, start, frame_max)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            // Such as a port-unreachable answer to nothing we sent: not about our socket.
-            Err(error) => tracing::debug!(%error, "a datagram could not be read"),
+            // The next look at the socket tells whether it lasts.
+            Err(error) => {
+                tracing::debug!(%error, "a datagram could not be read");
+                return false;
+            }
         }
     }
     true
@@ -193,7 +196,7 @@ mod tests {
         }
         let telemetry = Telemetry::new(Timestamp::from_secs(0));
         let listener = telemetry.listener("udp", address.to_string());
-        let (dispatcher, mut workers) = Dispatcher::new(1);
+        let (dispatcher, mut workers) = Dispatcher::new(1, &telemetry.queued);
         let stop = CancellationToken::new();
         stop.cancel();
         let reading = tokio::spawn(run(

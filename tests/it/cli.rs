@@ -268,3 +268,19 @@ fn an_unreachable_sink_is_reported_and_gets_all_once_it_is_up() {
 fn printed(ended: &Ended) -> String {
     format!("{}{}", ended.stdout, ended.stderr)
 }
+
+#[test]
+fn a_token_that_is_not_set_is_named() {
+    let ended = Weir::run(
+        &[
+            "librato",
+            "--listen",
+            "127.0.0.1:0",
+            "--token-env",
+            "NO_SUCH_TOKEN",
+        ],
+        None,
+    );
+    assert_eq!(ended.code, INPUT_IS_WRONG, "{}", printed(&ended));
+    assert!(ended.stderr.contains("`NO_SUCH_TOKEN`"), "{}", ended.stderr);
+}

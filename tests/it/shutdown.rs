@@ -105,3 +105,42 @@ http: {{ address: "127.0.0.1:0" }}
     drop(sender);
     (base, receiver, now / 1000 - 3600)
 }
+
+#[test]
+fn a_sink_that_is_away_does_not_hold_up_the_end_and_the_loss_is_told() {
+    let site = folder(&[("rules.yaml", RULES)]);
+    // A port that nobody listens on.
+    let away = format!("http://127.0.0.1:{}", crate::support::ports::free());
+    let config = format!(
+        r#"listen:
+  - {{ protocol: tcp, address: "127.0.0.1:0" }}
+rules: rules.yaml
+state: state
+sinks:
+  librato: {{ url: "{away}" }}
+http: {{ address: "127.0.0.1:0" }}
+"#
+    );
+    write(&site.path().join("weir.yaml"), &config);
+    let mut weir = Weir::serve(site.path());
+    let own = weir.http();
+    let mut sender = Sender::connect(weir.address("tcp"));
+    sender.send(&httplog("users", now_millis(), 12, 200));
+    wait_for(
+        "the line",
+        Duration::from_secs(10),
+        || match Metrics::read(&own)?.received() {
+            1 => Ok(()),
+            received => Err(format!("{received} were received")),
+        },
+    );
+    let ended = weir.terminate();
+    assert_eq!(ended.code, Some(0), "weir's log:\n{}", ended.stderr);
+    for told in [
+        "measurements are lost",
+        "dropped=2",
+        "closed before their end",
+    ] {
+        assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
+    }
+}

@@ -91,9 +91,16 @@ impl Librato {
     ///
     /// When the system's certificates cannot be used, or `url` cannot be a base.
     pub fn new(settings: Settings) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
+            // Following one would turn the POST into a GET, whose answer means nothing.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_loopback(&settings.url) {
+            // A proxy in the environment cannot reach this machine's own addresses.
+            client = client.no_proxy();
+        }
+        let client = client
             .build()
             .map_err(|error| format!("cannot prepare the HTTP client: {}", chain(&error)))?;
         Ok(Librato {
@@ -130,28 +137,31 @@ impl Librato {
             .build();
         let refused = loop {
             match self.send(&body).await {
-                Answer::Taken { refused: 0, .. } => break 0,
                 Answer::Taken { refused, why } => {
-                    tracing::error!(target = %sink.target, refused, why, "the sink refused measurements");
+                    if refused > 0 {
+                        tracing::error!(target = %sink.target, refused, why, "the sink refused measurements");
+                    }
+                    if !sink.accepts() {
+                        tracing::info!(target = %sink.target, "the sink takes measurements again");
+                    }
+                    sink.succeeded();
                     break refused.min(count);
                 }
                 Answer::Refused(why) => {
                     tracing::error!(target = %sink.target, refused = count, why, "the sink refused measurements");
+                    // The sink is well again when it takes something.
+                    sink.failed(why);
                     break count;
                 }
                 Answer::Later(why) => {
                     if sink.accepts() {
-                        tracing::warn!(target = %sink.target, why, "the sink does not answer as it should; retrying");
+                        tracing::warn!(target = %sink.target, why, "the sink does not take measurements; retrying");
                     }
                     sink.failed(why);
                     tokio::time::sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
                 }
             }
         };
-        if !sink.accepts() {
-            tracing::info!(target = %sink.target, "the sink answers again");
-        }
-        sink.succeeded();
         sink.queued.sub(count);
         sink.rejected.add(refused);
         sink.delivered.add(count - refused);
@@ -202,14 +212,26 @@ fn judge(status: StatusCode, text: &str) -> Answer {
     // The API's rate limit on /v1/metrics is a 403 that says so.
     let limited = status == StatusCode::FORBIDDEN && text.contains("limit");
     let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
-    // Wrong credentials are mended on the far side or by a restart, and what waits
-    // must not be lost meanwhile.
-    let unauthorised = status == StatusCode::UNAUTHORIZED;
-    if status.is_server_error() || passing.contains(&status) || limited || unauthorised {
+    // These are not about the measurements but about where they were sent and as whom:
+    // mended on the far side or by a restart, and what waits must not be lost meanwhile.
+    let address = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+    ];
+    if status.is_server_error() || passing.contains(&status) || limited {
         Answer::Later(shown())
+    } else if status.is_redirection() || address.contains(&status) {
+        Answer::Later(format!("{} (check the sink's url and token)", shown()))
     } else {
         Answer::Refused(shown())
     }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The URL of the API's route below `base`, with or without a slash at its end.

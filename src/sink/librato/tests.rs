@@ -185,3 +185,39 @@ fn the_route_stands_below_any_base() {
         assert_eq!(url.as_str(), want);
     }
 }
+
+#[tokio::test]
+async fn a_sink_that_refuses_everything_is_not_well() {
+    let server = MockServer::start().await;
+    let refusal = Mock::given(method("POST")).respond_with(answer(400, "no"));
+    refusal.up_to_n_times(1).mount(&server).await;
+    let telemetry = Telemetry::new(Timestamp::from_secs(0));
+    let outbox = Outbox::new(10, telemetry.sink("librato", server.uri()));
+    let librato = sink(&server, Api::Measurements);
+    librato
+        .deliver(&[measurement("m", &[], 1.0)], outbox.sink())
+        .await;
+    assert!(!outbox.sink().accepts());
+
+    Mock::given(method("POST"))
+        .respond_with(answer(202, "{}"))
+        .mount(&server)
+        .await;
+    librato
+        .deliver(&[measurement("m", &[], 1.0)], outbox.sink())
+        .await;
+    assert!(outbox.sink().accepts());
+}
+
+#[test]
+fn loopback_is_told_from_the_world() {
+    for (url, loopback) in [
+        ("http://127.0.0.1:8420", true),
+        ("http://localhost", true),
+        ("http://[::1]:8420", true),
+        ("http://127.example.com", false),
+        ("http://10.0.0.1", false),
+    ] {
+        assert_eq!(is_loopback(&url.parse().unwrap()), loopback, "{url}");
+    }
+}
