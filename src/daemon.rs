@@ -250,7 +250,8 @@ impl Daemon {
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
                 address = %http,
-                "anyone who reaches this address can read and write: set http.token_env"
+                "anyone who reaches this address can read and write: set a token (http.token_env in \
+                 weir.yaml, --token-env of weir librato)"
             );
         }
         let supervisor = Supervisor::default();
