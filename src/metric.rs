@@ -44,3 +44,38 @@ pub struct Measurement {
     /// Always finite.
     pub value: f64,
 }
+
+/// A name as Prometheus can have it: every character that is no ASCII letter or digit
+/// becomes `_`, and one is put before a digit at the start. Case is left alone. Different
+/// names may have the same identifier; the rules are refused where series do.
+///
+/// Prometheus' data model, "Metric names and labels": the older, stricter rules, which
+/// every version of it takes; of them we leave out `:`, which is kept for recording rules.
+pub fn identifier(name: &str) -> String {
+    let mut identifier: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    if identifier.starts_with(|c: char| c.is_ascii_digit()) {
+        identifier.insert(0, '_');
+    }
+    identifier
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_identifiers() {
+        for (name, want) in [
+            ("http.rate", "http_rate"),
+            ("a:b-c", "a_b_c"),
+            ("5xx", "_5xx"),
+            ("Web", "Web"),
+            ("größe", "gr__e"),
+        ] {
+            assert_eq!(identifier(name), want);
+        }
+    }
+}

@@ -38,6 +38,14 @@ fn an_empty_file_is_the_defaults() {
 }
 
 #[test]
+fn time_zones_are_built_in() {
+    // A small container has no database of its own.
+    let built_in = jiff::tz::TimeZoneDatabase::bundled();
+    let timezone = built_in.get("Europe/Stockholm").unwrap();
+    assert_eq!(timezone.iana_name(), Some("Europe/Stockholm"));
+}
+
+#[test]
 fn every_key_is_read() {
     let config = parse(
         r#"

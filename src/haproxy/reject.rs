@@ -27,7 +27,7 @@ impl Reject {
     /// Every answer of [`Reject::as_str`].
     pub const REASONS: [&str; 3] = ["empty", "not_traffic", "malformed"];
 
-    /// The reason by its short name, as counters and rejects files print it.
+    /// The reason by its short name, as counters print it.
     pub const fn as_str(self) -> &'static str {
         Reject::REASONS[self.index()]
     }

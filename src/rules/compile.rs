@@ -8,6 +8,7 @@ use super::schema::{SERVICE, Schema, Typed, Unusable};
 use super::{Options, Rules, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
 use crate::haproxy::Field;
+use crate::metric::identifier;
 use crate::yaml::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,6 +21,9 @@ const MAX_RULES: usize = 10_000;
 
 /// Librato's limit for a metric's name.
 const MAX_NAME: usize = 255;
+
+/// What the names of weir's own counters begin with at `/metrics`.
+const OWN: &str = "weir_";
 
 const DEFAULT_WINDOW: Duration = Duration::from_secs(10);
 const MAX_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
@@ -77,8 +81,8 @@ struct Compiler {
     problems: Vec<Problem>,
     /// Where each rule's name stands.
     rules: HashMap<String, Place>,
-    /// Where each series' name stands. Librato compares names without case.
-    series: HashMap<String, Place>,
+    /// Each series' name and where it stands, by [`comparable`].
+    series: HashMap<String, (String, Place)>,
     names: Vec<Arc<str>>,
     layout: Layout,
     /// One for each grouping of the layout, in its order.
@@ -178,6 +182,14 @@ impl Compiler {
     /// Whether the name is this rule's alone.
     fn rule_name(&mut self, source: &Source, subject: &str, name: &Scalar) -> bool {
         self.charset(source, subject, name);
+        if comparable(&format!("{}.", name.value)).starts_with(OWN) {
+            let message =
+                format!("{subject}series named `{OWN}…` at /metrics are weir's own counters");
+            let problem = source
+                .problem(name.span.clone(), message)
+                .hint("choose a name that does not begin with `weir`");
+            self.problems.push(problem);
+        }
         let place = source.place(name.span.clone());
         if let Some(first) = self.rules.get(&name.value.to_lowercase()) {
             let problem = source
@@ -200,15 +212,20 @@ impl Compiler {
             self.refuse(source, &measure.span, message);
         }
         let place = source.place(measure.span.clone());
-        if let Some(first) = self.series.get(&series.to_lowercase()) {
-            let message = format!("{subject}the series `{series}` exists already");
+        let comparable = comparable(series);
+        if let Some((name, first)) = self.series.get(&comparable) {
+            let message = if name.eq_ignore_ascii_case(series) {
+                format!("{subject}the series `{series}` exists already")
+            } else {
+                format!("{subject}the series `{series}` exists already, as `{name}`")
+            };
             let problem = source
                 .problem(measure.span.clone(), message)
                 .other("the other measure", first)
-                .hint("a series is named `<rule>.<measure>`; names are compared without case, as Librato does");
+                .hint("a series is named `<rule>.<measure>`; names are compared without case, as Librato does, and with `_` for `.`, `:` and `-`, as Prometheus has it");
             return self.problems.push(problem);
         }
-        self.series.insert(series.to_lowercase(), place);
+        self.series.insert(comparable, (series.to_owned(), place));
     }
 
     /// The characters of a metric's name in Librato's API.
@@ -370,6 +387,12 @@ impl Compiler {
         self.groups[place].rules.push(rule);
         self.names.push(name);
     }
+}
+
+/// The form in which a series' name has to be the only one: Librato ignores case, and
+/// Prometheus has no character for `.`, `:` and `-`.
+fn comparable(series: &str) -> String {
+    identifier(series).to_ascii_lowercase()
 }
 
 fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -> Formula {

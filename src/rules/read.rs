@@ -19,11 +19,11 @@ pub enum ReadError {
     File(#[from] yaml::ReadError),
 }
 
-/// The rules that weir uses when none are given.
+/// The rules that weir uses when none are given. Their names are no paths of files.
 pub fn bundled() -> Vec<Source> {
     vec![
-        Source::new("rules/http.yaml", include_str!("../../rules/http.yaml")),
-        Source::new("rules/tcp.yaml", include_str!("../../rules/tcp.yaml")),
+        Source::new("bundled/http.yaml", include_str!("../../rules/http.yaml")),
+        Source::new("bundled/tcp.yaml", include_str!("../../rules/tcp.yaml")),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! The `/metrics` page: every rule's series as of its newest window, and weir's own
 //! counters, in the OpenMetrics text format.
 
-use crate::metric::{Measurement, Series};
+use crate::metric::{Measurement, Series, identifier};
 use crate::telemetry::{Snapshot, Telemetry};
 use crate::time::Timestamp;
 use crate::window::ClosedWindow;
@@ -301,18 +301,6 @@ fn family<M: EncodeMetric>(
     Ok(())
 }
 
-/// A name of ours as a Prometheus identifier: other characters become `_`.
-fn identifier(name: &str) -> String {
-    let mut identifier: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    if identifier.starts_with(|c: char| c.is_ascii_digit()) {
-        identifier.insert(0, '_');
-    }
-    identifier
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,17 +376,5 @@ mod tests {
         );
         let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
         assert!(lines(&latest, "weir_events").contains(&skipped));
-    }
-
-    #[test]
-    fn names_become_identifiers() {
-        for (name, want) in [
-            ("http.rate", "http_rate"),
-            ("a:b-c", "a_b_c"),
-            ("5xx", "_5xx"),
-            ("größe", "gr__e"),
-        ] {
-            assert_eq!(identifier(name), want);
-        }
     }
 }

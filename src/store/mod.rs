@@ -40,8 +40,10 @@ pub use open::OpenError;
 pub use read::{Point, ReadError};
 pub use summary::{BadPoint, Summary};
 
-use crate::metric::Measurement;
+use crate::metric::{Measurement, Series};
 use crate::time::Timestamp;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -114,6 +116,10 @@ pub enum WriteError {
     SeriesFull { name: String, max: usize },
     #[error("`{name}`: {value} is not a number that the Librato API takes")]
     NotANumber { name: String, value: f64 },
+    #[error(
+        "`{refused}` is left out: it and `{kept}` are one series to the API, which compares without case and replaces other characters by _"
+    )]
+    SameSeries { kept: Series, refused: Series },
     /// The only one that another try may cure.
     #[error("the store cannot be written: {0}")]
     Unavailable(String),
@@ -235,8 +241,10 @@ impl Store {
     }
 
     /// Stores weir's own measurements: names sanitised as for the Librato API, each on
-    /// its own, so that one refused point does not take others with it. Fails only with
-    /// [`WriteError::Unavailable`]; then none is stored and all may be sent again.
+    /// its own, so that one refused point does not take others with it. Where that makes
+    /// one series of two, the first measurement of a second is kept and those of the other
+    /// series are refused; repeated for the same series, the last one wins. Fails only
+    /// with [`WriteError::Unavailable`]; then none is stored and all may be sent again.
     pub async fn write_measurements(
         &self,
         measurements: &[Measurement],
@@ -244,8 +252,11 @@ impl Store {
     ) -> Result<Written, WriteError> {
         let mut points = Vec::with_capacity(measurements.len());
         let mut written = Written::default();
+        let mut known = HashMap::with_capacity(measurements.len());
         for measurement in measurements {
-            match new_point(measurement) {
+            let point = new_point(measurement)
+                .and_then(|point| check_unmixed(&mut known, measurement, point));
+            match point {
                 Ok(point) => points.push(point),
                 Err(why) => {
                     written.refused += 1;
@@ -392,4 +403,24 @@ fn new_point(measurement: &Measurement) -> Result<NewPoint, WriteError> {
             .filter(|period| *period > 0),
         description: None,
     })
+}
+
+/// Refuses the point of a series that another one in the batch has become as well.
+fn check_unmixed<'a>(
+    known: &mut HashMap<(String, i64), &'a Series>,
+    measurement: &'a Measurement,
+    point: NewPoint,
+) -> Result<NewPoint, WriteError> {
+    let series = &measurement.series;
+    match known.entry((point.series.identity(), point.time)) {
+        Entry::Occupied(first) if **first.get() != *series => Err(WriteError::SameSeries {
+            kept: (*first.get()).clone(),
+            refused: series.clone(),
+        }),
+        Entry::Occupied(_) => Ok(point),
+        Entry::Vacant(place) => {
+            place.insert(series);
+            Ok(point)
+        }
+    }
 }

@@ -40,6 +40,21 @@ fn counter(name: &str, time: i64) -> NewPoint {
     }
 }
 
+fn measurement(name: &str, tags: &[(&str, &str)], time: i64, value: f64) -> Measurement {
+    let tags = tags.iter();
+    Measurement {
+        series: crate::metric::Series {
+            name: name.into(),
+            tags: tags
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
+        },
+        time: Timestamp::from_secs(time),
+        period: Duration::from_secs(10),
+        value,
+    }
+}
+
 /// Everything, as `name source time mean`, in the order of time.
 fn dump(store: &Store) -> Vec<String> {
     let mut rows = Vec::new();
@@ -206,18 +221,6 @@ async fn one_bad_point_and_nothing_of_the_request_is_stored() {
 async fn measurements_are_sanitised_and_taken_one_by_one() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    let measurement = |name: &str, tags: &[(&str, &str)], time: i64, value: f64| Measurement {
-        series: crate::metric::Series {
-            name: name.into(),
-            tags: tags
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect(),
-        },
-        time: Timestamp::from_secs(time),
-        period: Duration::from_secs(10),
-        value,
-    };
     let written = store
         .write_measurements(
             &[
@@ -244,6 +247,36 @@ async fn measurements_are_sanitised_and_taken_one_by_one() {
     assert_eq!(tags[1]["source"], "unassigned");
     assert_eq!(store.metric("http.rate").unwrap().period, Some(10));
     assert_eq!((store.stats().accepted, store.stats().refused), (2, 2));
+}
+
+#[tokio::test]
+async fn of_two_series_that_become_one_the_first_is_kept() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let rate = |service, time, value| measurement("http.rate", &[("source", service)], time, value);
+    let batch = [
+        rate("Web", NOW, 1.0),
+        rate("web", NOW, 2.0),
+        rate("web", NOW + 10, 3.0),
+        rate("Fé", NOW, 4.0),
+        rate("Fè", NOW, 5.0),
+        rate("Web", NOW, 6.0),
+    ];
+    let written = store.write_measurements(&batch, now()).await.unwrap();
+    assert_eq!((written.accepted, written.refused), (4, 2));
+    assert_eq!(
+        written.first_refusal.unwrap().to_string(),
+        r#"`http.rate{source="web"}` is left out: it and `http.rate{source="Web"}` are one series to the API, which compares without case and replaces other characters by _"#
+    );
+    assert_eq!(
+        dump(&store),
+        [
+            "http.rate f_ 0 4",
+            "http.rate web 0 6",
+            "http.rate web 10 3"
+        ]
+    );
+    assert_eq!((store.stats().accepted, store.stats().refused), (4, 2));
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@
 //! or refused whole, with the error body that Librato's clients know. Nothing here
 //! authenticates or limits rates.
 //!
-//! Bounds: a body ([`BODY_MAX`], after decompression; 413), bodies in memory
-//! ([`BODIES_MAX`]; further requests wait), the time to send one ([`BODY_TIME`]; 408),
-//! queries at work ([`READS_MAX`]; further ones wait), rows and streams of an answer
-//! (rows.rs).
+//! Bounds: a body and bodies in memory, the time to send one (body.rs), the time to
+//! store one ([`STORE_TIME`]; 503), queries at work ([`READS_MAX`]; further ones wait),
+//! rows and streams of an answer (rows.rs).
 
+mod body;
 mod query;
 mod read;
 mod reply;
@@ -28,20 +28,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use body::Bodies;
 use reply::Refusal;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio_stream::StreamExt;
 use tower_http::decompression::RequestDecompressionLayer;
 
-/// Bytes of one request's body, after decompression.
-pub const BODY_MAX: usize = 8 << 20;
-/// Bytes of all bodies that are being read or stored.
-pub const BODIES_MAX: usize = 32 << 20;
-/// How long a client may take to send a body.
-pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long a request waits for the disk before it is answered with 503.
 pub const STORE_TIME: Duration = Duration::from_secs(30);
 /// Queries that work at the same time.
@@ -51,7 +45,7 @@ pub const READS_MAX: usize = 8;
 pub fn router(store: Store) -> Router {
     let receiver = Receiver {
         store,
-        bodies: Arc::new(Semaphore::new(BODIES_MAX)),
+        bodies: Arc::new(Bodies::default()),
         reads: Arc::new(Semaphore::new(READS_MAX)),
     };
     let routes = Router::new()
@@ -70,7 +64,7 @@ pub fn router(store: Store) -> Router {
 #[derive(Clone)]
 struct Receiver {
     store: Store,
-    bodies: Arc<Semaphore>,
+    bodies: Arc<Bodies>,
     reads: Arc<Semaphore>,
 }
 
@@ -149,21 +143,7 @@ impl Receiver {
     ) -> Result<u64, Refusal> {
         let (parts, body) = request.into_parts();
         check_headers(&parts.headers)?;
-        let length = declared_length(&parts.headers);
-        if length > BODY_MAX {
-            return Err(too_large());
-        }
-        let permit = self.bodies.acquire_many(length as u32).await;
-        let _permit = permit.map_err(|closed| Refusal::system(closed.to_string()))?;
-        let slow = |_| {
-            Refusal::request(
-                StatusCode::REQUEST_TIMEOUT,
-                format!("the body took more than {} s", BODY_TIME.as_secs()),
-            )
-        };
-        let body = tokio::time::timeout(BODY_TIME, read_body(body))
-            .await
-            .map_err(slow)??;
+        let (body, _held) = self.bodies.read(&parts.headers, body).await?;
         let user_agent = parts
             .headers
             .get(USER_AGENT)
@@ -236,39 +216,6 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
             "Content-Encoding '{other}' is not supported: send gzip or none"
         )),
     }
-}
-
-/// What to set aside for a body: what it says, or the most where it says nothing.
-fn declared_length(headers: &HeaderMap) -> usize {
-    let declared = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    declared.unwrap_or(BODY_MAX)
-}
-
-async fn read_body(body: Body) -> Result<Vec<u8>, Refusal> {
-    let mut chunks = body.into_data_stream();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|why| {
-            Refusal::request(
-                StatusCode::BAD_REQUEST,
-                format!("the body cannot be read: {why}"),
-            )
-        })?;
-        if bytes.len() + chunk.len() > BODY_MAX {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-fn too_large() -> Refusal {
-    Refusal::request(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!("the body is larger than {BODY_MAX} bytes: send fewer measurements at a time"),
-    )
 }
 
 async fn no_such_route(method: Method, OriginalUri(uri): OriginalUri) -> Refusal {

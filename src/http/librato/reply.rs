@@ -76,8 +76,8 @@ impl Refusal {
                     format!("'{name}' is a {kind}, but was submitted as different type"),
                 )
             }
-            full @ WriteError::SeriesFull { .. } => {
-                Refusal::request(StatusCode::BAD_REQUEST, full.to_string())
+            WriteError::SeriesFull { .. } | WriteError::SameSeries { .. } => {
+                Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
             }
             WriteError::NotANumber { name, .. } => {
                 Refusal::param_of(&name, "value", "is out of range")

@@ -1,9 +1,12 @@
 //! Bodies as clients send them, answers as clients read them.
 
 use super::*;
+use crate::http::librato::body::BODY_MAX;
 use crate::store::Options;
 use axum::body::to_bytes;
+use std::convert::Infallible;
 use tempfile::TempDir;
+use tokio_stream::StreamExt;
 use tower::ServiceExt;
 
 struct Server {
@@ -549,6 +552,28 @@ async fn a_gzipped_body_is_decoded_and_a_large_one_refused() {
         )
         .await;
     assert_eq!(answer.status, 413);
+}
+
+/// A client that says no length and does not finish holds its bytes, not the most that a
+/// body may have.
+#[tokio::test]
+async fn stalled_bodies_do_not_hold_up_others() {
+    let server = Server::new();
+    let router = router(server.store.clone());
+    let post = |body: Body| {
+        let request = axum::http::Request::post("/v1/measurements")
+            .header("content-type", "application/json")
+            .body(body);
+        router.clone().oneshot(request.unwrap())
+    };
+    for _ in 0..40 {
+        let chunks = tokio_stream::once("{").chain(tokio_stream::pending());
+        tokio::spawn(post(Body::from_stream(chunks.map(Ok::<_, Infallible>))));
+    }
+    tokio::task::yield_now().await;
+    let body = json!({"measurements": [{"name": "n", "value": 1}]}).to_string();
+    let answer = tokio::time::timeout(Duration::from_secs(4), post(body.into())).await;
+    assert_eq!(answer.expect("an answer").unwrap().status(), 202);
 }
 
 /// RFC 1952 around stored blocks (RFC 1951, 3.2.4): valid, and needs no compressor.

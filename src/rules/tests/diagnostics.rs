@@ -330,7 +330,53 @@ fn names_are_taken_once() {
     11 |   measure: { a.b: rate() }
        |              ---
 
-    hint: a series is named `<rule>.<measure>`; names are compared without case, as Librato does
+    hint: a series is named `<rule>.<measure>`; names are compared without case, as Librato does, and with `_` for `.`, `:` and `-`, as Prometheus has it
+    "#);
+}
+
+#[test]
+fn names_are_taken_once_for_prometheus_too() {
+    insta::assert_snapshot!(said("rules:\n- name: a.b\n  measure: { n: count(), m-p: count(), m.q: count() }\n- name: A-b\n  measure: { m: count(), n: count(), m:p: count() }\n"), @r#"
+    rules/a.yaml:5:26: rule `A-b`: the series `A-b.n` exists already, as `a.b.n`
+      |
+    5 |   measure: { m: count(), n: count(), m:p: count() }
+      |                          ^
+      |
+    note: the other measure
+     --> rules/a.yaml:3:14
+      |
+    3 |   measure: { n: count(), m-p: count(), m.q: count() }
+      |              -
+
+    hint: a series is named `<rule>.<measure>`; names are compared without case, as Librato does, and with `_` for `.`, `:` and `-`, as Prometheus has it
+
+    rules/a.yaml:5:38: rule `A-b`: the series `A-b.m:p` exists already, as `a.b.m-p`
+      |
+    5 |   measure: { m: count(), n: count(), m:p: count() }
+      |                                      ^^^
+      |
+    note: the other measure
+     --> rules/a.yaml:3:26
+      |
+    3 |   measure: { n: count(), m-p: count(), m.q: count() }
+      |                          ---
+
+    hint: a series is named `<rule>.<measure>`; names are compared without case, as Librato does, and with `_` for `.`, `:` and `-`, as Prometheus has it
+    "#);
+    insta::assert_snapshot!(said("rules:\n- name: weir\n  measure: { n: count() }\n- name: Weir-x\n  measure: { n: count() }\n- name: weirs\n  measure: { n: count() }\n"), @r#"
+    rules/a.yaml:2:9: rule `weir`: series named `weir_…` at /metrics are weir's own counters
+      |
+    2 | - name: weir
+      |         ^^^^
+
+    hint: choose a name that does not begin with `weir`
+
+    rules/a.yaml:4:9: rule `Weir-x`: series named `weir_…` at /metrics are weir's own counters
+      |
+    4 | - name: Weir-x
+      |         ^^^^^^
+
+    hint: choose a name that does not begin with `weir`
     "#);
 }
 

@@ -84,6 +84,9 @@ fn the_bundled_rules_load() {
     let rules = load(&bundled(), &Options::default()).unwrap();
     assert_eq!(rules.names().collect::<Vec<_>>(), ["http", "tcp"]);
     assert_eq!((rules.len(), rules.is_empty()), (2, false));
+    // Not as files in the current folder would be named.
+    let files: Vec<_> = rules.files().iter().map(|name| &**name).collect();
+    assert_eq!(files, ["bundled/http.yaml", "bundled/tcp.yaml"]);
     // They share `by` and `window`, and with them one lookup per line.
     assert_eq!(rules.layout().groupings.len(), 1);
 }

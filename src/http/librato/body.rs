@@ -1,0 +1,248 @@
+//! Bodies of requests: chunks in, the whole body and its share of the room out.
+//!
+//! A body takes room as its bytes arrive, so one that is announced and never sent keeps
+//! nothing from the others. The first bytes wait for room; what a body holds already it
+//! would hold while waiting for more, and two such bodies could wait for each other: so
+//! a body that cannot grow is refused.
+
+use super::reply::Refusal;
+use axum::body::Body;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, StatusCode};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+
+/// Bytes of one request's body, after decompression.
+pub const BODY_MAX: usize = 8 << 20;
+/// Bytes of all bodies that are being read or stored.
+pub const BODIES_MAX: usize = 32 << 20;
+/// How long a client may take to send a body.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a client may pause within a body.
+pub const BODY_PAUSE: Duration = Duration::from_secs(5);
+/// How long the first bytes of a body wait for room.
+pub const ROOM_TIME: Duration = Duration::from_secs(5);
+
+/// The room that all bodies share.
+pub struct Bodies {
+    room: Semaphore,
+    limits: Limits,
+}
+
+struct Limits {
+    time: Duration,
+    pause: Duration,
+    room_time: Duration,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        let limits = Limits {
+            time: BODY_TIME,
+            pause: BODY_PAUSE,
+            room_time: ROOM_TIME,
+        };
+        Bodies::new(BODIES_MAX, limits)
+    }
+}
+
+impl Bodies {
+    fn new(bytes: usize, limits: Limits) -> Self {
+        Bodies {
+            room: Semaphore::new(bytes),
+            limits,
+        }
+    }
+
+    /// Reads a body to its end. Its room is given back when the permit is dropped; an
+    /// empty body has none.
+    ///
+    /// Refused are a body larger than [`BODY_MAX`] (413), one that takes longer than
+    /// [`BODY_TIME`] or pauses for [`BODY_PAUSE`] (408), one that there is no room for
+    /// (503) and one that is not what its encoding says (400).
+    pub async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+        if declared_length(headers).is_some_and(|length| length > BODY_MAX as u64) {
+            return Err(too_large());
+        }
+        let Limits { time, .. } = self.limits;
+        let read = timeout(time, self.read_chunks(body)).await;
+        read.unwrap_or_else(|_| {
+            let seconds = time.as_secs();
+            Err(too_slow(format!("the body took more than {seconds} s")))
+        })
+    }
+
+    async fn read_chunks(
+        &self,
+        body: Body,
+    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+        let mut chunks = body.into_data_stream();
+        let mut bytes = Vec::new();
+        let mut held = None;
+        let Limits { pause, .. } = self.limits;
+        loop {
+            let next = timeout(pause, chunks.next()).await.map_err(|_| {
+                let seconds = pause.as_secs();
+                too_slow(format!("nothing of the body came for {seconds} s"))
+            })?;
+            let Some(chunk) = next else {
+                return Ok((bytes, held));
+            };
+            let chunk = chunk.map_err(|why| {
+                Refusal::request(
+                    StatusCode::BAD_REQUEST,
+                    format!("the body cannot be read: {why}"),
+                )
+            })?;
+            if bytes.len() + chunk.len() > BODY_MAX {
+                return Err(too_large());
+            }
+            // Fits: BODY_MAX does.
+            self.hold(&mut held, chunk.len() as u32).await?;
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+
+    /// Takes room for so many more bytes.
+    async fn hold<'a>(
+        &'a self,
+        held: &mut Option<SemaphorePermit<'a>>,
+        bytes: u32,
+    ) -> Result<(), Refusal> {
+        match held {
+            None if bytes == 0 => {}
+            None => {
+                let room = timeout(self.limits.room_time, self.room.acquire_many(bytes)).await;
+                *held = Some(room.map_err(|_| full())?.map_err(|_| full())?);
+            }
+            Some(held) => held.merge(self.room.try_acquire_many(bytes).map_err(|_| full())?),
+        }
+        Ok(())
+    }
+}
+
+/// `None` where the request does not say, or says the length before decompression.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_slow(message: String) -> Refusal {
+    Refusal::request(StatusCode::REQUEST_TIMEOUT, message)
+}
+
+fn too_large() -> Refusal {
+    Refusal::request(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is larger than {BODY_MAX} bytes: send fewer measurements at a time"),
+    )
+}
+
+fn full() -> Refusal {
+    Refusal::system("too many bodies are being received at the same time: send this one again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn bodies(bytes: usize) -> Bodies {
+        let limits = Limits {
+            time: LONG,
+            pause: LONG,
+            room_time: LONG,
+        };
+        Bodies::new(bytes, limits)
+    }
+
+    fn sent(chunks: &[&'static str]) -> Body {
+        Body::from_stream(tokio_stream::iter(chunks.to_vec()).map(Ok::<_, Infallible>))
+    }
+
+    /// Sends this and then nothing, and does not end.
+    fn stalled(chunk: &'static str) -> Body {
+        let chunks = tokio_stream::once(chunk).chain(tokio_stream::pending());
+        Body::from_stream(chunks.map(Ok::<_, Infallible>))
+    }
+
+    async fn status(bodies: &Bodies, body: Body) -> u16 {
+        match bodies.read(&HeaderMap::new(), body).await {
+            Ok(_) => 200,
+            Err(refusal) => refusal.status.as_u16(),
+        }
+    }
+
+    /// Goes on with it as far as it goes; whether it has ended.
+    macro_rules! ends {
+        ($reading:expr) => {
+            timeout(Duration::ZERO, &mut $reading).await.is_ok()
+        };
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_what_has_come_until_its_permit_is_dropped() {
+        let bodies = bodies(10);
+        let none = HeaderMap::new();
+        let mut slow = Box::pin(bodies.read(&none, stalled("abc")));
+        assert!(!ends!(slow));
+        assert_eq!(bodies.room.available_permits(), 7);
+        let (bytes, held) = bodies.read(&none, sent(&["12", "345"])).await.unwrap();
+        assert_eq!(
+            (bytes.as_slice(), bodies.room.available_permits()),
+            (&b"12345"[..], 2)
+        );
+        drop((held, slow));
+        assert_eq!(bodies.room.available_permits(), 10);
+        assert_eq!(bodies.read(&none, sent(&[])).await.unwrap().0, b"");
+    }
+
+    #[tokio::test]
+    async fn a_body_waits_for_its_first_room_and_is_refused_when_it_cannot_grow() {
+        let bodies = bodies(10);
+        let none = HeaderMap::new();
+        let mut slow = Box::pin(bodies.read(&none, stalled("12345678")));
+        assert!(!ends!(slow));
+        assert_eq!(status(&bodies, sent(&["a", "bc"])).await, 503);
+        let mut waiting = Box::pin(bodies.read(&none, sent(&["abc"])));
+        assert!(!ends!(waiting));
+        drop(slow);
+        assert!(ends!(waiting));
+        drop(waiting);
+        assert_eq!(status(&bodies, sent(&["a", "bc"])).await, 200);
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_refused() {
+        let none = Duration::ZERO;
+        for (time, pause, room_time, body, want) in [
+            (LONG, none, LONG, stalled("a"), 408),
+            (none, LONG, LONG, stalled("a"), 408),
+            (
+                LONG,
+                LONG,
+                none,
+                sent(&["more than there is room for"]),
+                503,
+            ),
+            (none, none, none, sent(&["at ", "once"]), 200),
+        ] {
+            let bodies = Bodies::new(
+                10,
+                Limits {
+                    time,
+                    pause,
+                    room_time,
+                },
+            );
+            assert_eq!(status(&bodies, body).await, want);
+        }
+    }
+}
