@@ -6,7 +6,7 @@ fn parse(text: &str) -> Result<Config, String> {
     let env = |name: &str| match name {
         "TOKEN" => Some("s3cret".into()),
         "EMAIL" => Some("me@example.com".into()),
-        "HOME" => Some("/home/me".into()),
+        "HOME" => Some("/users/me".into()),
         _ => None,
     };
     let source = Source::new("weir.yaml", text);
@@ -31,7 +31,7 @@ fn an_empty_file_is_the_defaults() {
             (Protocol::Tcp, SYSLOG_ADDRESS)
         ]
     );
-    assert_eq!(config.state, Path::new("/home/me/.local/state/weir"));
+    assert_eq!(config.state, Path::new("/users/me/.local/state/weir"));
     assert_eq!(config.retention, Duration::from_secs(86_400));
     assert!(config.sinks.store && config.sinks.prometheus && !config.sinks.stdout);
     assert!(config.sinks.librato.is_none() && config.http.token.is_none());

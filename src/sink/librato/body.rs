@@ -3,56 +3,79 @@
 //! Names are made valid first: one bad name would lose a whole request. Times are
 //! the windows' starts, whole seconds.
 
-use crate::metric::Measurement;
+use super::Api;
+use crate::metric::{Measurement, Series};
 use crate::store::names;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
-/// `POST /v1/measurements`
-pub fn measurements(chunk: &[Measurement]) -> Value {
-    let items: Vec<Value> = chunk
-        .iter()
-        .map(|measurement| {
-            let mut item = json!({
-                "name": names::sanitise_metric_name(&measurement.series.name),
-                "time": measurement.time.as_secs(),
-                "period": measurement.period.as_secs(),
-                "value": measurement.value,
-            });
-            // No tags at all rather than an empty object, which servers read differently.
-            let tags = measurement.series.tags.iter().take(names::TAGS_MAX);
-            let tags: Map<String, Value> = tags
-                .map(|(name, value)| {
-                    let name = names::sanitise_tag_name(name).into_owned();
-                    (name, names::sanitise_tag_value(value).into())
-                })
-                .collect();
-            if !tags.is_empty() {
-                item["tags"] = tags.into();
-            }
-            item
-        })
-        .collect();
-    json!({ "measurements": items })
+/// A request's body, and what could not be part of it.
+pub struct Body<'a> {
+    pub json: Value,
+    /// Series that are one to the API, which compares names without case and has only
+    /// some characters: the one that is sent, and the one that is left out.
+    pub clashes: Vec<(&'a Series, &'a Series)>,
 }
 
-/// `POST /v1/metrics`: the source is the tags' values in the order of their names,
-/// joined by dots.
-pub fn metrics(chunk: &[Measurement]) -> Value {
-    let items: Vec<Value> = chunk
-        .iter()
-        .map(|measurement| {
-            let mut item = json!({
-                "name": names::sanitise_metric_name(&measurement.series.name),
-                "measure_time": measurement.time.as_secs(),
-                "period": measurement.period.as_secs(),
-                "value": measurement.value,
-            });
-            let values: Vec<&str> = measurement.series.tags.iter().map(|(_, v)| &**v).collect();
-            if !values.is_empty() {
-                item["source"] = names::sanitise_source(&values.join(".")).into();
-            }
-            item
+/// One request with all of these.
+pub fn of(api: Api, chunk: &[Measurement]) -> Body<'_> {
+    let mut known: HashMap<String, &Series> = HashMap::with_capacity(chunk.len());
+    let mut clashes = Vec::new();
+    let mut items = Vec::with_capacity(chunk.len());
+    for measurement in chunk {
+        let mut item = match api {
+            Api::Measurements => measurement_item(measurement),
+            Api::Metrics => gauge_item(measurement),
+        };
+        // What is left without the value is what the API knows the point by.
+        let identity = item.to_string().to_lowercase();
+        let first = *known.entry(identity).or_insert(&measurement.series);
+        if *first != measurement.series {
+            clashes.push((first, &measurement.series));
+            continue;
+        }
+        item["value"] = measurement.value.into();
+        items.push(item);
+    }
+    let json = match api {
+        Api::Measurements => json!({ "measurements": items }),
+        Api::Metrics => json!({ "gauges": items }),
+    };
+    Body { json, clashes }
+}
+
+/// Of `POST /v1/measurements`, without the value.
+fn measurement_item(measurement: &Measurement) -> Value {
+    let mut item = json!({
+        "name": names::sanitise_metric_name(&measurement.series.name),
+        "time": measurement.time.as_secs(),
+        "period": measurement.period.as_secs(),
+    });
+    // No tags at all rather than an empty object, which servers read differently.
+    let tags = measurement.series.tags.iter().take(names::TAGS_MAX);
+    let tags: Map<String, Value> = tags
+        .map(|(name, value)| {
+            let name = names::sanitise_tag_name(name).into_owned();
+            (name, names::sanitise_tag_value(value).into())
         })
         .collect();
-    json!({ "gauges": items })
+    if !tags.is_empty() {
+        item["tags"] = tags.into();
+    }
+    item
+}
+
+/// Of `POST /v1/metrics`, without the value. The source is the tags' values in the
+/// order of their names, joined by dots.
+fn gauge_item(measurement: &Measurement) -> Value {
+    let mut item = json!({
+        "name": names::sanitise_metric_name(&measurement.series.name),
+        "measure_time": measurement.time.as_secs(),
+        "period": measurement.period.as_secs(),
+    });
+    let values: Vec<&str> = measurement.series.tags.iter().map(|(_, v)| &**v).collect();
+    if !values.is_empty() {
+        item["source"] = names::sanitise_source(&values.join(".")).into();
+    }
+    item
 }

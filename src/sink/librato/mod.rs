@@ -6,6 +6,7 @@ use super::Outbox;
 use crate::metric::Measurement;
 use crate::telemetry::Sink;
 use backon::{BackoffBuilder, ExponentialBuilder};
+use body::Body;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use std::error::Error as _;
@@ -124,11 +125,15 @@ impl Librato {
 
     /// Sends one chunk until it is taken or refused for good.
     async fn deliver(&self, chunk: &[Measurement], sink: &Sink) {
-        let body = match self.settings.api {
-            Api::Measurements => body::measurements(chunk),
-            Api::Metrics => body::metrics(chunk),
-        };
-        let count = chunk.len() as u64;
+        let Body { json, clashes } = body::of(self.settings.api, chunk);
+        for (sent, left_out) in &clashes {
+            tracing::warn!(
+                target = %sink.target,
+                "`{left_out}` is left out: it and `{sent}` are one series to the API, which \
+                 compares without case and replaces other characters by _"
+            );
+        }
+        let (count, clashing) = (chunk.len() as u64, clashes.len() as u64);
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_RETRY)
             .with_max_delay(LAST_RETRY)
@@ -136,7 +141,7 @@ impl Librato {
             .without_max_times()
             .build();
         let refused = loop {
-            match self.send(&body).await {
+            match self.send(&json).await {
                 Answer::Taken { refused, why } => {
                     if refused > 0 {
                         tracing::error!(target = %sink.target, refused, why, "the sink refused measurements");
@@ -145,7 +150,7 @@ impl Librato {
                         tracing::info!(target = %sink.target, "the sink takes measurements again");
                     }
                     sink.succeeded();
-                    break refused.min(count);
+                    break refused + clashing;
                 }
                 Answer::Refused(why) => {
                     tracing::error!(target = %sink.target, refused = count, why, "the sink refused measurements");
@@ -162,6 +167,7 @@ impl Librato {
                 }
             }
         };
+        let refused = refused.min(count);
         sink.queued.sub(count);
         sink.rejected.add(refused);
         sink.delivered.add(count - refused);

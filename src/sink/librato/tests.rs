@@ -117,10 +117,31 @@ async fn metrics_carry_a_source() {
 #[test]
 fn names_from_a_log_are_made_valid() {
     let chunk = [measurement("http.rate", &[("path", "/a é\"b\"")], 1.0)];
-    let item = &body::measurements(&chunk)["measurements"][0];
+    let item = &body::of(Api::Measurements, &chunk).json["measurements"][0];
     assert_eq!(item["tags"], json!({"path": "/a _b_"}));
-    let item = &body::metrics(&chunk)["gauges"][0];
+    let item = &body::of(Api::Metrics, &chunk).json["gauges"][0];
     assert_eq!(item["source"], "_a_b_");
+}
+
+#[test]
+fn of_two_series_that_are_one_to_the_api_the_second_is_left_out_and_named() {
+    let of = |service: &str, value| measurement("http.rate", &[("service", service)], value);
+    let chunk = [
+        of("web", 1.0),
+        of("Web", 2.0),
+        of("carts", 3.0),
+        of("web", 4.0),
+    ];
+    for (api, list) in [
+        (Api::Measurements, "measurements"),
+        (Api::Metrics, "gauges"),
+    ] {
+        let body = body::of(api, &chunk);
+        let items = body.json[list].as_array().unwrap();
+        let values: Vec<_> = items.iter().map(|item| item["value"].as_f64()).collect();
+        assert_eq!(values, [Some(1.0), Some(3.0), Some(4.0)]);
+        assert_eq!(body.clashes, [(&chunk[0].series, &chunk[1].series)]);
+    }
 }
 
 #[tokio::test]
