@@ -122,6 +122,53 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
+    /// An event of which nothing is known but its kind.
+    pub const fn of_kind(kind: Kind) -> Self {
+        Event {
+            kind,
+            host: None,
+            process: None,
+            pid: None,
+            client_ip: &[],
+            client_port: None,
+            accept_date: None,
+            request_date: None,
+            frontend: &[],
+            tls: false,
+            backend: &[],
+            server: &[],
+            timers: Timers {
+                request: None,
+                queue: None,
+                connect: None,
+                response: None,
+                active: None,
+                total: None,
+            },
+            partial: false,
+            status: None,
+            bytes_read: None,
+            request_cookie: None,
+            response_cookie: None,
+            termination_state: &[],
+            actconn: None,
+            feconn: None,
+            beconn: None,
+            srv_conn: None,
+            retries: None,
+            redispatched: false,
+            srv_queue: None,
+            backend_queue: None,
+            request_headers: None,
+            response_headers: None,
+            request: None,
+            method: None,
+            path: None,
+            query: None,
+            http_version: None,
+        }
+    }
+
     /// When the request ended: its start plus its whole duration. HAProxy writes
     /// the line at that moment but dates it with the start, so by its start a slow
     /// request would always be late, by its own duration.

@@ -57,40 +57,17 @@ impl Parser {
             offset: head.date.as_ptr().addr() - text.as_ptr().addr(),
         })?;
         let event = Event {
-            kind: Kind::Tcp,
             host: message.host,
             process: message.app,
             pid: message.pid.and_then(whole),
             client_ip,
             client_port,
-            accept_date: None,
-            request_date: None,
             frontend: head.frontend.strip_suffix(b"~").unwrap_or(head.frontend),
             tls: head.frontend.ends_with(b"~"),
             backend: head.backend,
             server: head.server,
-            timers: Timers::default(),
-            partial: false,
-            status: None,
-            bytes_read: None,
-            request_cookie: None,
-            response_cookie: None,
-            termination_state: &[],
-            actconn: None,
-            feconn: None,
-            beconn: None,
-            srv_conn: None,
-            retries: None,
-            redispatched: false,
-            srv_queue: None,
-            backend_queue: None,
-            request_headers: None,
-            response_headers: None,
-            request: None,
-            method: None,
-            path: None,
-            query: None,
-            http_version: None,
+            // Which kind it is, the number of timers tells.
+            ..Event::of_kind(Kind::Tcp)
         };
         let (_, event) = body(rest, event, date).map_err(|error| at(stop(error)))?;
         Ok(event)

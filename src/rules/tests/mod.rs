@@ -35,14 +35,11 @@ fn loaded(text: &str) -> Rules {
 /// no cookies, no response headers.
 fn event() -> Event<'static> {
     Event {
-        kind: Kind::Http,
         host: Some(b"lb1"),
         process: Some(b"haproxy"),
         pid: Some(7),
         client_ip: b"10.0.0.1",
         client_port: Some(4000),
-        accept_date: None,
-        request_date: None,
         frontend: b"www",
         tls: true,
         backend: b"api",
@@ -55,27 +52,23 @@ fn event() -> Event<'static> {
             active: Some(151),
             total: Some(200),
         },
-        partial: false,
         status: Some(503),
         bytes_read: Some(512),
-        request_cookie: None,
-        response_cookie: None,
         termination_state: b"SH--",
         actconn: Some(3),
         feconn: Some(2),
         beconn: Some(1),
         srv_conn: Some(1),
         retries: Some(0),
-        redispatched: false,
         srv_queue: Some(0),
         backend_queue: Some(0),
         request_headers: Some(Captures(b"example.org|curl|")),
-        response_headers: None,
         request: Some(b"GET /v1/users?id=\xff HTTP/1.1"),
         method: Some(b"GET"),
         path: Some(b"/v1/users"),
         query: Some(b"id=\xff"),
         http_version: Some(b"HTTP/1.1"),
+        ..Event::of_kind(Kind::Http)
     }
 }
 
