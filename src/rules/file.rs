@@ -3,7 +3,7 @@
 //! Nothing is interpreted here, so that everything wrong in a file can be said at
 //! once. Only what YAML itself does not allow ends the reading at its first place.
 
-use crate::yaml::{Problem, Scalar, Source, did_you_mean, listed};
+use crate::yaml::{Problem, Scalar, Source};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -43,14 +43,9 @@ pub(super) fn unknown_keys<'a>(
     unknown: &'a [Scalar],
     known: &'static [&'static str],
 ) -> impl Iterator<Item = Problem> + 'a {
-    unknown.iter().map(move |key| {
-        let message = format!("{subject}unknown key `{}`", key.value);
-        let problem = source.problem(key.span.clone(), message);
-        match did_you_mean(&key.value, known.iter().copied()) {
-            Some(hint) => problem.hint(hint),
-            None => problem.hint(format!("the keys are {}", listed(known))),
-        }
-    })
+    unknown
+        .iter()
+        .map(move |key| source.unknown_word(subject, key.span.clone(), "key", &key.value, known))
 }
 
 impl<'de> Deserialize<'de> for File {

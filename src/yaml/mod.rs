@@ -78,6 +78,23 @@ impl Source {
         serde_saphyr::from_str_with_options(&self.text, options)
             .map_err(|error| Box::new(yaml_problem(self, what, &error)))
     }
+
+    /// A word that is none of those that may stand there. `subject` goes before the
+    /// message, `kind` says what the word should be, such as `key`.
+    pub(crate) fn unknown_word(
+        &self,
+        subject: &str,
+        span: Range<usize>,
+        kind: &str,
+        word: &str,
+        known: &[&str],
+    ) -> Problem {
+        let problem = self.problem(span, format!("{subject}unknown {kind} `{word}`"));
+        match did_you_mean(word, known.iter().copied()) {
+            Some(hint) => problem.hint(hint),
+            None => problem.hint(format!("the {kind}s are {}", listed(known))),
+        }
+    }
 }
 
 fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Problem {
@@ -129,10 +146,10 @@ fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Pro
         ),
         Error::SerdeUnknownField {
             field, expected, ..
-        } => return unknown_word(source, span, "key", field, expected),
+        } => return source.unknown_word("", span, "key", field, expected),
         Error::SerdeUnknownVariant {
             variant, expected, ..
-        } => return unknown_word(source, span, "value", variant, expected),
+        } => return source.unknown_word("", span, "value", variant, expected),
         Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
         other => {
             let text = other.to_string();
@@ -144,21 +161,6 @@ fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Pro
     match hint {
         Some(hint) => problem.hint(hint),
         None => problem,
-    }
-}
-
-/// A word that is none of those that may stand there.
-fn unknown_word(
-    source: &Source,
-    span: Range<usize>,
-    kind: &str,
-    word: &str,
-    known: &[&str],
-) -> Problem {
-    let problem = source.problem(span, format!("unknown {kind} `{word}`"));
-    match did_you_mean(word, known.iter().copied()) {
-        Some(hint) => problem.hint(hint),
-        None => problem.hint(format!("the {kind}s are {}", listed(known))),
     }
 }
 
