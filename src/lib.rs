@@ -19,6 +19,7 @@ pub mod haproxy;
 pub mod http;
 pub mod input;
 pub mod metric;
+pub mod names;
 pub mod pipeline;
 pub mod rules;
 pub mod sink;

@@ -9,6 +9,7 @@ use super::{Options, Rules, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
 use crate::haproxy::Field;
 use crate::metric::identifier;
+use crate::names;
 use crate::yaml::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,9 +19,6 @@ use std::time::Duration;
 /// More rules are refused. It keeps the number of groupings within what a
 /// [`GroupingId`](crate::delta::GroupingId) can tell apart.
 const MAX_RULES: usize = 10_000;
-
-/// Librato's limit for a metric's name.
-const MAX_NAME: usize = 255;
 
 /// What the names of weir's own counters begin with at `/metrics`.
 const OWN: &str = "weir_";
@@ -204,10 +202,11 @@ impl Compiler {
     }
 
     fn series_name(&mut self, source: &Source, subject: &str, measure: &Scalar, series: &str) {
-        if series.len() > MAX_NAME {
+        if series.len() > names::METRIC_NAME_MAX {
             let length = series.len();
             let message = format!(
-                "{subject}the series' name `<rule>.<measure>` has {length} characters, more than {MAX_NAME}"
+                "{subject}the series' name `<rule>.<measure>` has {length} characters, more than {}",
+                names::METRIC_NAME_MAX
             );
             self.refuse(source, &measure.span, message);
         }
@@ -230,10 +229,9 @@ impl Compiler {
 
     /// The characters of a metric's name in Librato's API.
     fn charset(&mut self, source: &Source, subject: &str, name: &Scalar) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
         if name.value.is_empty() {
             self.refuse(source, &name.span, format!("{subject}the name is empty"));
-        } else if let Some(other) = name.value.chars().find(|c| !allowed(*c)) {
+        } else if let Some(other) = name.value.chars().find(|c| !names::is_name_char(*c)) {
             let message = format!("{subject}a name cannot contain `{}`", other.escape_debug());
             let problem = source
                 .problem(name.span.clone(), message)
@@ -354,18 +352,18 @@ impl Compiler {
         window: Duration,
         measures: Vec<(Arc<str>, Aggregate)>,
     ) {
-        let (names, parts): (Vec<_>, Vec<_>) = by.into_iter().unzip();
+        let (tags, parts): (Vec<_>, Vec<_>) = by.into_iter().unzip();
         let place = self
             .groups
             .iter()
             .zip(&self.layout.groupings)
             .position(|(group, grouping)| {
-                grouping.window == window && grouping.by == names && group.has_room()
+                grouping.window == window && grouping.by == tags && group.has_room()
             });
         let place = place.unwrap_or_else(|| {
             self.groups.push(Group::new(parts, window));
             self.layout.groupings.push(Grouping {
-                by: names,
+                by: tags,
                 window,
                 cells: Vec::new(),
                 rules: Vec::new(),

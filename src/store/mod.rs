@@ -27,7 +27,6 @@
 
 mod format;
 mod index;
-pub mod names;
 mod open;
 mod read;
 mod summary;
@@ -40,10 +39,9 @@ pub use open::OpenError;
 pub use read::{Point, ReadError};
 pub use summary::{BadPoint, Summary};
 
-use crate::metric::{Measurement, Series};
+use crate::metric::Measurement;
+use crate::names::{self, SameSeries, Unmixed};
 use crate::time::Timestamp;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -116,10 +114,8 @@ pub enum WriteError {
     SeriesFull { name: String, max: usize },
     #[error("`{name}`: {value} is not a number that the Librato API takes")]
     NotANumber { name: String, value: f64 },
-    #[error(
-        "`{refused}` is left out: it and `{kept}` are one series to the API, which compares without case and replaces other characters by _"
-    )]
-    SameSeries { kept: Series, refused: Series },
+    #[error(transparent)]
+    SameSeries(#[from] SameSeries),
     /// The only one that another try may cure.
     #[error("the store cannot be written: {0}")]
     Unavailable(String),
@@ -252,10 +248,12 @@ impl Store {
     ) -> Result<Written, WriteError> {
         let mut points = Vec::with_capacity(measurements.len());
         let mut written = Written::default();
-        let mut known = HashMap::with_capacity(measurements.len());
+        let mut unmixed = Unmixed::default();
         for measurement in measurements {
-            let point = new_point(measurement)
-                .and_then(|point| check_unmixed(&mut known, measurement, point));
+            let point = new_point(measurement).and_then(|point| {
+                unmixed.admit(point.series.identity(), point.time, &measurement.series)?;
+                Ok(point)
+            });
             match point {
                 Ok(point) => points.push(point),
                 Err(why) => {
@@ -403,24 +401,4 @@ fn new_point(measurement: &Measurement) -> Result<NewPoint, WriteError> {
             .filter(|period| *period > 0),
         description: None,
     })
-}
-
-/// Refuses the point of a series that another one in the batch has become as well.
-fn check_unmixed<'a>(
-    known: &mut HashMap<(String, i64), &'a Series>,
-    measurement: &'a Measurement,
-    point: NewPoint,
-) -> Result<NewPoint, WriteError> {
-    let series = &measurement.series;
-    match known.entry((point.series.identity(), point.time)) {
-        Entry::Occupied(first) if **first.get() != *series => Err(WriteError::SameSeries {
-            kept: (*first.get()).clone(),
-            refused: series.clone(),
-        }),
-        Entry::Occupied(_) => Ok(point),
-        Entry::Vacant(place) => {
-            place.insert(series);
-            Ok(point)
-        }
-    }
 }

@@ -76,7 +76,7 @@ impl Refusal {
                     format!("'{name}' is a {kind}, but was submitted as different type"),
                 )
             }
-            WriteError::SeriesFull { .. } | WriteError::SameSeries { .. } => {
+            WriteError::SeriesFull { .. } | WriteError::SameSeries(_) => {
                 Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
             }
             WriteError::NotANumber { name, .. } => {

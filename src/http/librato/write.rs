@@ -2,7 +2,8 @@
 //! of the request is stored.
 
 use super::reply::Refusal;
-use crate::store::{Description, Kind, NewPoint, SeriesInfo, Summary, TagMap, VALUE_MAX, names};
+use crate::names;
+use crate::store::{Description, Kind, NewPoint, SeriesInfo, Summary, TagMap, VALUE_MAX};
 use crate::time::Timestamp;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};

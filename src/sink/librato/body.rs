@@ -4,23 +4,20 @@
 //! the windows' starts, whole seconds.
 
 use super::Api;
-use crate::metric::{Measurement, Series};
-use crate::store::names;
+use crate::metric::Measurement;
+use crate::names::{self, SameSeries, Unmixed};
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 
 /// A request's body, and what could not be part of it.
-pub struct Body<'a> {
+pub struct Body {
     pub json: Value,
-    /// Series that are one to the API, which compares names without case and has only
-    /// some characters: the one that is sent, and the one that is left out.
-    pub clashes: Vec<(&'a Series, &'a Series)>,
+    pub left_out: Vec<SameSeries>,
 }
 
 /// One request with all of these.
-pub fn of(api: Api, chunk: &[Measurement]) -> Body<'_> {
-    let mut known: HashMap<String, &Series> = HashMap::with_capacity(chunk.len());
-    let mut clashes = Vec::new();
+pub fn of(api: Api, chunk: &[Measurement]) -> Body {
+    let mut unmixed = Unmixed::default();
+    let mut left_out = Vec::new();
     let mut items = Vec::with_capacity(chunk.len());
     for measurement in chunk {
         let mut item = match api {
@@ -29,9 +26,9 @@ pub fn of(api: Api, chunk: &[Measurement]) -> Body<'_> {
         };
         // What is left without the value is what the API knows the point by.
         let identity = item.to_string().to_lowercase();
-        let first = *known.entry(identity).or_insert(&measurement.series);
-        if *first != measurement.series {
-            clashes.push((first, &measurement.series));
+        let time = measurement.time.as_secs();
+        if let Err(same) = unmixed.admit(identity, time, &measurement.series) {
+            left_out.push(same);
             continue;
         }
         item["value"] = measurement.value.into();
@@ -41,7 +38,7 @@ pub fn of(api: Api, chunk: &[Measurement]) -> Body<'_> {
         Api::Measurements => json!({ "measurements": items }),
         Api::Metrics => json!({ "gauges": items }),
     };
-    Body { json, clashes }
+    Body { json, left_out }
 }
 
 /// Of `POST /v1/measurements`, without the value.

@@ -125,15 +125,11 @@ impl Librato {
 
     /// Sends one chunk until it is taken or refused for good.
     async fn deliver(&self, chunk: &[Measurement], sink: &Sink) {
-        let Body { json, clashes } = body::of(self.settings.api, chunk);
-        for (sent, left_out) in &clashes {
-            tracing::warn!(
-                target = %sink.target,
-                "`{left_out}` is left out: it and `{sent}` are one series to the API, which \
-                 compares without case and replaces other characters by _"
-            );
+        let Body { json, left_out } = body::of(self.settings.api, chunk);
+        for same in &left_out {
+            tracing::warn!(target = %sink.target, "{same}");
         }
-        let (count, clashing) = (chunk.len() as u64, clashes.len() as u64);
+        let (count, left_out) = (chunk.len() as u64, left_out.len() as u64);
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_RETRY)
             .with_max_delay(LAST_RETRY)
@@ -150,7 +146,7 @@ impl Librato {
                         tracing::info!(target = %sink.target, "the sink takes measurements again");
                     }
                     sink.succeeded();
-                    break refused + clashing;
+                    break refused + left_out;
                 }
                 Answer::Refused(why) => {
                     tracing::error!(target = %sink.target, refused = count, why, "the sink refused measurements");

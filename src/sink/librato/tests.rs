@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::metric::Series;
+use crate::names::SameSeries;
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 use serde_json::json;
@@ -62,20 +63,16 @@ fn answer(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json")
 }
 
-#[tokio::test]
-async fn measurements_carry_tags_and_credentials() {
+/// Delivers a series with two tags and one with none, and expects exactly this request.
+async fn expect(api: Api, route: &str, body: serde_json::Value, success: ResponseTemplate) {
     let server = MockServer::start().await;
-    Mock::given(path("/v1/measurements"))
+    Mock::given(path(route))
         .and(header(
             "authorization",
             "Basic bWVAZXhhbXBsZS5jb206c2VjcmV0",
         ))
-        .and(body_json(json!({"measurements": [
-            {"name": "http.rate", "time": 1767268800, "period": 10, "value": 4.5,
-             "tags": {"service": "users", "method": "GET"}},
-            {"name": "all.rate", "time": 1767268800, "period": 10, "value": 9.0},
-        ]})))
-        .respond_with(answer(202, r#"{"measurements":{"summary":{"failed":0}}}"#))
+        .and(body_json(body))
+        .respond_with(success)
         .expect(1)
         .mount(&server)
         .await;
@@ -86,32 +83,29 @@ async fn measurements_carry_tags_and_credentials() {
         measurement("all.rate", &[], 9.0),
     ]);
     outbox.close();
-    sink(&server, Api::Measurements).run(&outbox).await;
+    sink(&server, api).run(&outbox).await;
     assert_eq!(outbox.sink().delivered.get(), 2);
 }
 
 #[tokio::test]
-async fn metrics_carry_a_source() {
-    let server = MockServer::start().await;
-    Mock::given(path("/v1/metrics"))
-        .and(body_json(json!({"gauges": [
-            {"name": "http.rate", "measure_time": 1767268800, "period": 10, "value": 4.5,
-             "source": "GET.users"},
-            {"name": "all.rate", "measure_time": 1767268800, "period": 10, "value": 9.0},
-        ]})))
-        .respond_with(answer(200, ""))
-        .expect(1)
-        .mount(&server)
-        .await;
-    let telemetry = Telemetry::new(Timestamp::from_secs(0));
-    let outbox = Outbox::new(10, telemetry.sink("librato", server.uri()));
-    outbox.push(&[
-        measurement("http.rate", &[("method", "GET"), ("service", "users")], 4.5),
-        measurement("all.rate", &[], 9.0),
-    ]);
-    outbox.close();
-    sink(&server, Api::Metrics).run(&outbox).await;
-    assert_eq!(outbox.sink().delivered.get(), 2);
+async fn measurements_carry_tags_and_credentials() {
+    let body = json!({"measurements": [
+        {"name": "http.rate", "time": 1767268800, "period": 10, "value": 4.5,
+         "tags": {"service": "users", "method": "GET"}},
+        {"name": "all.rate", "time": 1767268800, "period": 10, "value": 9.0},
+    ]});
+    let success = answer(202, r#"{"measurements":{"summary":{"failed":0}}}"#);
+    expect(Api::Measurements, "/v1/measurements", body, success).await;
+}
+
+#[tokio::test]
+async fn metrics_carry_a_source_and_credentials() {
+    let body = json!({"gauges": [
+        {"name": "http.rate", "measure_time": 1767268800, "period": 10, "value": 4.5,
+         "source": "GET.users"},
+        {"name": "all.rate", "measure_time": 1767268800, "period": 10, "value": 9.0},
+    ]});
+    expect(Api::Metrics, "/v1/metrics", body, answer(200, "")).await;
 }
 
 #[test]
@@ -140,7 +134,8 @@ fn of_two_series_that_are_one_to_the_api_the_second_is_left_out_and_named() {
         let items = body.json[list].as_array().unwrap();
         let values: Vec<_> = items.iter().map(|item| item["value"].as_f64()).collect();
         assert_eq!(values, [Some(1.0), Some(3.0), Some(4.0)]);
-        assert_eq!(body.clashes, [(&chunk[0].series, &chunk[1].series)]);
+        let (kept, refused) = (chunk[0].series.clone(), chunk[1].series.clone());
+        assert_eq!(body.left_out, [SameSeries { kept, refused }]);
     }
 }
 

@@ -6,7 +6,9 @@
 //! Rules: Librato's API reference, "Metrics" and "Measurements". `\w` means ASCII
 //! there, so a letter with an accent is not a valid character.
 
+use crate::metric::Series;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 pub const METRIC_NAME_MAX: usize = 255;
 pub const SOURCE_MAX: usize = 255;
@@ -16,6 +18,11 @@ pub const TAG_VALUE_MAX: usize = 255;
 pub const TAGS_MAX: usize = 50;
 /// What a measurement that names neither source nor tags is filed under.
 pub const UNASSIGNED: &str = "unassigned";
+
+/// Of a metric's name, a source or a tag's name: `A-Z a-z 0-9 . : - _`.
+pub fn is_name_char(c: char) -> bool {
+    u8::try_from(c).is_ok_and(is_name_byte)
+}
 
 /// `A-Z a-z 0-9 . : - _`, 1 to 255 of them.
 pub fn is_metric_name(name: &str) -> bool {
@@ -95,6 +102,44 @@ fn sanitise(text: &str, max: usize, allowed: fn(u8) -> bool) -> Cow<'_, str> {
         clean.push('_');
     }
     Cow::Owned(clean)
+}
+
+/// Two series that are one to the API once their names are valid.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "`{refused}` is left out: it and `{kept}` are one series to the API, which compares without case and replaces other characters by _"
+)]
+pub struct SameSeries {
+    pub kept: Series,
+    pub refused: Series,
+}
+
+/// Keeps the series of one batch apart: the first of those that are one to the API is
+/// let through, the others are not. The same series may come again.
+#[derive(Debug, Default)]
+pub struct Unmixed<'a>(HashMap<(String, i64), &'a Series>);
+
+impl<'a> Unmixed<'a> {
+    /// `identity` is what the API knows the series by, `time` the point's second.
+    ///
+    /// # Errors
+    ///
+    /// When another series has that identity at that time.
+    pub fn admit(
+        &mut self,
+        identity: String,
+        time: i64,
+        series: &'a Series,
+    ) -> Result<(), SameSeries> {
+        let first = *self.0.entry((identity, time)).or_insert(series);
+        if first == series {
+            return Ok(());
+        }
+        Err(SameSeries {
+            kept: first.clone(),
+            refused: series.clone(),
+        })
+    }
 }
 
 #[cfg(test)]
