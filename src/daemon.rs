@@ -227,7 +227,6 @@ impl Daemon {
         let started = clock::now();
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open(&config.state, config.store_options())?;
-        store_tick(&store).await;
 
         let latest = Arc::new(Latest::default());
         let status = Arc::new(Status {

@@ -125,16 +125,15 @@ struct ChartQuery {
     to: Option<i64>,
 }
 
-impl ChartQuery {
-    fn range(&self, now: Timestamp) -> Result<(i64, i64), &'static str> {
-        // Any time of the store's, and small enough to calculate with.
-        let possible = |time: i64| time.clamp(0, i64::from(u32::MAX));
-        let to = possible(self.to.unwrap_or(now.as_secs()));
-        let from = possible(self.from.unwrap_or(to - CHART_RANGE));
-        match from <= to {
-            true => Ok((from, to)),
-            false => Err("`from` must not be after `to`"),
-        }
+/// The span of a chart.
+fn range(from: Option<i64>, to: Option<i64>, now: Timestamp) -> Result<(i64, i64), &'static str> {
+    // Any time of the store's, and small enough to calculate with.
+    let possible = |time: i64| time.clamp(0, i64::from(u32::MAX));
+    let to = possible(to.unwrap_or(now.as_secs()));
+    let from = possible(from.unwrap_or(to - CHART_RANGE));
+    match from <= to {
+        true => Ok((from, to)),
+        false => Err("`from` must not be after `to`"),
     }
 }
 
@@ -147,7 +146,7 @@ async fn service(
         Ok(Query(query)) => query,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why.body_text()),
     };
-    match query.range(clock::now()) {
+    match range(query.from, query.to, clock::now()) {
         Ok((from, to)) => {
             api.answer(move |store| {
                 dashboard::service(store, &service, query.rule.as_deref(), from, to)
@@ -192,13 +191,7 @@ async fn points(
         Ok(Query(query)) => query,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why.body_text()),
     };
-    match (ChartQuery {
-        rule: None,
-        from,
-        to,
-    })
-    .range(clock::now())
-    {
+    match range(from, to, clock::now()) {
         Ok((from, to)) => {
             api.answer(move |store| dashboard::chart(store, id, from, to))
                 .await
