@@ -189,7 +189,7 @@ fn benches(c: &mut Criterion) {
         group.bench_function(name, |b| b.iter(|| envelope(&frames)));
     }
 
-    let mut parser = haproxy::Parser::new(TimeZone::UTC);
+    let mut parser = haproxy::Parser::new(Default::default(), TimeZone::UTC);
     let messages: Vec<Message<'_>> = http.iter().map(|text| message(text)).collect();
     assert!(messages.iter().all(|message| parser.parse(message).is_ok()));
     group.bench_function("httplog", |b| b.iter(|| line(&messages, &mut parser)));

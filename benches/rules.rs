@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use weir::haproxy::{Event, Kind, Timers};
 use weir::rules::{Evaluator, Options, Rules, bundled, load};
+use weir::source::Source;
 use weir::time::Timestamp;
-use weir::yaml::Source;
 
 const AT: Timestamp = Timestamp::from_secs(1_767_268_861);
 const SERVICES: usize = 1000;
@@ -24,13 +24,13 @@ fn events(services: &[String]) -> Vec<Event<'_>> {
             host: Some(b"lb1"),
             process: Some(b"haproxy"),
             pid: Some(7),
-            client_ip: b"10.0.0.1",
+            client_ip: Some(b"10.0.0.1"),
             client_port: Some(4000),
             request_date: Some(AT),
-            frontend: services[random(services.len() as u64) as usize].as_bytes(),
+            frontend: Some(services[random(services.len() as u64) as usize].as_bytes()),
             tls: random(2) == 0,
-            backend: b"api",
-            server: b"api1",
+            backend: Some(b"api"),
+            server: Some(b"api1"),
             timers: Timers {
                 request: Some(0),
                 queue: Some(random(3) as i64),
@@ -38,10 +38,11 @@ fn events(services: &[String]) -> Vec<Event<'_>> {
                 response: (random(20) > 0).then(|| random(400) as i64),
                 active: Some(401),
                 total: Some(402),
+                ..Timers::NONE
             },
             status: Some([200, 200, 304, 404, 503][random(5) as usize]),
             bytes_read: Some(512),
-            termination_state: b"----",
+            termination_state: Some(b"----"),
             actconn: Some(3),
             feconn: Some(2),
             beconn: Some(1),

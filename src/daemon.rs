@@ -6,6 +6,7 @@
 
 use crate::clock;
 use crate::config::{Config, Listen, Protocol};
+use crate::haproxy::Formats;
 use crate::http::{self, LoadedRules, Mode, Status};
 use crate::input::batch::Dispatcher;
 use crate::input::{tcp, udp};
@@ -193,6 +194,12 @@ impl Socket {
     }
 }
 
+/// What lines are read and counted by.
+pub struct Loaded {
+    pub rules: Rules,
+    pub formats: Formats,
+}
+
 /// A running weir.
 pub struct Daemon {
     supervisor: Supervisor,
@@ -207,15 +214,15 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts everything the configuration names. `rules` is `None` for the receiver
-    /// alone, which computes nothing.
+    /// Starts everything the configuration names. `loaded` is `None` for the
+    /// receiver alone, which computes nothing.
     ///
     /// # Errors
     ///
     /// When the store cannot be opened or a sink cannot be prepared.
     pub async fn start(
         bound: Bound,
-        rules: Option<Rules>,
+        loaded: Option<Loaded>,
         mode: Mode,
     ) -> Result<Daemon, StartError> {
         let Bound {
@@ -234,11 +241,11 @@ impl Daemon {
             telemetry: Arc::clone(&telemetry),
             latest: Arc::clone(&latest),
             rules: LoadedRules {
-                files: rules
+                files: loaded
                     .as_ref()
-                    .map(|rules| rules.files().to_vec())
+                    .map(|loaded| loaded.rules.files().to_vec())
                     .unwrap_or_default(),
-                rules: rules.as_ref().map_or(0, Rules::len),
+                rules: loaded.as_ref().map_or(0, |loaded| loaded.rules.len()),
                 loaded: started.as_secs(),
             },
             store: store.clone(),
@@ -260,9 +267,10 @@ impl Daemon {
         let (outboxes, sinks) = start_sinks(&config, &store, &telemetry, &supervisor)?;
         let keeping = keep_store(store.clone(), supervisor.stopping().clone());
         let mut inputs = vec![supervisor.spawn("store's upkeep", keeping)];
-        let pipeline = rules.map(|rules| {
+        let pipeline = loaded.map(|Loaded { rules, formats }| {
             let plan = Plan {
                 rules: Arc::new(rules),
+                formats: Arc::new(formats),
                 timezone: config.haproxy.timezone.clone(),
                 limits: config.limits,
                 workers: workers(),

@@ -23,6 +23,7 @@ pub mod names;
 pub mod pipeline;
 pub mod rules;
 pub mod sink;
+pub mod source;
 pub mod store;
 pub mod supervisor;
 pub mod syslog;

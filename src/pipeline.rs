@@ -12,6 +12,7 @@
 use crate::clock;
 use crate::config::Limits;
 use crate::delta::Delta;
+use crate::haproxy::Formats;
 use crate::input::batch::{Batch, Dispatcher, Spares};
 use crate::rules::Rules;
 use crate::sink::Outbox;
@@ -37,6 +38,7 @@ const DELTAS_PER_WORKER: usize = 4;
 /// What the stages need to know.
 pub struct Plan {
     pub rules: Arc<Rules>,
+    pub formats: Arc<Formats>,
     pub timezone: TimeZone,
     pub limits: Limits,
     /// How many workers parse and evaluate.
@@ -64,7 +66,8 @@ impl Pipeline {
         let (deltas, merging) = mpsc::channel(DELTAS_PER_WORKER * plan.workers);
         let workers = receivers.into_iter().map(|batches| {
             let rules = Arc::clone(&plan.rules);
-            let worker = Worker::new(rules, plan.timezone.clone(), plan.limits.series);
+            let formats = Arc::clone(&plan.formats);
+            let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series);
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let work = work(worker, batches, deltas.clone(), spares, telemetry);
             supervisor.spawn("worker", work)

@@ -27,12 +27,17 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// HAProxy's dates are in `timezone`. Holds at most `rows_max` rows between two
+    /// Lines are of one of `formats`, and their dates are in `timezone`. Holds at most `rows_max` rows between two
     /// hand-overs.
-    pub fn new(rules: Arc<Rules>, timezone: TimeZone, rows_max: usize) -> Self {
+    pub fn new(
+        rules: Arc<Rules>,
+        formats: Arc<haproxy::Formats>,
+        timezone: TimeZone,
+        rows_max: usize,
+    ) -> Self {
         Worker {
             syslog: syslog::Parser::new(),
-            haproxy: haproxy::Parser::new(timezone),
+            haproxy: haproxy::Parser::new(formats, timezone),
             evaluator: Evaluator::new(rules, rows_max),
         }
     }

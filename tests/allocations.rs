@@ -56,7 +56,12 @@ fn batch() -> Batch {
 #[test]
 fn a_line_of_a_known_series_allocates_nothing() {
     let rules = rules::load(&rules::bundled(), &Options::default()).expect("the bundled rules");
-    let mut worker = Worker::new(Arc::new(rules), jiff::tz::TimeZone::UTC, 1000);
+    let mut worker = Worker::new(
+        Arc::new(rules),
+        Arc::default(),
+        jiff::tz::TimeZone::UTC,
+        1000,
+    );
     let batch = batch();
     let mut frames = Vec::with_capacity(LINES);
 

@@ -3,12 +3,13 @@
 use super::serve::run_until_stopped;
 use super::{Failure, load, log_to_stderr};
 use crate::config::{Config, HTTP_ADDRESS, Listen, Protocol, Sinks};
-use crate::daemon::{Bound, Daemon, StartError};
+use crate::daemon::{Bound, Daemon, Loaded, StartError};
 use crate::demo;
+use crate::haproxy::Formats;
 use crate::http::Mode;
 use crate::rules::Rules;
 use crate::sink::librato;
-use crate::yaml::Source;
+use crate::source::Source;
 use anyhow::Context;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -69,7 +70,15 @@ async fn bind(mut config: Config, http: Option<SocketAddr>) -> Result<Bound, Sta
 async fn start(bound: Bound, rules: Rules) -> Result<Daemon, StartError> {
     let page = bound.http;
     let syslog = bound.listeners();
-    let daemon = Daemon::start(bound, Some(rules), Mode::Demo).await?;
+    let daemon = Daemon::start(
+        bound,
+        Some(Loaded {
+            rules,
+            formats: Formats::built_in(),
+        }),
+        Mode::Demo,
+    )
+    .await?;
     for (_, address) in &syslog {
         println!("made-up traffic of ten services goes to syslog on tcp {address}");
     }

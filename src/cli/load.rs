@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::config::Config;
 use crate::rules::{self, Rules};
-use crate::yaml::{Problem, Source};
+use crate::source::{Problem, Source};
 use std::path::Path;
 
 /// The configuration of that file, or what holds without one.

@@ -1,7 +1,8 @@
 //! `weir serve`: the daemon.
 
 use super::{Failure, load, log_to_stderr};
-use crate::daemon::{Bound, Daemon, StartError};
+use crate::daemon::{Bound, Daemon, Loaded, StartError};
+use crate::haproxy::Formats;
 use crate::http::Mode;
 use anyhow::{Context, bail, ensure};
 use std::path::Path;
@@ -23,7 +24,15 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     );
     tracing::info!(files = ?rules.files(), rules = rules.len(), "rules loaded");
     run_until_stopped(async {
-        Daemon::start(Bound::bind(config).await?, Some(rules), Mode::Serve).await
+        Daemon::start(
+            Bound::bind(config).await?,
+            Some(Loaded {
+                rules,
+                formats: Formats::built_in(),
+            }),
+            Mode::Serve,
+        )
+        .await
     })
 }
 

@@ -3,7 +3,7 @@
 //! `docs/configuration.md` describes each key for those who write the file.
 
 use crate::sink::librato::Api;
-use crate::yaml::{Scalar, Written};
+use crate::source::{Scalar, Written};
 use serde::Deserialize;
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,8 +8,8 @@ pub use file::Protocol;
 
 use crate::http::Token;
 use crate::sink::librato;
+use crate::source::{Placed, Problem, Scalar, Source, Written};
 use crate::store;
-use crate::yaml::{Placed, Problem, Scalar, Source, Written};
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -220,13 +220,13 @@ mod tests {
         Traffic::new(7).write(now, second, 20.0, &mut lines);
         let (mut syslog, mut haproxy) = (
             syslog::Parser::default(),
-            haproxy::Parser::new(TimeZone::UTC),
+            haproxy::Parser::new(Default::default(), TimeZone::UTC),
         );
         let events = lines.lines().filter_map(|line| {
             let message = syslog.parse(line.as_bytes());
             let event = haproxy.parse(&message).expect(line);
             assert_eq!(event.ended_at(), Some(now), "{line}");
-            let own = event.frontend == service.as_bytes();
+            let own = event.frontend == Some(service.as_bytes());
             own.then(|| (event.status.unwrap(), event.timers.response))
         });
         events.collect()

@@ -4,24 +4,41 @@
 //! configuration manual), so that whoever knows the log knows the rules.
 
 use crate::time::Timestamp;
+use bstr::ByteSlice;
 use std::time::Duration;
 
 /// Which kind of line it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// `option httplog`.
+    /// A request: `option httplog`, `option httpslog`, or a format with a field that only
+    /// requests have.
     Http,
-    /// `option tcplog`.
+    /// A session: `option tcplog`, or a format without such a field.
     Tcp,
+    /// A session that never became one, such as a failed TLS handshake: the error format.
+    Error,
+    /// `Connect from`, as written with no `option` about logs.
+    Connect,
+    /// No traffic: a server's state, a proxy started, a warning. Never counts as a request.
+    Event,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 2] = [Kind::Http, Kind::Tcp];
+    pub const ALL: [Kind; 5] = [
+        Kind::Http,
+        Kind::Tcp,
+        Kind::Error,
+        Kind::Connect,
+        Kind::Event,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Http => "http",
             Kind::Tcp => "tcp",
+            Kind::Error => "error",
+            Kind::Connect => "connect",
+            Kind::Event => "event",
         }
     }
 }
@@ -30,6 +47,8 @@ impl Kind {
 /// connection never got that far. Never zero for that reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timers {
+    /// `%Tq`: from accept until the full request was received, `Th + Ti + TR`.
+    pub accept_to_request: Option<i64>,
     /// `%TR`: until the full request was received, from its first byte.
     pub request: Option<i64>,
     /// `%Tw`: in the queues.
@@ -38,10 +57,35 @@ pub struct Timers {
     pub connect: Option<i64>,
     /// `%Tr`: the server's, until its full response header.
     pub response: Option<i64>,
+    /// `%Td`: of the data transfer.
+    pub data: Option<i64>,
     /// `%Ta`: active time of the request, from its first byte to the last of the response.
     pub active: Option<i64>,
     /// `%Tt`: the whole session, from accept to close.
     pub total: Option<i64>,
+    /// `%Th`: handshakes (TLS, PROXY protocol) before any request.
+    pub handshake: Option<i64>,
+    /// `%Ti`: idle before the request.
+    pub idle: Option<i64>,
+    /// `%Tu`: as the user sees it, `Tt - Ti`.
+    pub user: Option<i64>,
+}
+
+impl Timers {
+    /// All of them absent.
+    pub const NONE: Timers = Timers {
+        accept_to_request: None,
+        request: None,
+        queue: None,
+        connect: None,
+        response: None,
+        data: None,
+        active: None,
+        total: None,
+        handshake: None,
+        idle: None,
+        user: None,
+    };
 }
 
 /// One parsed line. Text fields borrow from the frame and need not be UTF-8.
@@ -57,8 +101,8 @@ pub struct Event<'a> {
     pub pid: Option<i64>,
 
     /// `%ci`. An IPv6 address comes without brackets; `unix` for a unix socket.
-    pub client_ip: &'a [u8],
-    /// `%cp`. `None` where the log has none.
+    pub client_ip: Option<&'a [u8]>,
+    /// `%cp`; for a unix socket the number of its listener. `None` where the log has none.
     pub client_port: Option<i64>,
     /// `%t`: when the connection was accepted. `None` in an HTTP line, whose date is `%tr`.
     pub accept_date: Option<Timestamp>,
@@ -66,13 +110,13 @@ pub struct Event<'a> {
     pub request_date: Option<Timestamp>,
 
     /// `%f`: the frontend, without the `~` that marks TLS.
-    pub frontend: &'a [u8],
+    pub frontend: Option<&'a [u8]>,
     /// `%ft` ended in `~`: the client came over TLS.
     pub tls: bool,
     /// `%b`
-    pub backend: &'a [u8],
+    pub backend: Option<&'a [u8]>,
     /// `%s`. `<NOSRV>` stays as it is.
-    pub server: &'a [u8],
+    pub server: Option<&'a [u8]>,
 
     pub timers: Timers,
     /// A `+` stood before a time or a size (`option logasap`): both are lower bounds.
@@ -82,12 +126,14 @@ pub struct Event<'a> {
     pub status: Option<i64>,
     /// `%B`: bytes sent to the client.
     pub bytes_read: Option<i64>,
+    /// `%U`: bytes received from the client.
+    pub bytes_uploaded: Option<i64>,
     /// `%CC`, `None` where the log says `-`.
     pub request_cookie: Option<&'a [u8]>,
     /// `%CS`, `None` where the log says `-`.
     pub response_cookie: Option<&'a [u8]>,
     /// `%ts` (2 characters) or `%tsc` (4 characters).
-    pub termination_state: &'a [u8],
+    pub termination_state: Option<&'a [u8]>,
 
     /// `%ac` `%fc` `%bc` `%sc`: concurrent connections.
     pub actconn: Option<i64>,
@@ -103,7 +149,14 @@ pub struct Event<'a> {
     /// `%bq`
     pub backend_queue: Option<i64>,
 
-    /// `%hr`, as logged between its braces; `None` when nothing is captured.
+    /// In an error line: the name or number of the `bind` that took the connection.
+    pub bind_name: Option<&'a [u8]>,
+    /// In an error line what went wrong; in an event the whole text.
+    pub message: Option<&'a [u8]>,
+    /// In an event: what became of the server, backend or proxy, such as `DOWN`.
+    pub state: Option<&'a [u8]>,
+
+    /// `%hr`; `None` when nothing is captured.
     pub request_headers: Option<Captures<'a>>,
     /// `%hs`, likewise.
     pub response_headers: Option<Captures<'a>>,
@@ -119,6 +172,9 @@ pub struct Event<'a> {
     pub query: Option<&'a [u8]>,
     /// Such as `HTTP/1.1`.
     pub http_version: Option<&'a [u8]>,
+
+    /// What a custom format has beside these.
+    pub extra: Extra<'a>,
 }
 
 impl Event<'_> {
@@ -129,28 +185,22 @@ impl Event<'_> {
             host: None,
             process: None,
             pid: None,
-            client_ip: &[],
+            client_ip: None,
             client_port: None,
             accept_date: None,
             request_date: None,
-            frontend: &[],
+            frontend: None,
             tls: false,
-            backend: &[],
-            server: &[],
-            timers: Timers {
-                request: None,
-                queue: None,
-                connect: None,
-                response: None,
-                active: None,
-                total: None,
-            },
+            backend: None,
+            server: None,
+            timers: Timers::NONE,
             partial: false,
             status: None,
             bytes_read: None,
+            bytes_uploaded: None,
             request_cookie: None,
             response_cookie: None,
-            termination_state: &[],
+            termination_state: None,
             actconn: None,
             feconn: None,
             beconn: None,
@@ -159,6 +209,9 @@ impl Event<'_> {
             redispatched: false,
             srv_queue: None,
             backend_queue: None,
+            bind_name: None,
+            message: None,
+            state: None,
             request_headers: None,
             response_headers: None,
             request: None,
@@ -166,6 +219,7 @@ impl Event<'_> {
             path: None,
             query: None,
             http_version: None,
+            extra: Extra::EMPTY,
         }
     }
 
@@ -181,18 +235,164 @@ impl Event<'_> {
     }
 }
 
-/// Captured headers as logged: values separated by `|`, in the order of the
-/// `capture` directives.
+/// Captured headers, in the order of the `capture` directives. HAProxy's escapes are
+/// undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Captures<'a>(pub &'a [u8]);
+pub struct Captures<'a> {
+    /// The values with `separator` between them.
+    pub values: &'a [u8],
+    /// What no value holds.
+    pub separator: Separator,
+    /// The headers' names, in the same order; empty where they are not known.
+    pub names: &'a [Box<str>],
+}
+
+/// What stands between captured values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Separator {
+    /// `%hr` and `%hs`.
+    Pipe,
+    /// `%{+Q}hrl` and `%{+Q}hsl`: a quote, a blank, a quote.
+    Quotes,
+    /// `%hrl` and `%hsl`.
+    Blank,
+    /// After escapes were undone: a value may then hold any of the others.
+    Nul,
+}
 
 impl<'a> Captures<'a> {
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        self.0.split(|&byte| byte == b'|')
+        let separator: &[u8] = match self.separator {
+            Separator::Pipe => b"|",
+            Separator::Quotes => b"\" \"",
+            Separator::Blank => b" ",
+            Separator::Nul => b"\0",
+        };
+        self.values.split_str(separator)
     }
 
     /// The value at that position, from 0. `None` past the last one.
     pub fn get(self, index: usize) -> Option<&'a [u8]> {
         self.iter().nth(index)
+    }
+
+    /// The value of that header, its name in any case. `None` where no header of that name
+    /// is captured, or its position is not in this line.
+    pub fn by_name(self, name: &str) -> Option<&'a [u8]> {
+        let same = |known: &Box<str>| known.eq_ignore_ascii_case(name);
+        self.get(self.names.iter().position(same)?)
+    }
+}
+
+/// The fields that a custom format has beside an event's own, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra<'a> {
+    fields: &'a [ExtraField],
+    spans: &'a [ExtraSpan],
+    text: &'a [u8],
+    decoded: &'a [u8],
+}
+
+/// A field of a custom format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraField {
+    /// The name it was given, its expression, or for an alias the manual's name.
+    pub name: Box<str>,
+    pub extra_type: ExtraType,
+}
+
+/// What an extra field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExtraType {
+    String,
+    Int,
+    Bool,
+}
+
+/// Where the value of an extra field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExtraSpan {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) place: SpanPlace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpanPlace {
+    /// The line does not say.
+    Missing,
+    /// In the line.
+    Text,
+    /// In the parser's buffer of values whose escapes were undone.
+    Decoded,
+}
+
+/// The value of an extra field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtraValue<'a> {
+    String(&'a [u8]),
+    Int(i64),
+    Bool(bool),
+}
+
+impl<'a> Extra<'a> {
+    pub const EMPTY: Extra<'static> = Extra {
+        fields: &[],
+        spans: &[],
+        text: &[],
+        decoded: &[],
+    };
+
+    pub(super) fn new(
+        fields: &'a [ExtraField],
+        spans: &'a [ExtraSpan],
+        text: &'a [u8],
+        decoded: &'a [u8],
+    ) -> Self {
+        Extra {
+            fields,
+            spans,
+            text,
+            decoded,
+        }
+    }
+
+    /// The line's format has no such field.
+    pub fn is_empty(self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Every field of the line's format that the line has a value for.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, ExtraValue<'a>)> {
+        let fields = self.fields.iter().enumerate();
+        fields.filter_map(move |(index, field)| Some((&*field.name, self.value(index)?)))
+    }
+
+    /// The value of the field of that name.
+    pub fn get(self, name: &str) -> Option<ExtraValue<'a>> {
+        let index = self.fields.iter().position(|field| &*field.name == name)?;
+        self.value(index)
+    }
+
+    fn value(self, index: usize) -> Option<ExtraValue<'a>> {
+        let span = self.spans.get(index)?;
+        let within = span.start as usize..span.end as usize;
+        let bytes = match span.place {
+            SpanPlace::Missing => return None,
+            SpanPlace::Text => self.text.get(within)?,
+            SpanPlace::Decoded => self.decoded.get(within)?,
+        };
+        match self.fields[index].extra_type {
+            ExtraType::String => Some(ExtraValue::String(bytes)),
+            ExtraType::Int => {
+                let number = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+                Some(ExtraValue::Int(number))
+            }
+            ExtraType::Bool => match bytes {
+                b"1" | b"true" => Some(ExtraValue::Bool(true)),
+                b"0" | b"false" => Some(ExtraValue::Bool(false)),
+                _ => None,
+            },
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The fields of an event by name: the table that rules are checked against.
 
-use super::event::{Captures, Event};
+use super::event::{Captures, Event, Extra};
 use crate::time::Timestamp;
 
 /// What kind of value a field holds.
@@ -12,8 +12,10 @@ pub enum FieldType {
     Millis,
     Bool,
     Timestamp,
-    /// A list of strings.
+    /// A list of strings, by position and by the captured header's name.
     Strings,
+    /// The fields of a custom format by name.
+    Extra,
 }
 
 /// A field's value in one event, borrowed from it.
@@ -26,6 +28,7 @@ pub enum Value<'a> {
     Bool(bool),
     Timestamp(Timestamp),
     Strings(Captures<'a>),
+    Extra(Extra<'a>),
 }
 
 macro_rules! fields {
@@ -73,26 +76,32 @@ fields! {
     Host "host" String "" |e| string(e.host);
     Process "process" String "" |e| string(e.process);
     Pid "pid" Int "" |e| int(e.pid);
-    ClientIp "client_ip" String "%ci" |e| Value::String(e.client_ip);
+    ClientIp "client_ip" String "%ci" |e| string(e.client_ip);
     ClientPort "client_port" Int "%cp" |e| int(e.client_port);
     AcceptDate "accept_date" Timestamp "%t" |e| time(e.accept_date);
     RequestDate "request_date" Timestamp "%tr" |e| time(e.request_date);
-    Frontend "frontend" String "%f" |e| Value::String(e.frontend);
+    Frontend "frontend" String "%f" |e| string(e.frontend);
     Tls "tls" Bool "%ft" |e| Value::Bool(e.tls);
-    Backend "backend" String "%b" |e| Value::String(e.backend);
-    Server "server" String "%s" |e| Value::String(e.server);
+    Backend "backend" String "%b" |e| string(e.backend);
+    Server "server" String "%s" |e| string(e.server);
+    Tq "Tq" Millis "%Tq" |e| int(e.timers.accept_to_request);
     TR "TR" Millis "%TR" |e| int(e.timers.request);
     Tw "Tw" Millis "%Tw" |e| int(e.timers.queue);
     Tc "Tc" Millis "%Tc" |e| int(e.timers.connect);
     Tr "Tr" Millis "%Tr" |e| int(e.timers.response);
+    Td "Td" Millis "%Td" |e| int(e.timers.data);
     Ta "Ta" Millis "%Ta" |e| int(e.timers.active);
     Tt "Tt" Millis "%Tt" |e| int(e.timers.total);
+    Th "Th" Millis "%Th" |e| int(e.timers.handshake);
+    Ti "Ti" Millis "%Ti" |e| int(e.timers.idle);
+    Tu "Tu" Millis "%Tu" |e| int(e.timers.user);
     Partial "partial" Bool "" |e| Value::Bool(e.partial);
     Status "status" Int "%ST" |e| int(e.status);
     BytesRead "bytes_read" Int "%B" |e| int(e.bytes_read);
+    BytesUploaded "bytes_uploaded" Int "%U" |e| int(e.bytes_uploaded);
     RequestCookie "request_cookie" String "%CC" |e| string(e.request_cookie);
     ResponseCookie "response_cookie" String "%CS" |e| string(e.response_cookie);
-    TerminationState "termination_state" String "%ts" |e| Value::String(e.termination_state);
+    TerminationState "termination_state" String "%ts" |e| string(e.termination_state);
     Actconn "actconn" Int "%ac" |e| int(e.actconn);
     Feconn "feconn" Int "%fc" |e| int(e.feconn);
     Beconn "beconn" Int "%bc" |e| int(e.beconn);
@@ -101,6 +110,9 @@ fields! {
     Redispatched "redispatched" Bool "%rc" |e| Value::Bool(e.redispatched);
     SrvQueue "srv_queue" Int "%sq" |e| int(e.srv_queue);
     BackendQueue "backend_queue" Int "%bq" |e| int(e.backend_queue);
+    BindName "bind_name" String "" |e| string(e.bind_name);
+    Message "message" String "" |e| string(e.message);
+    State "state" String "" |e| string(e.state);
     RequestHeaders "request_headers" Strings "%hr" |e| strings(e.request_headers);
     ResponseHeaders "response_headers" Strings "%hs" |e| strings(e.response_headers);
     Request "request" String "%r" |e| string(e.request);
@@ -108,6 +120,7 @@ fields! {
     Path "path" String "%HP" |e| string(e.path);
     Query "query" String "%HQ" |e| string(e.query);
     HttpVersion "http_version" String "%HV" |e| string(e.http_version);
+    Extra "extra" Extra "%[...]" |e| extra(e.extra);
 }
 
 impl Field {
@@ -130,6 +143,13 @@ fn int<'a>(value: Option<i64>) -> Value<'a> {
 
 fn time<'a>(value: Option<Timestamp>) -> Value<'a> {
     value.map_or(Value::Missing, Value::Timestamp)
+}
+
+fn extra(extra: Extra<'_>) -> Value<'_> {
+    match extra.is_empty() {
+        true => Value::Missing,
+        false => Value::Extra(extra),
+    }
 }
 
 fn strings(value: Option<Captures<'_>>) -> Value<'_> {

@@ -12,7 +12,7 @@
 //! is a piece of the message, there are no lists, and an error is two numbers.
 
 use super::date::Dates;
-use super::event::{Captures, Event, Kind, Timers};
+use super::event::{Captures, Event, Kind, Separator, Timers};
 use super::field::Field;
 use super::leaf::{Read, Stuck, byte, digits, int, number, optional, plus_int, stuck, until};
 use super::reject::Reject;
@@ -23,25 +23,39 @@ use jiff::tz::TimeZone;
 use memchr::{memchr, memrchr};
 use nom::Parser as _;
 use nom::sequence::delimited;
+use std::sync::Arc;
+
+/// The formats that lines may have.
+#[derive(Clone, Debug, Default)]
+pub struct Formats;
+
+impl Formats {
+    /// HAProxy's built-in formats, told apart by what is on the line.
+    pub fn built_in() -> Self {
+        Formats
+    }
+}
 
 /// Reads messages, one after the other.
 #[derive(Clone, Debug)]
 pub struct Parser {
+    formats: Arc<Formats>,
     dates: Dates,
 }
 
 impl Parser {
     /// For lines whose dates are local times of `zone`. A time that the clocks repeat is
     /// the first of the two, one that they skip is read as if they had not.
-    pub fn new(zone: TimeZone) -> Self {
+    pub fn new(formats: Arc<Formats>, zone: TimeZone) -> Self {
         Parser {
+            formats,
             dates: Dates::new(zone),
         }
     }
 
     /// The event that the message's text says, with host, process and number from its
     /// envelope. Blanks around the text do not matter.
-    pub fn parse<'a>(&mut self, message: &Message<'a>) -> Result<Event<'a>, Reject> {
+    pub fn parse<'a>(&'a mut self, message: &Message<'a>) -> Result<Event<'a>, Reject> {
         let text = message.text.trim_ascii();
         if text.is_empty() {
             return Err(Reject::Empty);
@@ -60,12 +74,12 @@ impl Parser {
             host: message.host,
             process: message.app,
             pid: message.pid.and_then(whole),
-            client_ip,
+            client_ip: Some(client_ip),
             client_port,
-            frontend: head.frontend.strip_suffix(b"~").unwrap_or(head.frontend),
+            frontend: head.frontend.strip_suffix(b"~").or(Some(head.frontend)),
             tls: head.frontend.ends_with(b"~"),
-            backend: head.backend,
-            server: head.server,
+            backend: Some(head.backend),
+            server: Some(head.server),
             // Which kind it is, the number of timers tells.
             ..Event::of_kind(Kind::Tcp)
         };
@@ -205,7 +219,7 @@ fn tcp<'a>(input: &'a [u8], event: Event<'a>) -> Read<'a, Event<'a>> {
     let event = Event {
         partial: event.partial || plus,
         bytes_read: present(bytes),
-        termination_state: state,
+        termination_state: Some(state),
         ..counters.fill(event)
     };
     Ok((rest, event))
@@ -241,9 +255,9 @@ fn http<'a>(input: &'a [u8], event: Event<'a>) -> Read<'a, Event<'a>> {
         bytes_read: present(bytes),
         request_cookie,
         response_cookie,
-        termination_state: state,
-        request_headers: tail.request_headers.map(Captures),
-        response_headers: tail.response_headers.map(Captures),
+        termination_state: Some(state),
+        request_headers: tail.request_headers.map(captures),
+        response_headers: tail.response_headers.map(captures),
         request: Some(tail.request),
         method: line.method,
         path: line.path,
@@ -252,6 +266,14 @@ fn http<'a>(input: &'a [u8], event: Event<'a>) -> Read<'a, Event<'a>> {
         ..counters.fill(event)
     };
     Ok((rest, event))
+}
+
+fn captures(values: &[u8]) -> Captures<'_> {
+    Captures {
+        values,
+        separator: Separator::Pipe,
+        names: &[],
+    }
 }
 
 /// A value below zero means that there is none: HAProxy prints -1.

@@ -10,7 +10,9 @@ mod line;
 pub mod reject;
 mod request;
 
-pub use event::{Captures, Event, Kind, Timers};
+pub use event::{
+    Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,
+};
 pub use field::{Field, FieldType, Value};
-pub use line::Parser;
+pub use line::{Formats, Parser};
 pub use reject::Reject;

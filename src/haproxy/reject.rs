@@ -9,9 +9,8 @@ pub enum Reject {
     /// Nothing but blanks.
     #[error("the message is empty")]
     Empty,
-    /// It does not begin as the lines of requests and sessions do, with
-    /// `address:port [date]`: a server's state, a warning, another program's message.
-    #[error("not the line of a request or a session: no `address:port [date]` at its start")]
+    /// Neither a line of a known format nor a message that HAProxy is known to send.
+    #[error("neither a line of a known format nor a known message of HAProxy")]
     NotTraffic,
     /// It begins as one, but is of no known format or is cut off too early.
     #[error("cannot read `{}` at byte {offset} of the message", field.name())]
@@ -21,11 +20,15 @@ pub enum Reject {
         /// Counted from the start of the text without its leading blanks.
         offset: usize,
     },
+    /// It is of its format, but in more than one way: a free text holds what separates it
+    /// from the next.
+    #[error("can be read in more than one way: a free text holds the separator behind it")]
+    Ambiguous,
 }
 
 impl Reject {
     /// Every answer of [`Reject::as_str`].
-    pub const REASONS: [&str; 3] = ["empty", "not_traffic", "malformed"];
+    pub const REASONS: [&str; 4] = ["empty", "not_traffic", "malformed", "ambiguous"];
 
     /// The reason by its short name, as counters print it.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Reject {
             Reject::Empty => 0,
             Reject::NotTraffic => 1,
             Reject::Malformed { .. } => 2,
+            Reject::Ambiguous => 3,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! were written. What rules do not have (macros, maps, messages, ...) is refused
 //! here, with its place. Fields and types are not known here.
 
-use crate::yaml::Fault;
+use crate::source::Fault;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators};
 use std::ops::Range;
 

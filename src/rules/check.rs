@@ -3,7 +3,7 @@
 use super::cel::{Node, Operator, Syntax};
 use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
 use super::schema::{SERVICE, Schema, Type, Typed, Unusable};
-use crate::yaml::{Fault, did_you_mean, listed};
+use crate::source::{Fault, did_you_mean, listed};
 use std::ops::Range;
 
 /// What a measure computes, over the events that its rule's condition lets through.

@@ -10,7 +10,7 @@ use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
 use crate::haproxy::Field;
 use crate::metric::identifier;
 use crate::names;
-use crate::yaml::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
+use crate::source::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;

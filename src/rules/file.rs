@@ -3,7 +3,7 @@
 //! Nothing is interpreted here, so that everything wrong in a file can be said at
 //! once. Only what YAML itself does not allow ends the reading at its first place.
 
-use crate::yaml::{Problem, Scalar, Source};
+use crate::source::{Problem, Scalar, Source};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;

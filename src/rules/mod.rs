@@ -25,7 +25,7 @@ pub use eval::{Evaluator, Outcome};
 pub use read::{ReadError, bundled, read};
 
 use crate::delta::Layout;
-use crate::yaml::{Placed, Problem, Source};
+use crate::source::{Placed, Problem, Source};
 use std::sync::Arc;
 
 /// What rules depend on besides their files.

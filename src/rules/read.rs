@@ -1,6 +1,6 @@
 //! Rule files from disk, and those that are built in.
 
-use crate::yaml::{self, Source};
+use crate::source::{self, Source};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub enum ReadError {
     )]
     Empty { folder: PathBuf },
     #[error(transparent)]
-    File(#[from] yaml::ReadError),
+    File(#[from] source::ReadError),
 }
 
 /// The rules that weir uses when none are given. Their names are no paths of files.

@@ -65,6 +65,7 @@ impl Schema {
             FieldType::Bool => Typed::Bool(Bool::Field(field)),
             FieldType::Strings => Typed::List(field),
             FieldType::Timestamp => return Err(Unusable::Timestamp),
+            FieldType::Extra => return Err(Unusable::Unknown),
         })
     }
 

@@ -72,7 +72,7 @@ fn the_bundled_rules_count_a_tcp_line() {
     for state in [&b"--"[..], b"sD", b"----", b"--"] {
         let mut event = event();
         event.kind = Kind::Tcp;
-        event.termination_state = state;
+        event.termination_state = Some(state);
         assert_eq!(evaluator.apply(&event, AT), Outcome::Counted);
     }
     insta::assert_snapshot!(series(&rules, &evaluator.take()), @r#"
@@ -234,7 +234,7 @@ fn at_the_limit_an_event_is_still_accounted_for_once() {
     let mut outcomes = BTreeMap::new();
     let mut apply = |server: &'static [u8], backend: &'static [u8]| {
         let mut event = event();
-        (event.server, event.backend) = (server, backend);
+        (event.server, event.backend) = (Some(server), Some(backend));
         let outcome = evaluator.apply(&event, AT);
         *outcomes.entry(format!("{outcome:?}")).or_insert(0) += 1;
         outcome

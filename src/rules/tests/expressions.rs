@@ -7,7 +7,7 @@ use super::super::expr::{Bool, Number, Text};
 use super::super::schema::Schema;
 use super::event;
 use crate::haproxy::{Event, Field};
-use crate::yaml::Fault;
+use crate::source::Fault;
 use proptest::prelude::*;
 
 fn schema() -> Schema {

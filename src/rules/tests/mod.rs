@@ -3,8 +3,8 @@ mod evaluation;
 mod expressions;
 
 use super::*;
-use crate::haproxy::{Captures, Event, Kind, Timers};
-use crate::yaml::Written;
+use crate::haproxy::{Captures, Event, Kind, Separator, Timers};
+use crate::source::Written;
 
 /// One rule file with that text.
 fn source(text: &str) -> Source {
@@ -38,12 +38,12 @@ fn event() -> Event<'static> {
         host: Some(b"lb1"),
         process: Some(b"haproxy"),
         pid: Some(7),
-        client_ip: b"10.0.0.1",
+        client_ip: Some(b"10.0.0.1"),
         client_port: Some(4000),
-        frontend: b"www",
+        frontend: Some(b"www"),
         tls: true,
-        backend: b"api",
-        server: b"api1",
+        backend: Some(b"api"),
+        server: Some(b"api1"),
         timers: Timers {
             request: Some(0),
             queue: Some(0),
@@ -51,10 +51,11 @@ fn event() -> Event<'static> {
             response: Some(150),
             active: Some(151),
             total: Some(200),
+            ..Timers::NONE
         },
         status: Some(503),
         bytes_read: Some(512),
-        termination_state: b"SH--",
+        termination_state: Some(b"SH--"),
         actconn: Some(3),
         feconn: Some(2),
         beconn: Some(1),
@@ -62,7 +63,11 @@ fn event() -> Event<'static> {
         retries: Some(0),
         srv_queue: Some(0),
         backend_queue: Some(0),
-        request_headers: Some(Captures(b"example.org|curl|")),
+        request_headers: Some(Captures {
+            values: b"example.org|curl|",
+            separator: Separator::Pipe,
+            names: &[],
+        }),
         request: Some(b"GET /v1/users?id=\xff HTTP/1.1"),
         method: Some(b"GET"),
         path: Some(b"/v1/users"),

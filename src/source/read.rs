@@ -13,9 +13,9 @@ const MAX_BYTES: u64 = 4 << 20;
 pub enum ReadError {
     #[error("{}: cannot be read", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{}: larger than {MAX_BYTES} bytes\n\nhint: spread the rules over several files", path.display())]
+    #[error("{}: larger than {MAX_BYTES} bytes\n\nhint: split it into several files", path.display())]
     TooLarge { path: PathBuf },
-    #[error("{}: not UTF-8, which YAML files are", path.display())]
+    #[error("{}: not UTF-8", path.display())]
     NotUtf8 { path: PathBuf },
 }
 
@@ -59,12 +59,12 @@ mod tests {
         };
         insta::assert_snapshot!(said(), @"rules/a.yaml: cannot be read");
         fs::write(&file, b"rules: \xff").unwrap();
-        insta::assert_snapshot!(said(), @"rules/a.yaml: not UTF-8, which YAML files are");
+        insta::assert_snapshot!(said(), @"rules/a.yaml: not UTF-8");
         fs::write(&file, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
         insta::assert_snapshot!(said(), @r#"
         rules/a.yaml: larger than 4194304 bytes
 
-        hint: spread the rules over several files
+        hint: split it into several files
         "#);
     }
 }

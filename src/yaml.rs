@@ -1,46 +1,13 @@
-//! YAML files: text in, what is written with its places out, and what is wrong with it.
+//! YAML into what its writers meant, each value with its place.
 //!
-//! Both kinds of file, `weir.yaml` and rules, are read here. What their keys mean is
+//! Both kinds of YAML file, `weir.yaml` and rules, are read here. What their keys mean is
 //! not known here.
 
-mod problem;
-mod read;
-
-pub use problem::Problem;
-pub(crate) use problem::{Fault, Place, did_you_mean};
-pub use read::ReadError;
-
+use crate::source::{Problem, Source, Written};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 use std::ops::Range;
-use std::sync::Arc;
-
-/// A file's name and text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Its path as problems show it.
-    pub name: Arc<str>,
-    pub text: Arc<str>,
-}
-
-/// A value as written, and where.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Written<T> {
-    pub value: T,
-    /// Bytes in the file.
-    pub span: Range<usize>,
-}
-
-/// A text as written.
-pub type Scalar = Written<String>;
-
-/// A text and the file it stands in, for those who read it later.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Placed {
-    pub source: Source,
-    pub text: Scalar,
-}
 
 const COMMA_HINT: &str =
     "between braces an expression with a comma needs quotes: `{ p95: \"percentile(Tr, 95)\" }`";
@@ -48,13 +15,6 @@ const COMMA_HINT: &str =
 const NEGATION_HINT: &str = "a condition that begins with `!` needs quotes";
 
 impl Source {
-    pub fn new(name: &str, text: &str) -> Self {
-        Source {
-            name: name.into(),
-            text: text.into(),
-        }
-    }
-
     /// Reads the text as YAML. `what` is what the file should hold, such as `rules`.
     ///
     /// # Errors
@@ -77,23 +37,6 @@ impl Source {
         };
         serde_saphyr::from_str_with_options(&self.text, options)
             .map_err(|error| Box::new(yaml_problem(self, what, &error)))
-    }
-
-    /// A word that is none of those that may stand there. `subject` goes before the
-    /// message, `kind` says what the word should be, such as `key`.
-    pub(crate) fn unknown_word(
-        &self,
-        subject: &str,
-        span: Range<usize>,
-        kind: &str,
-        word: &str,
-        known: &[&str],
-    ) -> Problem {
-        let problem = self.problem(span, format!("{subject}unknown {kind} `{word}`"));
-        match did_you_mean(word, known.iter().copied()) {
-            Some(hint) => problem.hint(hint),
-            None => problem.hint(format!("the {kind}s are {}", listed(known))),
-        }
     }
 }
 
@@ -161,15 +104,6 @@ fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Pro
     match hint {
         Some(hint) => problem.hint(hint),
         None => problem,
-    }
-}
-
-/// `a`, `b` and `c`, quoted.
-pub(crate) fn listed(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => quoted.concat(),
     }
 }
 
