@@ -63,6 +63,26 @@ impl Dates {
         Some(Timestamp::from_millis(self.start + within))
     }
 
+    /// The time that a date with an offset says, such as `21/Nov/2026:04:55:14 +0100`.
+    pub(super) fn read_with_offset(&self, date: &[u8]) -> Option<Timestamp> {
+        let (local, offset) = date.split_at_checked(20)?;
+        let &[b' ', sign @ (b'+' | b'-'), h1, h2, m1, m2] = offset else {
+            return None;
+        };
+        let (prefix, &[minute, b':', s1, s2]) = local.split_first_chunk::<16>()? else {
+            return None;
+        };
+        let start = start(prefix)?.to_zoned(TimeZone::UTC).ok()?;
+        let seconds = digit(minute)? * 60 + digit(s1)? * 10 + digit(s2)?;
+        let hours = digit(h1)? * 10 + digit(h2)?;
+        let ahead = (hours * 60 + digit(m1)? * 10 + digit(m2)?) * 60;
+        let utc = start.timestamp().as_second() + seconds;
+        Some(Timestamp::from_secs(match sign {
+            b'+' => utc - ahead,
+            _ => utc + ahead,
+        }))
+    }
+
     /// `within` is how many milliseconds into its ten minutes the date is.
     #[cold]
     fn look_up(&mut self, prefix: &Prefix, within: i64) -> Option<Timestamp> {

@@ -279,8 +279,8 @@ impl<'a> Captures<'a> {
     /// The value of that header, its name in any case. `None` where no header of that name
     /// is captured, or its position is not in this line.
     pub fn by_name(self, name: &str) -> Option<&'a [u8]> {
-        let same = |known: &Box<str>| known.eq_ignore_ascii_case(name);
-        self.get(self.names.iter().position(same)?)
+        let mut names = self.names.iter();
+        self.get(names.position(|known| known.eq_ignore_ascii_case(name))?)
     }
 }
 
@@ -290,7 +290,7 @@ pub struct Extra<'a> {
     fields: &'a [ExtraField],
     spans: &'a [ExtraSpan],
     text: &'a [u8],
-    decoded: &'a [u8],
+    undone: &'a [u8],
 }
 
 /// A field of a custom format.
@@ -323,8 +323,12 @@ pub(super) enum SpanPlace {
     Missing,
     /// In the line.
     Text,
+    /// In the line, with backslashes before some bytes.
+    Escaped,
+    /// In the line, in hexadecimal digits.
+    Hex,
     /// In the parser's buffer of values whose escapes were undone.
-    Decoded,
+    Undone,
 }
 
 /// The value of an extra field.
@@ -340,20 +344,20 @@ impl<'a> Extra<'a> {
         fields: &[],
         spans: &[],
         text: &[],
-        decoded: &[],
+        undone: &[],
     };
 
     pub(super) fn new(
         fields: &'a [ExtraField],
         spans: &'a [ExtraSpan],
         text: &'a [u8],
-        decoded: &'a [u8],
+        undone: &'a [u8],
     ) -> Self {
         Extra {
             fields,
             spans,
             text,
-            decoded,
+            undone,
         }
     }
 
@@ -379,8 +383,8 @@ impl<'a> Extra<'a> {
         let within = span.start as usize..span.end as usize;
         let bytes = match span.place {
             SpanPlace::Missing => return None,
-            SpanPlace::Text => self.text.get(within)?,
-            SpanPlace::Decoded => self.decoded.get(within)?,
+            SpanPlace::Text | SpanPlace::Escaped | SpanPlace::Hex => self.text.get(within)?,
+            SpanPlace::Undone => self.undone.get(within)?,
         };
         match self.fields[index].extra_type {
             ExtraType::String => Some(ExtraValue::String(bytes)),

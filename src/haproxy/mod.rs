@@ -2,17 +2,24 @@
 //!
 //! Nothing here knows syslog's headers, rules or windows, and nothing reads a clock.
 
+mod alias;
+pub mod built_in;
 mod date;
 pub mod event;
 pub mod field;
+mod formats;
 mod leaf;
-mod line;
+mod log_format;
+mod parser;
+mod plan;
 pub mod reject;
 mod request;
+mod sample;
 
 pub use event::{
     Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,
 };
 pub use field::{Field, FieldType, Value};
-pub use line::{Formats, Parser};
+pub use formats::Formats;
+pub use parser::Parser;
 pub use reject::Reject;

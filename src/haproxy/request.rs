@@ -1,7 +1,7 @@
 //! The end of an HTTP line: captured headers and the request, and what a request says.
 
 use super::field::Field;
-use super::leaf::{Read, stuck};
+use super::leaf::Stuck;
 use memchr::{memchr, memrchr, memrchr_iter};
 
 /// What comes after the queues in an HTTP line.
@@ -15,6 +15,16 @@ pub(super) struct Tail<'a> {
     pub(super) request: &'a [u8],
     /// The closing quote is there.
     pub(super) complete: bool,
+    /// What stands behind the closing quote.
+    pub(super) rest: &'a [u8],
+}
+
+/// Whose a block of captures is if there is only one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Single {
+    Request,
+    Response,
+    Unknown,
 }
 
 /// Reads ` {a|b} {c} "GET / HTTP/1.1"`, where each block of captures may be missing.
@@ -25,39 +35,45 @@ pub(super) struct Tail<'a> {
 ///
 /// - The request begins at the last quote that stands behind a `}` and a blank, if there
 ///   are captures.
-/// - Captures are split at the last `} {` before that. A single block is ambiguous: it
-///   is the request's, unless two blanks stand before it and one behind it. Newer
-///   versions leave the separator of an empty block where it was.
+/// - Captures are split at the last `} {` before that. A single block is ambiguous: where
+///   the configuration does not tell whose it is, it is the request's, unless two blanks
+///   stand before it and one behind it. Newer versions leave the separator of an empty
+///   block where it was.
 /// - The request ends at the first quote after that. Only if it has no version there,
 ///   and the line has one before a quote at its very end, it ends there.
 ///
-/// What stands behind the request, such as fields added to the format, is not looked at.
 /// A request whose closing quote is missing was cut off with the line; it is taken as
 /// far as it goes.
-pub(super) fn tail(input: &[u8]) -> Read<'_, Tail<'_>> {
+pub(super) fn tail(input: &[u8], single: Single) -> Result<Tail<'_>, Stuck> {
     let line = input.trim_ascii_start();
+    let stuck = Stuck {
+        field: Field::Request,
+        left: line.len(),
+    };
     match line.first() {
-        Some(b'"') => Ok((&[], request(&line[1..]))),
+        Some(b'"') => Ok(request(&line[1..])),
         Some(b'{') => {
             let Some((close, open)) = captures_end(line) else {
-                return stuck(line, Field::Request);
+                return Err(stuck);
             };
             let captures = &line[1..close];
             let before = input.len() - line.len();
             let behind = open - close - 1;
             let (request_headers, response_headers) = match split_captures(captures) {
                 Some((request, response)) => (Some(request), Some(response)),
-                None if before > 1 && behind == 1 => (None, Some(captures)),
-                None => (Some(captures), None),
+                None => match single {
+                    Single::Response => (None, Some(captures)),
+                    Single::Unknown if before > 1 && behind == 1 => (None, Some(captures)),
+                    _ => (Some(captures), None),
+                },
             };
-            let tail = Tail {
+            Ok(Tail {
                 request_headers,
                 response_headers,
                 ..request(&line[open + 1..])
-            };
-            Ok((&[], tail))
+            })
         }
-        _ => stuck(line, Field::Request),
+        _ => Err(stuck),
     }
 }
 
@@ -93,6 +109,7 @@ fn request(line: &[u8]) -> Tail<'_> {
     Tail {
         request: &line[..end],
         complete,
+        rest: line.get(end + 1..).unwrap_or_default(),
         ..Tail::default()
     }
 }
@@ -254,7 +271,8 @@ mod tests {
             (r#" {a} {b} "GET /lo"#, "a", "b", "GET /lo", false),
             (r#" ""#, "-", "-", "", false),
         ] {
-            let (_, tail) = tail(line.as_bytes()).unwrap_or_else(|at| panic!("{line}: {at:?}"));
+            let tail = tail(line.as_bytes(), Single::Unknown)
+                .unwrap_or_else(|at| panic!("{line}: {at:?}"));
             let found = (
                 show(tail.request_headers),
                 show(tail.response_headers),
@@ -275,11 +293,15 @@ mod tests {
             (" {a} {b}", 7),
             (" GET", 3),
         ] {
-            let expected = nom::Err::Error(Stuck {
+            let expected = Stuck {
                 field: Field::Request,
                 left,
-            });
-            assert_eq!(tail(line.as_bytes()), Err(expected), "{line:?}");
+            };
+            assert_eq!(
+                tail(line.as_bytes(), Single::Unknown),
+                Err(expected),
+                "{line:?}"
+            );
         }
     }
 

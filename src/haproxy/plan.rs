@@ -1,0 +1,159 @@
+//! A log format made into a plan: the steps that take a line of that format apart.
+//!
+//! Each value ends where its format says. What comes behind it is looked for if no value
+//! of its kind can hold that byte: a name ends at the first blank, a number where its
+//! digits do. Only a value that can hold what ends it has to be searched for, and then it
+//! must be the only way to read the line: [`read`] takes the leftmost reading and the
+//! rightmost, and where they differ the line is ambiguous. So a custom format may hold
+//! free text, and a line is never misread without a word.
+
+mod compile;
+mod encoded;
+mod read;
+mod store;
+
+pub(super) use compile::{Captured, compile};
+pub(super) use encoded::Encoded;
+pub(super) use read::Misfit;
+pub(super) use store::{Escapes, Scratch, Store, complete};
+
+use super::alias::{Class, DateForm, Slot};
+use super::event::{ExtraField, Kind};
+use super::log_format::Encoding;
+
+/// How to read the lines of one format.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) kind: Kind,
+    /// The first one has nothing to search for before it.
+    segments: Box<[Segment]>,
+    /// In an encoded format: its fields by name.
+    keys: Box<[Key]>,
+    pub(super) encoding: Option<Encoding>,
+    pub(super) extra: Box<[ExtraField]>,
+    pub(super) captured: Captured,
+}
+
+/// Steps that follow each other without a search.
+#[derive(Debug, Default)]
+struct Segment {
+    /// The value before these steps, which can hold what they begin with.
+    search: Option<Search>,
+    steps: Box<[Step]>,
+}
+
+/// A value that ends where the steps behind it can be read.
+#[derive(Debug)]
+struct Search {
+    value: Value,
+    /// What the steps behind it begin with.
+    needle: Box<[u8]>,
+}
+
+/// A field and what its values look like.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    slot: Slot,
+    class: Class,
+    form: Form,
+}
+
+/// What a flag has made of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Plain,
+    /// Backslashes escape (`+E`, `+json`).
+    Escaped,
+    /// `+X`: a number or an address in hexadecimal digits.
+    Hex,
+}
+
+/// A field of an encoded format.
+#[derive(Debug)]
+struct Key {
+    name: Box<str>,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Step {
+    Literal(Box<[u8]>),
+    /// Any number of blanks. None, if the value before was empty and its own blank has
+    /// been read already; `last` if nothing but captures may follow, which may be missing.
+    Blank {
+        last: bool,
+    },
+    /// `%ci:%cp` and the like, up to a byte or the line's end. The port is behind the last
+    /// colon: IPv6 addresses have no brackets.
+    AddressPort {
+        address: Slot,
+        port: Slot,
+        stop: Option<u8>,
+    },
+    Int(Slot),
+    HexInt(Slot),
+    Date {
+        slot: Slot,
+        form: DateForm,
+    },
+    Fixed {
+        slot: Slot,
+        length: u8,
+    },
+    /// All before the next such byte, which no value of this kind holds.
+    Until {
+        value: Value,
+        stop: u8,
+    },
+    /// All that is left.
+    Rest(Value),
+    /// `{a|b}`, or nothing.
+    Captures {
+        slot: Slot,
+        quoted: bool,
+    },
+    /// `"a" "b"`: so many, or as many as there are.
+    CaptureList {
+        slot: Slot,
+        count: Option<usize>,
+    },
+    /// ` %hr %hs "%r` up to the closing quote, as one: each of the first two can be missing.
+    Tail,
+    /// One value encoded as JSON: `%{+json}[...]`.
+    Json(Value),
+}
+
+impl Class {
+    /// Whether a value of this kind can hold the byte.
+    const fn holds(self, byte: u8) -> bool {
+        match self {
+            Class::Int => matches!(byte, b'0'..=b'9' | b'+' | b'-'),
+            Class::Address => {
+                byte > b' '
+                    && !matches!(
+                        byte,
+                        b'/' | b'"' | b'[' | b']' | b'{' | b'}' | b'(' | b')' | b',' | b'|' | b'='
+                    )
+            }
+            Class::Name => byte > b' ' && !matches!(byte, b'/' | b'"'),
+            Class::Token => byte > b' ' && !matches!(byte, b'/' | b'"' | b':' | b','),
+            Class::Word | Class::Fixed(_) => byte > b' ',
+            Class::Uri | Class::Query => byte > b' ' && byte != b'"',
+            Class::Path => byte > b' ' && !matches!(byte, b'"' | b'?'),
+            Class::Request => byte != b'"',
+            Class::Captures => byte != b'}',
+            Class::Date(_) | Class::CaptureList | Class::Text => true,
+        }
+    }
+
+    /// HAProxy writes some bytes of it as `#XX` (section 8.6 of the manual).
+    const fn hashed(self) -> bool {
+        matches!(
+            self,
+            Class::Uri | Class::Path | Class::Query | Class::Request
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
