@@ -11,6 +11,7 @@
 use crate::clock;
 use crate::dashboard::{self, NotFound};
 use crate::store::{ReadError, SeriesId, Store};
+use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -49,6 +50,7 @@ const CHART_RANGE: i64 = 1800;
 /// streams end with `shutdown`, since a server that waits for them would never stop.
 pub fn router(
     store: Store,
+    telemetry: Arc<Telemetry>,
     pipeline: watch::Receiver<Arc<str>>,
     shutdown: CancellationToken,
 ) -> Router {
@@ -60,6 +62,7 @@ pub fn router(
             pipeline,
             shutdown,
             store,
+            telemetry,
         }),
     };
     let routes = Router::new()
@@ -68,6 +71,7 @@ pub fn router(
         .route("/series", get(series))
         .route("/points", get(points))
         .route("/pipeline", get(pipeline_health))
+        .route("/rejects", get(rejects))
         .route("/live", get(live))
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such path"))
         .with_state(api);
@@ -81,6 +85,7 @@ struct Api {
 
 struct Shared {
     store: Store,
+    telemetry: Arc<Telemetry>,
     reads: Semaphore,
     live: Arc<Semaphore>,
     list: Mutex<Option<List>>,
@@ -202,6 +207,12 @@ async fn points(
 
 async fn pipeline_health(State(api): State<Api>) -> Response {
     body(api.shared.pipeline.borrow().clone())
+}
+
+/// Samples of rejected lines. They are only here: the stream's news would be large.
+async fn rejects(State(api): State<Api>) -> Response {
+    let samples = api.shared.telemetry.samples.view();
+    body(to_json(&json!({ "samples": samples })))
 }
 
 async fn live(State(api): State<Api>) -> Response {
@@ -360,7 +371,8 @@ mod tests {
             let store = Store::open(dir.path(), Options::default()).unwrap();
             let (pipeline, health) = watch::channel(Arc::from(r#"{"mode":"serve"}"#));
             let shutdown = CancellationToken::new();
-            let router = router(store.clone(), health, shutdown.clone());
+            let telemetry = Arc::new(Telemetry::new(clock::now()));
+            let router = router(store.clone(), telemetry, health, shutdown.clone());
             Server {
                 _dir: dir,
                 store,

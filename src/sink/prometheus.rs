@@ -140,6 +140,22 @@ impl Collector for Own {
                 .iter()
                 .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
         )?;
+        let file = own.rejects_file.as_ref();
+        for (name, help, value) in [
+            (
+                "weir_rejects_written",
+                "Rejected lines written to the file of rejected lines",
+                file.map(|file| file.written),
+            ),
+            (
+                "weir_rejects_unwritten",
+                "Rejected lines that are not in the file of rejected lines, because too many \
+                 waited for it or it could not be written",
+                file.map(|file| file.unwritten),
+            ),
+        ] {
+            counters(e, name, help, value.map(|n| (Labels::new(), n)))?;
+        }
         for (name, help, value) in [
             (
                 "weir_lines_parsed",
@@ -202,6 +218,13 @@ impl Collector for Own {
         ] {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
+
+        gauges(
+            e,
+            "weir_rejects_queued",
+            "Rejected lines waiting to be written to their file",
+            file.map(|file| (Labels::new(), file.queued as f64)),
+        )?;
 
         let outcomes = own.sinks.iter().flat_map(|sink| {
             let of = |outcome| labels_of(&[("sink", sink.name), ("outcome", outcome)]);
