@@ -11,7 +11,7 @@ use crate::http::{self, LoadedRules, Mode, Status};
 use crate::input::batch::Dispatcher;
 use crate::input::{tcp, udp};
 use crate::pipeline::{Pipeline, Plan};
-use crate::rejects::{self, RotatingFile};
+use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::rules::Rules;
 use crate::sink::prometheus::Latest;
 use crate::sink::{self, Outbox};
@@ -20,7 +20,7 @@ use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
@@ -248,13 +248,15 @@ impl Daemon {
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open(&config.state, config.store_options())?;
         // The receiver alone rejects no lines.
-        let rejects_file = config.rejects.as_ref().filter(|_| loaded.is_some());
+        let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
 
         let latest = Arc::new(Latest::default());
+        let samples = Arc::new(Samples::default());
         let status = Arc::new(Status {
             mode,
             telemetry: Arc::clone(&telemetry),
+            samples: Arc::clone(&samples),
             latest: Arc::clone(&latest),
             rules: LoadedRules {
                 files: loaded
@@ -295,7 +297,7 @@ impl Daemon {
                 workers: workers(),
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
-                rejects: outlet,
+                rejects: Takers { samples, outlet },
             };
             let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
             let limits = tcp::Limits {
@@ -409,10 +411,10 @@ fn start_sinks(
     Ok((outboxes, tasks))
 }
 
-fn open_rejects(path: &PathBuf) -> Result<RotatingFile, StartError> {
-    RotatingFile::open(path.clone(), rejects::FILE_BYTES, rejects::FILES).map_err(|source| {
+fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
+    RotatingFile::open(path.to_owned(), rejects::FILE_BYTES, rejects::FILES).map_err(|source| {
         StartError::Rejects {
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         }
     })

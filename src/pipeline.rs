@@ -14,7 +14,7 @@ use crate::config::Limits;
 use crate::delta::Delta;
 use crate::haproxy::Formats;
 use crate::input::batch::{Batch, Dispatcher, Spares};
-use crate::rejects::{Outlet, Rejects};
+use crate::rejects::{Rejects, Takers};
 use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
@@ -47,8 +47,7 @@ pub struct Plan {
     pub outboxes: Vec<Arc<Outbox>>,
     /// Where to note the newest values, if anyone asks for them.
     pub latest: Option<Arc<Latest>>,
-    /// Where rejected lines go, if they are to be written.
-    pub rejects: Option<Outlet>,
+    pub rejects: Takers,
 }
 
 /// A running pipeline.
@@ -71,7 +70,7 @@ impl Pipeline {
             let rules = Arc::clone(&plan.rules);
             let formats = Arc::clone(&plan.formats);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
-                .with_rejects(Rejects::new(plan.rejects.is_some()));
+                .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let work = work(
                 worker,
@@ -115,7 +114,7 @@ async fn work(
     mut worker: Worker,
     mut batches: mpsc::Receiver<Batch>,
     deltas: mpsc::Sender<Delta>,
-    rejects: Option<Outlet>,
+    takers: Takers,
     spares: Spares,
     telemetry: Arc<Telemetry>,
 ) {
@@ -129,20 +128,18 @@ async fn work(
                     telemetry.queued.sub(batch.frames.len() as u64);
                     spares.put(batch);
                     if worker.rejects().is_full() {
-                        worker.rejects().hand_over(&telemetry.samples, rejects.as_ref());
+                        worker.rejects().hand_over(&takers);
                     }
                 }
                 None => break,
             },
             _ = tick.tick() => {
-                worker.rejects().hand_over(&telemetry.samples, rejects.as_ref());
+                worker.rejects().hand_over(&takers);
                 hand_over(&mut worker, &deltas).await;
             }
         }
     }
-    worker
-        .rejects()
-        .hand_over(&telemetry.samples, rejects.as_ref());
+    worker.rejects().hand_over(&takers);
     hand_over(&mut worker, &deltas).await;
 }
 

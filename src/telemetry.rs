@@ -12,7 +12,6 @@
 //! ```
 
 use crate::haproxy::Reject;
-use crate::rejects::Samples;
 use crate::time::Timestamp;
 use crate::window::Merged;
 use serde::Serialize;
@@ -50,8 +49,6 @@ pub struct Telemetry {
     pub queued: Arc<Counter>,
     listeners: Mutex<Vec<Arc<Listener>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
-    /// Rejected lines to look at.
-    pub samples: Samples,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     /// Lines in the last second.
     lines_per_second: Counter,
@@ -135,7 +132,6 @@ impl Telemetry {
             queued: Arc::default(),
             listeners: Mutex::default(),
             sinks: Mutex::default(),
-            samples: Samples::default(),
             rejects_file: OnceLock::new(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
@@ -257,7 +253,6 @@ impl Telemetry {
             parsed: self.parsed.get(),
             queued: self.queued.get(),
             rejected,
-            samples: self.samples.taken(),
             rejects_file: self.rejects_file.get().map(|file| file.snapshot()),
             cut: self.cut.get(),
             counted: self.counted.get(),
@@ -383,8 +378,6 @@ pub struct Snapshot {
     /// Received, and neither parsed nor rejected yet.
     pub queued: u64,
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Samples of rejected lines that were ever taken: more of them, new ones.
-    pub samples: u64,
     /// `None` where rejected lines are not written.
     pub rejects_file: Option<RejectsFileSnapshot>,
     pub cut: u64,

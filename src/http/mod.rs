@@ -37,7 +37,7 @@ pub fn router(status: &Arc<Status>, token: Option<Token>, stop: &CancellationTok
         .merge(librato::router(store.clone()))
         .merge(api::router(
             store.clone(),
-            Arc::clone(&status.telemetry),
+            Arc::clone(&status.samples),
             status.reports(),
             stop.clone(),
         ))

@@ -20,9 +20,18 @@ pub use writer::{Outlet, Writer};
 use crate::haproxy::Reject;
 use crate::input::unframe::write_frame;
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// Lines are handed over when this many bytes of them have come together.
 const LINES_BYTES: usize = 256 * 1024;
+
+/// Who takes what workers reject.
+#[derive(Clone, Default)]
+pub struct Takers {
+    pub samples: Arc<Samples>,
+    /// `None`: there is no file.
+    pub outlet: Option<Outlet>,
+}
 
 /// What one worker has rejected since it handed over last.
 #[derive(Debug, Default)]
@@ -42,10 +51,10 @@ struct Lines {
 }
 
 impl Rejects {
-    /// Keeps samples, and all lines too if they are to be `written`.
-    pub fn new(written: bool) -> Self {
+    /// Keeps samples, and all lines too if someone takes them.
+    pub fn for_takers(takers: &Takers) -> Self {
         Rejects {
-            lines: written.then(Lines::default),
+            lines: takers.outlet.is_some().then(Lines::default),
             ..Rejects::default()
         }
     }
@@ -72,12 +81,12 @@ impl Rejects {
     }
 
     /// Hands everything over and is empty then.
-    pub fn hand_over(&mut self, samples: &Samples, outlet: Option<&Outlet>) {
+    pub fn hand_over(&mut self, takers: &Takers) {
         if !self.samples.is_empty() {
-            samples.add(self.samples.drain(..));
+            takers.samples.add(self.samples.drain(..));
             self.sampled = Default::default();
         }
-        if let (Some(lines), Some(outlet)) = (&mut self.lines, outlet)
+        if let (Some(lines), Some(outlet)) = (&mut self.lines, &takers.outlet)
             && lines.frames > 0
         {
             outlet.send(lines);

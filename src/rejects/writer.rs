@@ -200,7 +200,7 @@ impl Told {
 mod tests {
     use super::*;
     use crate::haproxy::Reject;
-    use crate::rejects::{FILE_BYTES, FILES, Rejects, Samples};
+    use crate::rejects::{FILE_BYTES, FILES, Rejects, Takers};
     use crate::telemetry::Telemetry;
     use std::path::Path;
 
@@ -216,16 +216,16 @@ mod tests {
 
     /// Hands over these frames as a worker does.
     fn send(outlet: &Outlet, frames: &[&[u8]]) {
-        let mut rejects = Rejects::new(true);
+        let takers = Takers {
+            outlet: Some(outlet.clone()),
+            ..Takers::default()
+        };
+        let mut rejects = Rejects::for_takers(&takers);
         for frame in frames {
-            rejects.push(
-                Timestamp::from_secs(0),
-                frame,
-                frame.len(),
-                Reject::NotTraffic,
-            );
+            let received_at = Timestamp::from_secs(0);
+            rejects.push(received_at, frame, frame.len(), Reject::NotTraffic);
         }
-        rejects.hand_over(&Samples::default(), Some(outlet));
+        rejects.hand_over(&takers);
         assert!(!rejects.is_full());
     }
 
