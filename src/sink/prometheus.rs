@@ -360,6 +360,9 @@ mod tests {
             skipped: 1,
             ..Tally::default()
         });
+        let file = telemetry.rejects_file("rejects.log".to_owned());
+        file.written.add(4);
+        file.unwritten.add(2);
         let page = render(latest, &telemetry).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -396,6 +399,14 @@ mod tests {
         assert_eq!(
             lines(&latest, "weir_lines_parsed"),
             ["weir_lines_parsed_total 3"]
+        );
+        assert_eq!(
+            lines(&latest, "weir_rejects"),
+            [
+                "weir_rejects_written_total 4",
+                "weir_rejects_unwritten_total 2",
+                "weir_rejects_queued 0.0"
+            ]
         );
         let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
         assert!(lines(&latest, "weir_events").contains(&skipped));
