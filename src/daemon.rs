@@ -11,14 +11,16 @@ use crate::http::{self, LoadedRules, Mode, Status};
 use crate::input::batch::Dispatcher;
 use crate::input::{tcp, udp};
 use crate::pipeline::{Pipeline, Plan};
+use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::rules::Rules;
 use crate::sink::prometheus::Latest;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{RejectsFile, Telemetry};
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
@@ -51,6 +53,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    #[error("cannot write rejected lines to {path}")]
+    Rejects { path: PathBuf, source: io::Error },
     #[error("{0}")]
     Sink(String),
 }
@@ -58,8 +62,15 @@ pub enum StartError {
 impl StartError {
     /// What to do about it, where the error does not say so itself.
     pub fn hint(&self) -> Option<&'static str> {
-        let StartError::Bind { source, .. } = self else {
-            return None;
+        let source = match self {
+            StartError::Bind { source, .. } => source,
+            StartError::Rejects { .. } => {
+                return Some(
+                    "`rejects:` in weir.yaml names a file in a folder that is there and that \
+                     weir may write",
+                );
+            }
+            StartError::Store(_) | StartError::Sink(_) => return None,
         };
         Some(match source.kind() {
             io::ErrorKind::AddrInUse => {
@@ -207,6 +218,7 @@ pub struct Daemon {
     inputs: Vec<JoinHandle<()>>,
     /// The workers run as long as there is a dispatcher, be there listeners or not.
     pipeline: Option<(Pipeline, Dispatcher)>,
+    rejects: Option<(JoinHandle<()>, Arc<RejectsFile>)>,
     outboxes: Vec<Arc<Outbox>>,
     sinks: Vec<JoinHandle<()>>,
     server: JoinHandle<()>,
@@ -219,7 +231,8 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// When the store cannot be opened or a sink cannot be prepared.
+    /// When the store or the file of rejected lines cannot be opened, or a sink cannot be
+    /// prepared.
     pub async fn start(
         bound: Bound,
         loaded: Option<Loaded>,
@@ -234,11 +247,16 @@ impl Daemon {
         let started = clock::now();
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open(&config.state, config.store_options())?;
+        // The receiver alone rejects no lines.
+        let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
+        let rejects_file = rejects_file.map(open_rejects).transpose()?;
 
         let latest = Arc::new(Latest::default());
+        let samples = Arc::new(Samples::default());
         let status = Arc::new(Status {
             mode,
             telemetry: Arc::clone(&telemetry),
+            samples: Arc::clone(&samples),
             latest: Arc::clone(&latest),
             rules: LoadedRules {
                 files: loaded
@@ -267,6 +285,9 @@ impl Daemon {
         let (outboxes, sinks) = start_sinks(&config, &store, &telemetry, &supervisor)?;
         let keeping = keep_store(store.clone(), supervisor.stopping().clone());
         let mut inputs = vec![supervisor.spawn("store's upkeep", keeping)];
+        let (outlet, rejects) = rejects_file
+            .map(|file| start_rejects(file, &telemetry, &supervisor))
+            .unzip();
         let pipeline = loaded.map(|Loaded { rules, formats }| {
             let plan = Plan {
                 rules: Arc::new(rules),
@@ -276,6 +297,7 @@ impl Daemon {
                 workers: workers(),
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
+                rejects: Takers { samples, outlet },
             };
             let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
             let limits = tcp::Limits {
@@ -292,6 +314,7 @@ impl Daemon {
             stop_http,
             inputs,
             pipeline,
+            rejects,
             outboxes,
             sinks,
             server,
@@ -330,6 +353,14 @@ impl Daemon {
         for (sink, outbox) in self.sinks.into_iter().zip(&self.outboxes) {
             end_by(deadline, sink).await;
             outbox.abandon();
+        }
+        // With the workers its outlets went: it ends when it has written what they sent.
+        if let Some((writer, file)) = self.rejects {
+            end_by(deadline, writer).await;
+            let lines = file.abandon();
+            if lines > 0 {
+                tracing::error!(path = file.path, lines, "rejected lines are in no file");
+            }
         }
         self.stop_http.cancel();
         end_by(Instant::now() + ANSWER_WITHIN, self.server).await;
@@ -378,6 +409,28 @@ fn start_sinks(
         }));
     }
     Ok((outboxes, tasks))
+}
+
+fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
+    RotatingFile::open(path.to_owned(), rejects::FILE_BYTES, rejects::FILES).map_err(|source| {
+        StartError::Rejects {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+fn start_rejects(
+    file: RotatingFile,
+    telemetry: &Telemetry,
+    supervisor: &Supervisor,
+) -> (rejects::Outlet, (JoinHandle<()>, Arc<RejectsFile>)) {
+    let path = file.path().display().to_string();
+    tracing::info!(path, "writing rejected lines");
+    let counters = telemetry.rejects_file(path);
+    let (outlet, writer) = rejects::Writer::new(file, Arc::clone(&counters));
+    let task = supervisor.spawn("writer of rejected lines", writer.run());
+    (outlet, (task, counters))
 }
 
 /// `status` lives as long as the server: its reports end with it.

@@ -21,6 +21,7 @@ pub mod input;
 pub mod metric;
 pub mod names;
 pub mod pipeline;
+pub mod rejects;
 pub mod rules;
 pub mod sink;
 pub mod source;

@@ -14,6 +14,7 @@ use crate::config::Limits;
 use crate::delta::Delta;
 use crate::haproxy::Formats;
 use crate::input::batch::{Batch, Dispatcher, Spares};
+use crate::rejects::{Rejects, Takers};
 use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
@@ -46,6 +47,7 @@ pub struct Plan {
     pub outboxes: Vec<Arc<Outbox>>,
     /// Where to note the newest values, if anyone asks for them.
     pub latest: Option<Arc<Latest>>,
+    pub rejects: Takers,
 }
 
 /// A running pipeline.
@@ -67,9 +69,17 @@ impl Pipeline {
         let workers = receivers.into_iter().map(|batches| {
             let rules = Arc::clone(&plan.rules);
             let formats = Arc::clone(&plan.formats);
-            let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series);
+            let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
+                .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
-            let work = work(worker, batches, deltas.clone(), spares, telemetry);
+            let work = work(
+                worker,
+                batches,
+                deltas.clone(),
+                plan.rejects.clone(),
+                spares,
+                telemetry,
+            );
             supervisor.spawn("worker", work)
         });
         let workers = workers.collect();
@@ -104,6 +114,7 @@ async fn work(
     mut worker: Worker,
     mut batches: mpsc::Receiver<Batch>,
     deltas: mpsc::Sender<Delta>,
+    takers: Takers,
     spares: Spares,
     telemetry: Arc<Telemetry>,
 ) {
@@ -116,12 +127,19 @@ async fn work(
                     telemetry.add(&worker.process(&batch));
                     telemetry.queued.sub(batch.frames.len() as u64);
                     spares.put(batch);
+                    if worker.rejects().is_full() {
+                        worker.rejects().hand_over(&takers);
+                    }
                 }
                 None => break,
             },
-            _ = tick.tick() => hand_over(&mut worker, &deltas).await,
+            _ = tick.tick() => {
+                worker.rejects().hand_over(&takers);
+                hand_over(&mut worker, &deltas).await;
+            }
         }
     }
+    worker.rejects().hand_over(&takers);
     hand_over(&mut worker, &deltas).await;
 }
 

@@ -7,6 +7,8 @@
 //! ```text
 //! received = parsed + rejected + queued
 //! parsed   = counted + late + too_late + future + over_limit + skipped
+//! rejected = written + unwritten + queued, of the file of rejected lines, if there is
+//!            one, up to a tick later
 //! ```
 
 use crate::haproxy::Reject;
@@ -15,7 +17,7 @@ use crate::window::Merged;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A number that many threads add to. It orders nothing else, hence `Relaxed`.
 #[derive(Debug, Default)]
@@ -47,6 +49,7 @@ pub struct Telemetry {
     pub queued: Arc<Counter>,
     listeners: Mutex<Vec<Arc<Listener>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
+    rejects_file: OnceLock<Arc<RejectsFile>>,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -97,6 +100,18 @@ pub struct Sink {
     failure: Mutex<String>,
 }
 
+/// What became of rejected lines that are to be written to a file.
+#[derive(Debug)]
+pub struct RejectsFile {
+    pub path: String,
+    pub written: Counter,
+    /// Lost to the file: there was no room or no time for them.
+    pub unwritten: Counter,
+    pub queued: Counter,
+    /// Why the last try failed; empty while writing succeeds.
+    failure: Mutex<String>,
+}
+
 /// What became of one batch's lines, counted without sharing and added at once.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -117,6 +132,7 @@ impl Telemetry {
             queued: Arc::default(),
             listeners: Mutex::default(),
             sinks: Mutex::default(),
+            rejects_file: OnceLock::new(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -163,6 +179,20 @@ impl Telemetry {
         });
         lock(&self.sinks).push(Arc::clone(&sink));
         sink
+    }
+
+    /// The counters of the file of rejected lines, of which there is at most one.
+    pub fn rejects_file(&self, path: String) -> Arc<RejectsFile> {
+        let file = self.rejects_file.get_or_init(|| {
+            Arc::new(RejectsFile {
+                path,
+                written: Counter::default(),
+                unwritten: Counter::default(),
+                queued: Counter::default(),
+                failure: Mutex::default(),
+            })
+        });
+        Arc::clone(file)
     }
 
     /// Adds one batch.
@@ -223,6 +253,7 @@ impl Telemetry {
             parsed: self.parsed.get(),
             queued: self.queued.get(),
             rejected,
+            rejects_file: self.rejects_file.get().map(|file| file.snapshot()),
             cut: self.cut.get(),
             counted: self.counted.get(),
             late: self.late.get(),
@@ -296,6 +327,41 @@ impl Sink {
     }
 }
 
+impl RejectsFile {
+    /// Writing succeeds again.
+    pub fn succeeded(&self) {
+        lock(&self.failure).clear();
+    }
+
+    /// A try failed and will be repeated.
+    pub fn failed(&self, why: String) {
+        *lock(&self.failure) = why;
+    }
+
+    /// Why the last try failed; empty while writing succeeds.
+    pub fn failure(&self) -> String {
+        lock(&self.failure).clone()
+    }
+
+    /// Nothing will be written any more: what still waits is lost to the file.
+    pub fn abandon(&self) -> u64 {
+        let left = self.queued.get();
+        self.queued.sub(left);
+        self.unwritten.add(left);
+        left
+    }
+
+    fn snapshot(&self) -> RejectsFileSnapshot {
+        RejectsFileSnapshot {
+            path: self.path.clone(),
+            written: self.written.get(),
+            unwritten: self.unwritten.get(),
+            queued: self.queued.get(),
+            last_error: self.failure(),
+        }
+    }
+}
+
 /// A counter is valid at any moment, so one whose writer panicked still is.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -312,6 +378,8 @@ pub struct Snapshot {
     /// Received, and neither parsed nor rejected yet.
     pub queued: u64,
     pub rejected: BTreeMap<&'static str, u64>,
+    /// `None` where rejected lines are not written.
+    pub rejects_file: Option<RejectsFileSnapshot>,
     pub cut: u64,
     pub counted: u64,
     pub late: u64,
@@ -325,6 +393,15 @@ pub struct Snapshot {
     pub series: u64,
     pub listeners: Vec<ListenerSnapshot>,
     pub sinks: Vec<SinkSnapshot>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RejectsFileSnapshot {
+    pub path: String,
+    pub written: u64,
+    pub unwritten: u64,
+    pub queued: u64,
+    pub last_error: String,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -6,6 +6,7 @@
 use crate::delta::Delta;
 use crate::haproxy;
 use crate::input::batch::Batch;
+use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
 use crate::syslog;
 use crate::telemetry::Tally;
@@ -24,6 +25,7 @@ pub struct Worker {
     syslog: syslog::Parser,
     haproxy: haproxy::Parser,
     evaluator: Evaluator,
+    rejects: Rejects,
 }
 
 impl Worker {
@@ -39,7 +41,13 @@ impl Worker {
             syslog: syslog::Parser::new(),
             haproxy: haproxy::Parser::new(formats, timezone),
             evaluator: Evaluator::new(rules, rows_max),
+            rejects: Rejects::default(),
         }
+    }
+
+    /// Notes rejected lines there, instead of keeping samples alone.
+    pub fn with_rejects(self, rejects: Rejects) -> Self {
+        Worker { rejects, ..self }
     }
 
     /// The hot path. It allocates nothing per line: messages and events borrow from the
@@ -49,12 +57,16 @@ impl Worker {
         let mut tally = Tally::default();
         for frame in &batch.frames {
             tally.cut += u64::from(frame.cut);
-            let message = self.syslog.parse(&batch.bytes[frame.start..frame.end]);
+            let bytes = &batch.bytes[frame.start..frame.end];
+            let message = self.syslog.parse(bytes);
             let event = match self.haproxy.parse(&message) {
                 Ok(event) => event,
                 Err(reject) => {
                     tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
                     tally.rejected[reject.index()] += 1;
+                    let text_len = message.text.len();
+                    self.rejects
+                        .push(batch.received_at, bytes, text_len, reject);
                     continue;
                 }
             };
@@ -71,6 +83,11 @@ impl Worker {
             }
         }
         tally
+    }
+
+    /// What was rejected and not handed over yet.
+    pub fn rejects(&mut self) -> &mut Rejects {
+        &mut self.rejects
     }
 
     /// Hands over everything since the last time.

@@ -79,3 +79,22 @@ fn a_line_of_a_known_series_allocates_nothing() {
     let events: u64 = delta.entries.iter().map(|entry| entry.events).sum();
     assert_eq!(events, 11 * LINES as u64);
 }
+
+/// Rejected lines cost no memory either, once there are samples of them: a flood of
+/// them may come at any time.
+#[test]
+fn a_rejected_line_allocates_nothing_where_no_file_is_asked_for() {
+    let rules = rules::load(&rules::bundled(), &Options::default()).expect("the bundled rules");
+    let timezone = jiff::tz::TimeZone::UTC;
+    let mut worker = Worker::new(Arc::new(rules), Arc::default(), timezone, 1000);
+    let mut batch = batch();
+    for frame in &mut batch.frames {
+        // Before the names of frontend and backend are all there.
+        frame.end = frame.start + 80;
+    }
+    assert_eq!(worker.process(&batch).parsed, 0);
+    let counts = allocation_counter::measure(|| {
+        worker.process(&batch);
+    });
+    assert_eq!(counts.count_total, 0, "for {LINES} lines");
+}

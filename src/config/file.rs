@@ -14,6 +14,8 @@ pub struct File {
     pub haproxy: Haproxy,
     /// A rule file or a folder of them; without the key, the bundled rules.
     pub rules: Option<Scalar>,
+    /// The file to which rejected lines are written; without the key, none.
+    pub rejects: Option<Scalar>,
     /// The folder of the embedded store.
     pub state: Option<Scalar>,
     /// Where measurements go; without the key, to the store and to `/metrics`.

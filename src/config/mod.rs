@@ -23,6 +23,8 @@ pub struct Config {
     pub haproxy: Haproxy,
     /// A rule file or a folder of them; `None`: the bundled rules.
     pub rules: Option<PathBuf>,
+    /// The file to which rejected lines are written; `None`: none.
+    pub rejects: Option<PathBuf>,
     /// The folder of the embedded store.
     pub state: PathBuf,
     pub sinks: Sinks,
@@ -106,6 +108,7 @@ impl Config {
                 timezone: TimeZone::UTC,
             },
             rules: None,
+            rejects: None,
             state: default_state(env),
             sinks: Sinks {
                 librato: None,
@@ -207,6 +210,7 @@ impl Check<'_> {
             }
         }
         config.rules = file.rules.map(|path| base.join(path.value));
+        config.rejects = file.rejects.map(|path| base.join(path.value));
         if let Some(state) = file.state {
             config.state = base.join(state.value);
         }

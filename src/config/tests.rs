@@ -35,6 +35,7 @@ fn an_empty_file_is_the_defaults() {
     assert_eq!(config.retention, Duration::from_secs(86_400));
     assert!(config.sinks.store && config.sinks.prometheus && !config.sinks.stdout);
     assert!(config.sinks.librato.is_none() && config.http.token.is_none());
+    assert_eq!(config.rejects, None);
 }
 
 #[test]
@@ -55,6 +56,7 @@ haproxy:
   service: backend
   timezone: Europe/Stockholm
 rules: rules/
+rejects: log/rejects.log
 state: /srv/weir
 sinks:
   librato: { url: "http://metrics.internal:8420", email_env: EMAIL, token_env: TOKEN, api: metrics }
@@ -74,6 +76,10 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         Some("Europe/Stockholm")
     );
     assert_eq!(config.rules.as_deref(), Some(Path::new("/etc/weir/rules/")));
+    assert_eq!(
+        config.rejects.as_deref(),
+        Some(Path::new("/etc/weir/log/rejects.log"))
+    );
     assert_eq!(config.state, Path::new("/srv/weir"));
     let librato = config.sinks.librato.unwrap();
     assert_eq!(librato.url.as_str(), "http://metrics.internal:8420/");

@@ -35,6 +35,15 @@ impl Reject {
         Reject::REASONS[self.index()]
     }
 
+    /// The byte of the message at which reading ended, counted as in
+    /// [`Reject::Malformed`]; `None` where the reason has no place.
+    pub const fn offset(self) -> Option<usize> {
+        match self {
+            Reject::Malformed { offset, .. } => Some(offset),
+            Reject::Empty | Reject::NotTraffic | Reject::Ambiguous => None,
+        }
+    }
+
     /// The reason's place in [`Reject::REASONS`].
     pub const fn index(self) -> usize {
         match self {

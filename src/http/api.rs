@@ -10,6 +10,7 @@
 
 use crate::clock;
 use crate::dashboard::{self, NotFound};
+use crate::rejects::Samples;
 use crate::store::{ReadError, SeriesId, Store};
 use crate::time::Timestamp;
 use axum::extract::rejection::QueryRejection;
@@ -49,6 +50,7 @@ const CHART_RANGE: i64 = 1800;
 /// streams end with `shutdown`, since a server that waits for them would never stop.
 pub fn router(
     store: Store,
+    samples: Arc<Samples>,
     pipeline: watch::Receiver<Arc<str>>,
     shutdown: CancellationToken,
 ) -> Router {
@@ -60,6 +62,7 @@ pub fn router(
             pipeline,
             shutdown,
             store,
+            samples,
         }),
     };
     let routes = Router::new()
@@ -68,6 +71,7 @@ pub fn router(
         .route("/series", get(series))
         .route("/points", get(points))
         .route("/pipeline", get(pipeline_health))
+        .route("/rejects", get(rejects))
         .route("/live", get(live))
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such path"))
         .with_state(api);
@@ -81,6 +85,7 @@ struct Api {
 
 struct Shared {
     store: Store,
+    samples: Arc<Samples>,
     reads: Semaphore,
     live: Arc<Semaphore>,
     list: Mutex<Option<List>>,
@@ -202,6 +207,11 @@ async fn points(
 
 async fn pipeline_health(State(api): State<Api>) -> Response {
     body(api.shared.pipeline.borrow().clone())
+}
+
+/// Samples of rejected lines. They are only here: the stream's news would be large.
+async fn rejects(State(api): State<Api>) -> Response {
+    body(to_json(&json!({ "samples": api.shared.samples.view() })))
 }
 
 async fn live(State(api): State<Api>) -> Response {
@@ -339,6 +349,8 @@ fn problem(status: StatusCode, what: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::haproxy::Reject;
+    use crate::rejects::{Rejects, Takers};
     use crate::store::{Kind, NewPoint, Options, SeriesInfo, Summary, TagMap};
     use axum::body::{Body, to_bytes};
     use axum::http::Request;
@@ -360,7 +372,11 @@ mod tests {
             let store = Store::open(dir.path(), Options::default()).unwrap();
             let (pipeline, health) = watch::channel(Arc::from(r#"{"mode":"serve"}"#));
             let shutdown = CancellationToken::new();
-            let router = router(store.clone(), health, shutdown.clone());
+            let takers = Takers::default();
+            let mut rejects = Rejects::default();
+            rejects.push(Timestamp::from_secs(7), b"<b>\n", 4, Reject::NotTraffic);
+            rejects.hand_over(&takers);
+            let router = router(store.clone(), takers.samples, health, shutdown.clone());
             Server {
                 _dir: dir,
                 store,
@@ -419,6 +435,19 @@ mod tests {
         let id = &list["series"][0]["id"];
         let (_, chart) = server.get(&format!("/api/v1/points?id={id}")).await;
         assert!(chart["values"].as_array().unwrap().contains(&json!(7.0)));
+        let (_, rejects) = server.get("/api/v1/rejects").await;
+        assert_eq!(
+            rejects["samples"],
+            json!({"not_traffic": [{
+                "received_at": 7,
+                "why": Reject::NotTraffic.to_string(),
+                "before": "<b>\\n",
+                "stuck": null,
+                "after": "",
+                "left_out_before": 0,
+                "left_out_after": 0,
+            }]})
+        );
         assert_eq!(
             server.get("/api/v1/pipeline").await.1,
             json!({"mode": "serve"})

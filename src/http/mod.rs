@@ -35,7 +35,12 @@ pub fn router(status: &Arc<Status>, token: Option<Token>, stop: &CancellationTok
     let guarded = Router::new()
         .merge(assets::router())
         .merge(librato::router(store.clone()))
-        .merge(api::router(store.clone(), status.reports(), stop.clone()))
+        .merge(api::router(
+            store.clone(),
+            Arc::clone(&status.samples),
+            status.reports(),
+            stop.clone(),
+        ))
         .merge(status::router(Arc::clone(status)));
     let guarded = match token {
         Some(token) => auth::require(guarded, token),

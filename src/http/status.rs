@@ -2,6 +2,7 @@
 //! the page shows as its health strip.
 
 use crate::clock;
+use crate::rejects::Samples;
 use crate::sink::prometheus::{self, Latest};
 use crate::store::{Stats, Store};
 use crate::telemetry::{Snapshot, Telemetry};
@@ -40,6 +41,8 @@ pub struct LoadedRules {
 pub struct Status {
     pub mode: Mode,
     pub telemetry: Arc<Telemetry>,
+    /// Of rejected lines.
+    pub samples: Arc<Samples>,
     pub latest: Arc<Latest>,
     pub rules: LoadedRules,
     pub store: Store,
@@ -53,6 +56,9 @@ struct Report<'a> {
     now: i64,
     #[serde(flatten)]
     telemetry: Snapshot,
+    /// Samples of rejected lines that were ever taken: where there are more, there are
+    /// new ones.
+    samples: u64,
     rules: &'a LoadedRules,
     store: Stats,
 }
@@ -85,6 +91,7 @@ impl Status {
             mode: self.mode,
             now: clock::now().as_secs(),
             telemetry: self.telemetry.snapshot(),
+            samples: self.samples.taken(),
             rules: &self.rules,
             store: self.store.stats(),
         };

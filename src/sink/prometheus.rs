@@ -140,6 +140,22 @@ impl Collector for Own {
                 .iter()
                 .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
         )?;
+        let file = own.rejects_file.as_ref();
+        for (name, help, value) in [
+            (
+                "weir_rejects_written",
+                "Rejected lines written to the file of rejected lines",
+                file.map(|file| file.written),
+            ),
+            (
+                "weir_rejects_unwritten",
+                "Rejected lines that are not in the file of rejected lines, because too many \
+                 waited for it or it could not be written",
+                file.map(|file| file.unwritten),
+            ),
+        ] {
+            counters(e, name, help, value.map(|n| (Labels::new(), n)))?;
+        }
         for (name, help, value) in [
             (
                 "weir_lines_parsed",
@@ -202,6 +218,13 @@ impl Collector for Own {
         ] {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
+
+        gauges(
+            e,
+            "weir_rejects_queued",
+            "Rejected lines waiting to be written to their file",
+            file.map(|file| (Labels::new(), file.queued as f64)),
+        )?;
 
         let outcomes = own.sinks.iter().flat_map(|sink| {
             let of = |outcome| labels_of(&[("sink", sink.name), ("outcome", outcome)]);
@@ -337,6 +360,9 @@ mod tests {
             skipped: 1,
             ..Tally::default()
         });
+        let file = telemetry.rejects_file("rejects.log".to_owned());
+        file.written.add(4);
+        file.unwritten.add(2);
         let page = render(latest, &telemetry).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -373,6 +399,14 @@ mod tests {
         assert_eq!(
             lines(&latest, "weir_lines_parsed"),
             ["weir_lines_parsed_total 3"]
+        );
+        assert_eq!(
+            lines(&latest, "weir_rejects"),
+            [
+                "weir_rejects_written_total 4",
+                "weir_rejects_unwritten_total 2",
+                "weir_rejects_queued 0.0"
+            ]
         );
         let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
         assert!(lines(&latest, "weir_events").contains(&skipped));

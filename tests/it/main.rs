@@ -11,5 +11,6 @@ mod listeners;
 mod page;
 mod pipeline;
 mod receiver;
+mod rejects;
 mod shutdown;
 mod support;

@@ -2,12 +2,14 @@
 //! and types. What is asked of the browser is what can be seen or read in it.
 
 use crate::support::http;
+use crate::support::line::httplog;
 use crate::support::process::Process;
-use crate::support::{Demo, RUNTIME, ports, program, require, wait_for};
+use crate::support::{Demo, RUNTIME, Weir, folder, now_millis, ports, program, require, wait_for};
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
@@ -212,6 +214,68 @@ fn a_phone_shows_it_all_without_scrolling_sideways() {
     page.click("#pipeline");
     assert!(page.shows("#pipeline-details"));
     page.assert_fits("the pipeline's details");
+    page.assert_quiet_console();
+}
+
+#[test]
+fn a_rejected_line_is_shown_as_text_with_the_word_that_could_not_be_read() {
+    if !require(&["chromium", "chromedriver"]) {
+        return;
+    }
+    let site = folder(&[(
+        "weir.yaml",
+        r#"listen:
+  - { protocol: udp, address: "127.0.0.1:0" }
+state: state
+http: { address: "127.0.0.1:0" }
+"#,
+    )]);
+    let mut weir = Weir::serve(site.path());
+    let syslog = weir.address("udp");
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
+    let send = |status: &str| {
+        let line = httplog("users", now_millis(), 12, 200);
+        let line = line.replace(" 200 ", &format!(" {status} "));
+        udp.send_to(line.as_bytes(), syslog).expect("loopback");
+    };
+    let page = Page::open(&format!("{}/", weir.http()), PHONE);
+    send("<b>\x1b");
+    page.click("#pipeline");
+    let malformed = "#pipeline-details [data-reason='malformed']";
+    let rejected = |count: &str| {
+        wait_for("the count of rejected lines", SOON, || {
+            let text = page.text(&format!("{malformed} .value"));
+            (text == count).then_some(()).ok_or(text)
+        });
+    };
+    rejected("1");
+    assert!(
+        !page.shows(&format!("{malformed} li")),
+        "it opens on demand"
+    );
+    page.ask(&format!(
+        "document.querySelector(\"{malformed} summary\").focus()"
+    ));
+    page.press(Key::Enter);
+    let stuck = |word: &str| {
+        wait_for("the sample", SOON, || {
+            let text = page.text(&format!("{malformed} li:first-child mark"));
+            (text == word).then_some(()).ok_or(text)
+        });
+    };
+    stuck("<b>\\u{1b}");
+    let why = page.text(&format!("{malformed} li p"));
+    assert!(why.contains("cannot read `status`"), "{why}");
+
+    // It stays open, and keeps the focus, while new ones come.
+    send("two-hundred");
+    rejected("2");
+    stuck("two-hundred");
+    assert_eq!(
+        page.ask("return document.activeElement.tagName"),
+        json!("SUMMARY")
+    );
+    page.assert_fits("samples of rejected lines");
     page.assert_quiet_console();
 }
 

@@ -58,6 +58,10 @@ export function watch() {
       const more = grown((p) => p[key]);
       if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
     }
+    const file = pipeline.rejects_file;
+    if (file?.last_error) raise("bad", "rejected", "rejects are not written", `rejected lines cannot be written to ${file.path}: ${file.last_error}`);
+    const unwritten = grown((p) => p.rejects_file?.unwritten);
+    if (unwritten > 0) raise("bad", "rejected", "rejects are not written", `${count(unwritten)} rejected lines of the last minute are in no file`);
     const unstored = grown((p) => p.store?.refused);
     if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
 

@@ -3,6 +3,7 @@
 
 import { lost, rejected, watch, words } from "./alarms.js";
 import * as format from "./format.js";
+import { rejectedLines } from "./rejects.js";
 import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
 
 const queue = (p) => p.queued + p.sinks.reduce((sum, sink) => sum + sink.queued, 0);
@@ -45,13 +46,21 @@ export function pipelineStrip(strip, details) {
   let mode = null;
   let latest = null;
   let alarms = [];
+  const rejects = rejectedLines(() => {
+    if (!details.hidden && latest) drawDetails();
+  });
+  rejects.follow(details);
 
   strip.addEventListener("click", () => toggle());
 
   function toggle(open = details.hidden) {
     show(details, open);
     strip.setAttribute("aria-expanded", String(open));
-    if (open && latest) renderDetails(details, latest, alarms);
+    if (open && latest) drawDetails();
+  }
+
+  function drawDetails() {
+    renderDetails(details, latest, alarms, rejects);
   }
 
   function build(next) {
@@ -94,7 +103,7 @@ export function pipelineStrip(strip, details) {
       if (missing && lost(pipeline) > 0 && !missing.node.hasAttribute("data-severity")) setAttribute(missing.node, "data-severity", "warn");
 
       renderSinks(sinks, pipeline.sinks, alarms);
-      if (!details.hidden) renderDetails(details, pipeline, alarms);
+      if (!details.hidden) drawDetails();
     },
   };
 }
@@ -116,11 +125,10 @@ function renderSinks(node, list, alarms) {
   );
 }
 
-function renderDetails(root, p, alarms) {
+function renderDetails(root, p, alarms, rejects) {
   const parts = [];
-  if (alarms.length > 0) {
-    parts.push(el("ul", { class: "alarms" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))));
-  }
+  // Always there: what comes and goes before the others would take the focus from them.
+  parts.push(el("ul", { class: "alarms", hidden: alarms.length > 0 ? null : "" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))));
   const processing = p.mode !== "librato";
   if (processing) {
     parts.push(
@@ -165,6 +173,8 @@ function renderDetails(root, p, alarms) {
         ["rules loaded", format.dayAndClock(p.rules.loaded)],
       ] : [])),
   );
+  const lines = processing ? rejects.render(p) : null;
+  if (lines) parts.push(lines);
   if (p.sinks.length > 0) {
     parts.push(
       table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
