@@ -13,6 +13,6 @@ mod request;
 pub use event::{
     Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,
 };
-pub use field::{Field, FieldType, Value};
+pub use field::{Field, FieldNames, FieldType, Value};
 pub use line::{Formats, Parser};
 pub use reject::Reject;
