@@ -13,6 +13,20 @@ test:
 bench:
     cargo bench --locked
 
+# Each fuzz target for so many seconds; needs a C++ compiler. The inputs it finds stay in
+# fuzz/target/corpus, what fails is in fuzz/artifacts.
+fuzz seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd fuzz
+    for file in fuzz_targets/*.rs; do
+        target=$(basename "$file" .rs)
+        mkdir -p "target/corpus/$target" "artifacts/$target"
+        cargo run --release --locked --bin "$target" -- \
+            -max_total_time={{ seconds }} -timeout=10 -print_final_stats=1 \
+            "-artifact_prefix=artifacts/$target/" "target/corpus/$target" "corpus/$target"
+    done
+
 # The whole pipeline on loopback, with its page
 demo:
     cargo run --release --locked -- demo

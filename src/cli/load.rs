@@ -30,6 +30,7 @@ pub fn rules(config: &Config) -> Result<Rules, Failure> {
 pub fn compile(sources: &[Source], config: &Config) -> Result<Rules, Failure> {
     let options = rules::Options {
         service: config.haproxy.service.clone(),
+        ..rules::Options::default()
     };
     rules::load(sources, &options).map_err(|problems| Failure::Input(render(&problems)))
 }

@@ -400,3 +400,30 @@ impl<'a> Extra<'a> {
         }
     }
 }
+
+#[cfg(test)]
+impl Extra<'static> {
+    /// What a line with these values would have; `None` where it does not say. Leaked,
+    /// which tests can afford.
+    pub(crate) fn of(values: &[(&str, ExtraType, Option<&str>)]) -> Self {
+        let mut text = Vec::new();
+        let (mut fields, mut spans) = (Vec::new(), Vec::new());
+        for &(name, extra_type, value) in values {
+            let start = text.len() as u32;
+            text.extend_from_slice(value.unwrap_or_default().as_bytes());
+            fields.push(ExtraField {
+                name: name.into(),
+                extra_type,
+            });
+            spans.push(ExtraSpan {
+                start,
+                end: text.len() as u32,
+                place: match value {
+                    Some(_) => SpanPlace::Text,
+                    None => SpanPlace::Missing,
+                },
+            });
+        }
+        Extra::new(fields.leak(), spans.leak(), text.leak(), &[])
+    }
+}

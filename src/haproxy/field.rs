@@ -1,6 +1,6 @@
 //! The fields of an event by name: the table that rules are checked against.
 
-use super::event::{Captures, Event, Extra};
+use super::event::{Captures, Event, Extra, ExtraField};
 use crate::time::Timestamp;
 
 /// What kind of value a field holds.
@@ -130,6 +130,32 @@ impl Field {
             .iter()
             .copied()
             .find(|field| field.name() == name)
+    }
+}
+
+/// The names inside fields that have any: what the configured formats capture and add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldNames {
+    /// A format or HAProxy's configuration is given, so no line has other names than
+    /// these. Otherwise any name may turn up, and an extra field is a string.
+    pub known: bool,
+    /// Of captured request headers, in any frontend; compared without case.
+    pub request_headers: Vec<Box<str>>,
+    /// Of captured response headers, likewise.
+    pub response_headers: Vec<Box<str>>,
+    /// Of every format. A name that several formats use with different types stands here
+    /// once with each.
+    pub extra: Vec<ExtraField>,
+}
+
+impl FieldNames {
+    /// The captured headers' names of a list of them; none of any other field.
+    pub fn headers(&self, field: Field) -> &[Box<str>] {
+        match field {
+            Field::RequestHeaders => &self.request_headers,
+            Field::ResponseHeaders => &self.response_headers,
+            _ => &[],
+        }
     }
 }
 

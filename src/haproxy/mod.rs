@@ -19,7 +19,7 @@ mod sample;
 pub use event::{
     Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,
 };
-pub use field::{Field, FieldType, Value};
+pub use field::{Field, FieldNames, FieldType, Value};
 pub use formats::Formats;
 pub use parser::Parser;
 pub use reject::Reject;

@@ -157,7 +157,8 @@ impl Reader<'_> {
             }
             Expr::Select(select) => {
                 let part = &select.field;
-                return self.refuse(own, format!("a field has no part `.{part}`"), None);
+                let hint = "what has a name is taken in brackets: `extra[\"name\"]`";
+                return self.refuse(own, format!("a field has no part `.{part}`"), Some(hint));
             }
             Expr::Comprehension(_) => {
                 let message = "rules have no `all`, `exists`, `exists_one`, `map` or `filter`";

@@ -3,6 +3,7 @@
 use super::cel::{Node, Operator, Syntax};
 use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
 use super::schema::{SERVICE, Schema, Type, Typed, Unusable};
+use crate::haproxy::{ExtraType, Field};
 use crate::source::{Fault, did_you_mean, listed};
 use std::ops::Range;
 
@@ -40,13 +41,16 @@ const FUNCTIONS: [(&str, &str); 4] = [
     ("size", "size(text)"),
 ];
 
+/// So many of the names that there are instead of an unknown one are shown.
+const NAMES_SHOWN: usize = 10;
+
 /// Reads a condition.
-pub(super) fn condition(node: &Node, schema: &Schema) -> Result<Bool, Vec<Fault>> {
+pub(super) fn condition(node: &Node, schema: &Schema<'_>) -> Result<Bool, Vec<Fault>> {
     checked(schema, |checker| checker.condition(node))
 }
 
 /// Reads an expression for a string.
-pub(super) fn text(node: &Node, schema: &Schema) -> Result<Text, Vec<Fault>> {
+pub(super) fn text(node: &Node, schema: &Schema<'_>) -> Result<Text, Vec<Fault>> {
     checked(schema, |checker| match checker.typed(node)? {
         Typed::Text(text) => Some(text),
         other => checker.refuse(
@@ -57,12 +61,12 @@ pub(super) fn text(node: &Node, schema: &Schema) -> Result<Text, Vec<Fault>> {
 }
 
 /// Reads a measure: exactly one aggregate.
-pub(super) fn measure(node: &Node, schema: &Schema) -> Result<Aggregate, Vec<Fault>> {
+pub(super) fn measure(node: &Node, schema: &Schema<'_>) -> Result<Aggregate, Vec<Fault>> {
     checked(schema, |checker| checker.aggregate(node))
 }
 
 fn checked<T>(
-    schema: &Schema,
+    schema: &Schema<'_>,
     read: impl FnOnce(&mut Checker<'_>) -> Option<T>,
 ) -> Result<T, Vec<Fault>> {
     let mut checker = Checker {
@@ -76,7 +80,7 @@ fn checked<T>(
 }
 
 struct Checker<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     faults: Vec<Fault>,
 }
 
@@ -94,8 +98,18 @@ impl Checker<'_> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Option<T> {
-        self.faults
-            .push(Fault::new(span.clone(), message).hint(hint));
+        self.refuse_hinting(span, message, Some(hint.into()))
+    }
+
+    fn refuse_hinting<T>(
+        &mut self,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Option<T> {
+        let mut fault = Fault::new(span.clone(), message);
+        fault.hint = hint;
+        self.faults.push(fault);
         None
     }
 
@@ -118,7 +132,7 @@ impl Checker<'_> {
                 Typed::Double(double) => Typed::Double(Double::Negate(Box::new(double))),
                 other => {
                     let message = format!("`-` takes a number, found {}", other.kind());
-                    return self.refuse(&inner.span, message);
+                    return self.refuse_hinting(&inner.span, message, retyped(&other, Type::Int));
                 }
             },
             Syntax::Binary(operator, sides) => self.binary(node, *operator, sides)?,
@@ -132,7 +146,9 @@ impl Checker<'_> {
             Typed::Bool(condition) => Some(condition),
             other => {
                 let message = format!("expected a condition, found {}", other.kind());
-                self.refuse_with(&node.span, message, "compare it with something")
+                let hint = retyped(&other, Type::Bool);
+                let hint = hint.unwrap_or_else(|| "compare it with something".into());
+                self.refuse_with(&node.span, message, hint)
             }
         }
     }
@@ -149,7 +165,7 @@ impl Checker<'_> {
                         message,
                         "the share of events for which a condition holds is `ratio(condition)`",
                     ),
-                    _ => self.refuse(&node.span, message),
+                    other => self.refuse_hinting(&node.span, message, retyped(&other, Type::Int)),
                 }
             }
         }
@@ -168,7 +184,7 @@ impl Checker<'_> {
             }
             Err(Unusable::Unknown) => {
                 let message = format!("unknown field `{name}`");
-                match did_you_mean(name, self.schema.names()) {
+                match did_you_mean(name, self.schema.fields()) {
                     Some(hint) => self.refuse_with(&node.span, message, hint),
                     None => self.refuse_with(&node.span, message, "a string needs quotes"),
                 }
@@ -208,6 +224,7 @@ impl Checker<'_> {
         b: Typed,
     ) -> Option<Bool> {
         let kinds = (a.kind(), b.kind());
+        let retyped = retyped(&a, b.kind()).or_else(|| retyped(&b, a.kind()));
         Some(match (a, b) {
             (Typed::Int(a), Typed::Int(b)) => Bool::Ints(comparison, a, b),
             (Typed::Text(a), Typed::Text(b)) => Bool::Texts(comparison, a, b),
@@ -225,6 +242,7 @@ impl Checker<'_> {
                     let (a, b) = kinds;
                     let message = format!("`{}` compares {a} with {b}", operator.symbol());
                     return match kinds {
+                        _ if retyped.is_some() => self.refuse_hinting(&node.span, message, retyped),
                         (Type::String, Type::Int | Type::Double)
                         | (Type::Int | Type::Double, Type::String) => self.refuse_with(
                             &node.span,
@@ -235,6 +253,11 @@ impl Checker<'_> {
                             &node.span,
                             message,
                             "take one of the list, such as `request_headers[0]`, or use `in`",
+                        ),
+                        (Type::Map, _) | (_, Type::Map) => self.refuse_with(
+                            &node.span,
+                            message,
+                            "take one of its fields, such as `extra[\"name\"]`",
                         ),
                         _ => self.refuse(&node.span, message),
                     };
@@ -252,6 +275,7 @@ impl Checker<'_> {
         b: Typed,
     ) -> Option<Typed> {
         let (left, right) = (a.kind(), b.kind());
+        let retyped = retyped(&a, Type::Int).or_else(|| retyped(&b, Type::Int));
         let symbol = operator.symbol();
         Some(match (a, b) {
             (Typed::Int(a), Typed::Int(b)) => {
@@ -266,7 +290,7 @@ impl Checker<'_> {
                 }
                 _ => {
                     let message = format!("`{symbol}` takes numbers, found {left} and {right}");
-                    return self.refuse(&node.span, message);
+                    return self.refuse_hinting(&node.span, message, retyped);
                 }
             },
         })
@@ -297,7 +321,7 @@ impl Checker<'_> {
         if let Some(at) = constants.iter().position(|constant| !same_kind(constant)) {
             let other = constants[at].kind();
             let message = format!("`in` looks for {kind} and finds {other}");
-            return self.refuse(&items[at].span, message);
+            return self.refuse_hinting(&items[at].span, message, retyped(&value, other));
         }
         if let Typed::Text(value) = value {
             let texts = constants.into_iter().filter_map(|constant| match constant {
@@ -337,7 +361,11 @@ impl Checker<'_> {
             }
             (_, other) => {
                 let message = format!("`in` looks into a list, found {}", other.kind());
-                self.refuse_with(&right.span, message, "a part of a string: `a.contains(b)`")
+                let hint = match other {
+                    Typed::Map => "compare one of its fields: `extra[\"name\"] == \"x\"`",
+                    _ => "a part of a string: `a.contains(b)`",
+                };
+                self.refuse_with(&right.span, message, hint)
             }
         }
     }
@@ -364,23 +392,84 @@ impl Checker<'_> {
     }
 
     fn index(&mut self, parts: &[Node; 2]) -> Option<Typed> {
-        let [list, index] = parts;
-        match (self.typed(list)?, &index.kind) {
+        let [whole, index] = parts;
+        match (self.typed(whole)?, &index.kind) {
             (Typed::List(field), Syntax::Int(at)) if *at >= 0 => {
                 let at = usize::try_from(*at).unwrap_or(usize::MAX);
                 Some(Typed::Text(Text::Capture(field, at)))
             }
-            (Typed::List(_), Syntax::String(_)) => self.refuse_with(
-                &index.span,
-                "captured headers have no names here",
-                "give the position among the `capture` directives, from 0",
-            ),
-            (Typed::List(_), _) => {
-                self.refuse(&index.span, "a position is a whole number from 0, as it is")
+            (Typed::List(field), Syntax::String(name)) => self.header(field, index, name),
+            (Typed::List(field), _) => {
+                let list = field.name();
+                self.refuse_with(
+                    &index.span,
+                    "a captured header is taken by its position or its name, as it is",
+                    format!("`{list}[0]` or `{list}[\"Host\"]`"),
+                )
             }
+            (Typed::Map, Syntax::String(name)) => self.extra(index, name),
+            (Typed::Map, _) => self.refuse_with(
+                &index.span,
+                "a field of a custom format is taken by its name, as it is",
+                "`extra[\"name\"]`",
+            ),
             (other, _) => {
-                let message = format!("only a list has positions, found {}", other.kind());
-                self.refuse(&list.span, message)
+                let message = format!("only a list or a map has parts, found {}", other.kind());
+                self.refuse(&whole.span, message)
+            }
+        }
+    }
+
+    /// `request_headers["Host"]`
+    fn header(&mut self, field: Field, index: &Node, name: &str) -> Option<Typed> {
+        let known: Vec<&str> = self
+            .schema
+            .names
+            .headers(field)
+            .iter()
+            .map(|n| &**n)
+            .collect();
+        if self.schema.names.known && !known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            let side = match field {
+                Field::ResponseHeaders => "response",
+                _ => "request",
+            };
+            let message = format!("no frontend captures the {side} header `{name}`");
+            let hint = instead(name, &known).unwrap_or_else(|| {
+                let list = field.name();
+                format!("without names in the configuration, a header is taken by its position: `{list}[0]`")
+            });
+            return self.refuse_with(&index.span, message, hint);
+        }
+        Some(Typed::Text(Text::Header(field, name.into())))
+    }
+
+    /// `extra["name"]`
+    fn extra(&mut self, index: &Node, name: &str) -> Option<Typed> {
+        let names = self.schema.names;
+        if !names.known {
+            return Some(Typed::extra(name, ExtraType::String));
+        }
+        let mut same = names.extra.iter().filter(|field| &*field.name == name);
+        let Some(first) = same.next() else {
+            let mut known: Vec<&str> = names.extra.iter().map(|field| &*field.name).collect();
+            known.sort_unstable();
+            known.dedup();
+            let message = format!("no log format has a field `{name}`");
+            let hint = match Field::by_name(name) {
+                Some(_) => format!("`{name}` is a field of its own, without `extra`"),
+                None => instead(name, &known)
+                    .unwrap_or_else(|| "a log format names its fields: `%(name)[...]`".into()),
+            };
+            return self.refuse_with(&index.span, message, hint);
+        };
+        let typed = Typed::extra(name, first.extra_type);
+        match same.find(|field| field.extra_type != first.extra_type) {
+            None => Some(typed),
+            Some(other) => {
+                let (a, b) = (typed.kind(), Typed::extra(name, other.extra_type).kind());
+                let message = format!("`{name}` is {a} in one log format and {b} in another");
+                self.refuse_with(&index.span, message, "give it one type in all of them")
             }
         }
     }
@@ -539,6 +628,43 @@ fn arithmetic(operator: Operator) -> Option<Arithmetic> {
         Operator::Modulo => Arithmetic::Modulo,
         _ => return None,
     })
+}
+
+/// How a field of a custom format that is a string could be what is wanted instead:
+/// HAProxy's format gives types since 3.0. `None` for anything else.
+fn retyped(found: &Typed, wanted: Type) -> Option<String> {
+    let Typed::Text(Text::Extra(name)) = found else {
+        return None;
+    };
+    let output = match wanted {
+        Type::Int | Type::Double => "sint",
+        Type::Bool => "bool",
+        _ => return None,
+    };
+    // A field without a name of its own goes by its expression.
+    let part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let (name, expression) = match name.chars().all(part_of_name) {
+        true => (&**name, "..."),
+        false => ("name", &**name),
+    };
+    Some(format!(
+        "give it a type in the log format: `%({name}:{output})[{expression}]`"
+    ))
+}
+
+/// What may have been meant; `None` where there is nothing to name.
+fn instead(name: &str, known: &[&str]) -> Option<String> {
+    if known.is_empty() {
+        return None;
+    }
+    let meant = did_you_mean(name, known.iter().copied());
+    Some(meant.unwrap_or_else(|| match known.get(..NAMES_SHOWN) {
+        Some(shown) if shown.len() < known.len() => {
+            let more = known.len() - shown.len();
+            format!("the names are `{}` and {more} more", shown.join("`, `"))
+        }
+        _ => format!("the names are {}", listed(known)),
+    }))
 }
 
 fn usages(known: &[(&str, &str)]) -> String {

@@ -7,7 +7,7 @@ use super::program::{Draw, Group, GroupRule, KeyPart};
 use super::schema::{SERVICE, Schema, Typed, Unusable};
 use super::{Options, Rules, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
-use crate::haproxy::Field;
+use crate::haproxy::{Field, FieldNames};
 use crate::metric::identifier;
 use crate::names;
 use crate::source::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
@@ -33,11 +33,11 @@ const FRACTION_SCALE: u32 = 1000;
 pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
     let service = match &options.service {
-        Some(expression) => service(expression, &mut problems),
+        Some(expression) => service(expression, &options.names, &mut problems),
         None => Text::Field(Field::Frontend),
     };
     let mut compiler = Compiler {
-        schema: Schema::with_service(service),
+        schema: Schema::with_service(service, &options.names),
         problems,
         rules: HashMap::new(),
         series: HashMap::new(),
@@ -61,10 +61,10 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
 }
 
 /// What `service` stands for; its frontend where that cannot be read.
-fn service(placed: &Placed, problems: &mut Vec<Problem>) -> Text {
+fn service(placed: &Placed, names: &FieldNames, problems: &mut Vec<Problem>) -> Text {
     let Placed { source, text } = placed;
-    let read =
-        cel::parse(&text.value).and_then(|node| check::text(&node, &Schema::without_service()));
+    let schema = Schema::without_service(names);
+    let read = cel::parse(&text.value).and_then(|node| check::text(&node, &schema));
     read.unwrap_or_else(|faults| {
         let problems_of = faults
             .into_iter()
@@ -74,8 +74,8 @@ fn service(placed: &Placed, problems: &mut Vec<Problem>) -> Text {
     })
 }
 
-struct Compiler {
-    schema: Schema,
+struct Compiler<'a> {
+    schema: Schema<'a>,
     problems: Vec<Problem>,
     /// Where each rule's name stands.
     rules: HashMap<String, Place>,
@@ -87,7 +87,7 @@ struct Compiler {
     groups: Vec<Group>,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     /// Takes in one file; notes what is wrong with it in the order of its lines.
     fn source(&mut self, source: &Source) {
         let noted = self.problems.len();
@@ -289,7 +289,7 @@ impl Compiler {
                 Err(Unusable::Unknown) => {
                     let message = format!("{subject}unknown field `{name}` in `by`");
                     let problem = source.problem(field.span.clone(), message);
-                    let hint = did_you_mean(name, self.schema.names());
+                    let hint = did_you_mean(name, self.schema.fields());
                     self.problems.push(match hint {
                         Some(hint) => problem.hint(hint),
                         None => problem.hint(format!("`by` lists fields, such as `{SERVICE}`")),

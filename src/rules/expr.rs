@@ -1,14 +1,15 @@
 //! Typed expressions over an event's fields: what conditions and values compile to.
 //!
-//! Evaluating one allocates nothing and looks no name up: fields are resolved,
-//! constants are in place, and every node's type is known, so that a line costs a
-//! few comparisons per rule.
+//! Evaluating one allocates nothing: fields are resolved, constants are in place, and
+//! every node's type is known, so that a line costs a few comparisons per rule. Only
+//! the names of captured headers and of extra fields are looked up, among the few that
+//! the line's format has: each format has them in other places.
 //!
 //! A value that the line does not have is `None`. It makes a comparison false and
 //! arithmetic missing; so do a division by zero and a result out of range. There
 //! are no errors at this point.
 
-use crate::haproxy::{Event, Field, Value};
+use crate::haproxy::{Captures, Event, ExtraValue, Field, Separator, Value};
 use bstr::BString;
 use std::cmp::Ordering;
 
@@ -17,6 +18,8 @@ use std::cmp::Ordering;
 pub(super) enum Bool {
     Const(bool),
     Field(Field),
+    /// A field of a custom format.
+    Extra(Box<str>),
     Not(Box<Bool>),
     All(Box<[Bool]>),
     Any(Box<[Bool]>),
@@ -40,6 +43,8 @@ pub(super) enum Bool {
 pub(super) enum Int {
     Const(i64),
     Field(Field),
+    /// A field of a custom format.
+    Extra(Box<str>),
     Negate(Box<Int>),
     Arithmetic(Arithmetic, Box<(Int, Int)>),
     /// A string's length in bytes.
@@ -66,6 +71,10 @@ pub(super) enum Text {
     Field(Field),
     /// One of the captured headers, by its position.
     Capture(Field, usize),
+    /// One of the captured headers, by its name in any case.
+    Header(Field, Box<str>),
+    /// A field of a custom format.
+    Extra(Box<str>),
     If(Box<(Bool, Text, Text)>),
 }
 
@@ -102,6 +111,7 @@ impl Bool {
         match self {
             Bool::Const(value) => *value,
             Bool::Field(field) => matches!(field.of(event), Value::Bool(true)),
+            Bool::Extra(name) => matches!(event.extra.get(name), Some(ExtraValue::Bool(true))),
             Bool::Not(inner) => !inner.holds(event),
             Bool::All(terms) => terms.iter().all(|term| term.holds(event)),
             Bool::Any(terms) => terms.iter().any(|term| term.holds(event)),
@@ -159,6 +169,10 @@ impl Int {
     fn computed(&self, event: &Event<'_>) -> Option<i64> {
         match self {
             Int::Const(_) | Int::Field(_) => self.of(event),
+            Int::Extra(name) => match event.extra.get(name)? {
+                ExtraValue::Int(value) => Some(value),
+                _ => None,
+            },
             Int::Negate(inner) => inner.of(event)?.checked_neg(),
             Int::Arithmetic(arithmetic, sides) => {
                 let (a, b) = (sides.0.of(event)?, sides.1.of(event)?);
@@ -228,6 +242,14 @@ impl Text {
                 Value::Strings(captures) => captures.get(*index),
                 _ => None,
             },
+            Text::Header(field, name) => match field.of(event) {
+                Value::Strings(captures) => header(captures, name),
+                _ => None,
+            },
+            Text::Extra(name) => match event.extra.get(name)? {
+                ExtraValue::String(value) => Some(value),
+                _ => None,
+            },
             Text::If(parts) => match parts.0.holds(event) {
                 true => parts.1.of(event),
                 false => parts.2.of(event),
@@ -269,6 +291,19 @@ impl Comparison {
             other => other.accepts(a.cmp(b)),
         }
     }
+}
+
+/// The header's value. HAProxy leaves a capture empty where the request or response had
+/// no such header (in an unquoted `%hrl` or `%hsl`, it writes a `-`), so by name that is
+/// missing.
+fn header<'a>(captures: Captures<'a>, name: &str) -> Option<&'a [u8]> {
+    let absent: &[u8] = match captures.separator {
+        Separator::Blank => b"-",
+        _ => b"",
+    };
+    captures
+        .by_name(name)
+        .filter(|value| !value.is_empty() && *value != absent)
 }
 
 #[inline]

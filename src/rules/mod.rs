@@ -25,6 +25,7 @@ pub use eval::{Evaluator, Outcome};
 pub use read::{ReadError, bundled, read};
 
 use crate::delta::Layout;
+use crate::haproxy::FieldNames;
 use crate::source::{Placed, Problem, Source};
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct Options {
     /// What the field `service` stands for: a CEL expression for a string, such as
     /// `backend`. `None` is `frontend`.
     pub service: Option<Placed>,
+    /// Which headers the formats capture and which fields they add.
+    pub names: FieldNames,
 }
 
 /// Compiles rule files.

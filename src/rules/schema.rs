@@ -1,16 +1,17 @@
 //! What conditions may name: the event's fields and their types.
 
 use super::expr::{Bool, Int, Text};
-use crate::haproxy::{Field, FieldType};
+use crate::haproxy::{ExtraType, Field, FieldNames, FieldType};
 use std::fmt;
 
 /// The name of the field that rules group by unless told otherwise. No log line has
 /// it: it stands for an expression that the configuration gives.
 pub(super) const SERVICE: &str = "service";
 
-/// The fields, and what `service` stands for.
-pub(super) struct Schema {
+/// The fields, what `service` stands for, and the names inside fields.
+pub(super) struct Schema<'a> {
     service: Option<Text>,
+    pub names: &'a FieldNames,
 }
 
 /// A typed expression.
@@ -22,6 +23,8 @@ pub(super) enum Typed {
     Text(Text),
     /// A list of strings is always a field.
     List(Field),
+    /// The fields of custom formats by name: always the field `extra`.
+    Map,
 }
 
 /// Why a name cannot be used.
@@ -39,19 +42,24 @@ pub(super) enum Type {
     Double,
     String,
     Strings,
+    Map,
 }
 
-impl Schema {
+impl<'a> Schema<'a> {
     /// `service` stands for that expression.
-    pub fn with_service(service: Text) -> Self {
+    pub fn with_service(service: Text, names: &'a FieldNames) -> Self {
         Schema {
             service: Some(service),
+            names,
         }
     }
 
     /// For the expression that `service` stands for: it cannot name itself.
-    pub fn without_service() -> Self {
-        Schema { service: None }
+    pub fn without_service(names: &'a FieldNames) -> Self {
+        Schema {
+            service: None,
+            names,
+        }
     }
 
     pub fn field(&self, name: &str) -> Result<Typed, Unusable> {
@@ -65,12 +73,12 @@ impl Schema {
             FieldType::Bool => Typed::Bool(Bool::Field(field)),
             FieldType::Strings => Typed::List(field),
             FieldType::Timestamp => return Err(Unusable::Timestamp),
-            FieldType::Extra => return Err(Unusable::Unknown),
+            FieldType::Extra => Typed::Map,
         })
     }
 
-    /// Every name there is.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    /// Every field's name.
+    pub fn fields(&self) -> impl Iterator<Item = &'static str> {
         let service = self.service.as_ref().map(|_| SERVICE);
         service
             .into_iter()
@@ -79,6 +87,15 @@ impl Schema {
 }
 
 impl Typed {
+    /// The field of that name and type that a custom format has.
+    pub fn extra(name: &str, extra_type: ExtraType) -> Self {
+        match extra_type {
+            ExtraType::String => Typed::Text(Text::Extra(name.into())),
+            ExtraType::Int => Typed::Int(Int::Extra(name.into())),
+            ExtraType::Bool => Typed::Bool(Bool::Extra(name.into())),
+        }
+    }
+
     pub fn kind(&self) -> Type {
         match self {
             Typed::Bool(_) => Type::Bool,
@@ -86,6 +103,7 @@ impl Typed {
             Typed::Double(_) => Type::Double,
             Typed::Text(_) => Type::String,
             Typed::List(_) => Type::Strings,
+            Typed::Map => Type::Map,
         }
     }
 }
@@ -99,6 +117,7 @@ impl fmt::Display for Type {
             Type::Double => "a double",
             Type::String => "a string",
             Type::Strings => "a list of strings",
+            Type::Map => "a map",
         })
     }
 }

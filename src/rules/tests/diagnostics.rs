@@ -20,12 +20,16 @@ fn said_of(sources: &[Source], options: &Options) -> String {
 
 /// What is said of one condition, without the excerpt.
 fn brief(sources: &[&str]) -> String {
+    brief_with(sources, &Options::default())
+}
+
+fn brief_with(sources: &[&str], options: &Options) -> String {
     let mut text = String::new();
     for source in sources {
         // A literal block takes any source as it is.
         let file =
             format!("rules:\n- name: a\n  where: |-\n    {source}\n  measure: {{n: count()}}\n");
-        text += &brief_of(source, &file);
+        text += &brief_of(source, &file, options);
     }
     text
 }
@@ -34,16 +38,14 @@ fn brief_measures(sources: &[&str]) -> String {
     let mut text = String::new();
     for source in sources {
         let file = format!("rules:\n- name: a\n  measure:\n    n: |-\n      {source}\n");
-        text += &brief_of(source, &file);
+        text += &brief_of(source, &file, &Options::default());
     }
     text
 }
 
-fn brief_of(shown: &str, file: &str) -> String {
+fn brief_of(shown: &str, file: &str, options: &Options) -> String {
     let mut text = format!("{shown}\n");
-    let problems = load(&[source(file)], &Options::default())
-        .err()
-        .unwrap_or_default();
+    let problems = load(&[source(file)], options).err().unwrap_or_default();
     for problem in problems {
         let rendered = problem.render();
         // The carets, from the line below the source.
@@ -803,9 +805,13 @@ fn what_the_language_does_not_have() {
         "path.startswith('/')",
         "startsWith(path, '/')",
         "count() > 5",
-        "request_headers['Host'] == 'x'",
         "request_headers[-1] == 'x'",
         "request_headers[status] == 'x'",
+        "request_headers[method] == 'x'",
+        "extra.country == 'se'",
+        "extra[0] == 'x'",
+        "extra[method] == 'x'",
+        "method['x'] == 'x'",
     ]), @r#"
     has(status)
         ^
@@ -818,6 +824,7 @@ fn what_the_language_does_not_have() {
     request.id == 'x'
            ^
         a field has no part `.id`
+        hint: what has a name is taken in brackets: `extra["name"]`
     request_headers.exists(h, h == 'x')
                           ^
         rules have no `all`, `exists`, `exists_one`, `map` or `filter`
@@ -867,16 +874,33 @@ fn what_the_language_does_not_have() {
     ^^^^^^^
         `count` is an aggregate of many events
         hint: an aggregate stands alone, as a measure: `measure: { name: rate() }`
-    request_headers['Host'] == 'x'
-                    ^^^^^^
-        captured headers have no names here
-        hint: give the position among the `capture` directives, from 0
     request_headers[-1] == 'x'
                     ^^
-        a position is a whole number from 0, as it is
+        a captured header is taken by its position or its name, as it is
+        hint: `request_headers[0]` or `request_headers["Host"]`
     request_headers[status] == 'x'
                     ^^^^^^
-        a position is a whole number from 0, as it is
+        a captured header is taken by its position or its name, as it is
+        hint: `request_headers[0]` or `request_headers["Host"]`
+    request_headers[method] == 'x'
+                    ^^^^^^
+        a captured header is taken by its position or its name, as it is
+        hint: `request_headers[0]` or `request_headers["Host"]`
+    extra.country == 'se'
+         ^
+        a field has no part `.country`
+        hint: what has a name is taken in brackets: `extra["name"]`
+    extra[0] == 'x'
+          ^
+        a field of a custom format is taken by its name, as it is
+        hint: `extra["name"]`
+    extra[method] == 'x'
+          ^^^^^^
+        a field of a custom format is taken by its name, as it is
+        hint: `extra["name"]`
+    method['x'] == 'x'
+    ^^^^^^
+        only a list or a map has parts, found a string
     "#);
 }
 
@@ -907,6 +931,9 @@ fn types_that_do_not_fit() {
         "size(status) == 1",
         "status.startsWith('5')",
         "path.startsWith(5) && (foo == 1 || (bar))",
+        "extra == 'x'",
+        "'x' in extra",
+        "size(extra) == 1",
     ]), @r#"
     status
     ^^^^^^
@@ -976,7 +1003,7 @@ fn types_that_do_not_fit() {
         a list of constants stands only after `in`
     status[0] == 5
     ^^^^^^
-        only a list has positions, found an int
+        only a list or a map has parts, found an int
     tls ? 1 : 'x'
     ^^^^^^^^^^^^^
         `? :` chooses between an int and a string
@@ -995,6 +1022,162 @@ fn types_that_do_not_fit() {
                                         ^^^
         unknown field `bar`
         hint: a string needs quotes
+    extra == 'x'
+    ^^^^^^^^^^^^
+        `==` compares a map with a string
+        hint: take one of its fields, such as `extra["name"]`
+    'x' in extra
+           ^^^^^
+        `in` looks into a list, found a map
+        hint: compare one of its fields: `extra["name"] == "x"`
+    size(extra) == 1
+         ^^^^^
+        a map has no size
+    "#);
+}
+
+#[test]
+fn names_that_no_format_has() {
+    let options = Options {
+        names: names(),
+        ..Options::default()
+    };
+    insta::assert_snapshot!(brief_with(&[
+        "request_headers['X-Reqest-Id'] == 'x'",
+        "request_headers['Server'] == 'x'",
+        "response_headers['Servers'] == 'x'",
+        "extra['contry'] == 'se' && extra['Country'] == 'se'",
+        "extra['sni'] == 'x'",
+        "extra['method'] == 'GET'",
+        "extra['mixed'] == 5",
+    ], &options), @r#"
+    request_headers['X-Reqest-Id'] == 'x'
+                    ^^^^^^^^^^^^^
+        no frontend captures the request header `X-Reqest-Id`
+        hint: did you mean `X-Request-Id`?
+    request_headers['Server'] == 'x'
+                    ^^^^^^^^
+        no frontend captures the request header `Server`
+        hint: the names are `Host`, `X-Request-Id` and `X-Tenant`
+    response_headers['Servers'] == 'x'
+                     ^^^^^^^^^
+        no frontend captures the response header `Servers`
+        hint: did you mean `Server`?
+    extra['contry'] == 'se' && extra['Country'] == 'se'
+          ^^^^^^^^
+        no log format has a field `contry`
+        hint: did you mean `country`?
+                                     ^^^^^^^^^
+        no log format has a field `Country`
+        hint: did you mean `country`?
+    extra['sni'] == 'x'
+          ^^^^^
+        no log format has a field `sni`
+        hint: the names are `cached`, `country`, `mixed`, `src_conn_rate` and `ssl_version`
+    extra['method'] == 'GET'
+          ^^^^^^^^
+        no log format has a field `method`
+        hint: `method` is a field of its own, without `extra`
+    extra['mixed'] == 5
+          ^^^^^^^
+        `mixed` is an int in one log format and a string in another
+        hint: give it one type in all of them
+    "#);
+    // Captures without names, formats without fields of their own.
+    let bare = FieldNames {
+        known: true,
+        ..FieldNames::default()
+    };
+    let options = Options {
+        names: bare.clone(),
+        ..Options::default()
+    };
+    insta::assert_snapshot!(brief_with(&[
+        "response_headers['Server'] == 'x'",
+        "extra['n'] == 'x'",
+    ], &options), @r#"
+    response_headers['Server'] == 'x'
+                     ^^^^^^^^
+        no frontend captures the response header `Server`
+        hint: without names in the configuration, a header is taken by its position: `response_headers[0]`
+    extra['n'] == 'x'
+          ^^^
+        no log format has a field `n`
+        hint: a log format names its fields: `%(name)[...]`
+    "#);
+    let many = FieldNames {
+        request_headers: (0..40).map(|n| format!("X-{n}").into()).collect(),
+        ..bare
+    };
+    let options = Options {
+        names: many,
+        service: Some(configured_service("request_headers['Host']")),
+    };
+    insta::assert_snapshot!(said_of(&bundled(), &options), @r#"
+    weir.yaml:2:28: haproxy.service: no frontend captures the request header `Host`
+      |
+    2 |   service: request_headers['Host']
+      |                            ^^^^^^
+
+    hint: the names are `X-0`, `X-1`, `X-2`, `X-3`, `X-4`, `X-5`, `X-6`, `X-7`, `X-8`, `X-9` and 30 more
+    "#);
+}
+
+#[test]
+fn a_field_of_a_custom_format_needs_a_type_to_be_more_than_a_string() {
+    insta::assert_snapshot!(brief(&[
+        "extra['n'] > 5",
+        "0.5 < extra['n']",
+        "extra['n'] + 1 == 2",
+        "extra['n'] in [1, 2]",
+        "-extra['n'] == 1",
+        "extra['b']",
+        "tls == extra['b']",
+        "extra['res.hdr(age)'] > 5",
+        "extra['n'] == request_headers",
+    ]), @r#"
+    extra['n'] > 5
+    ^^^^^^^^^^^^^^
+        `>` compares a string with an int
+        hint: give it a type in the log format: `%(n:sint)[...]`
+    0.5 < extra['n']
+    ^^^^^^^^^^^^^^^^
+        `<` compares a double with a string
+        hint: give it a type in the log format: `%(n:sint)[...]`
+    extra['n'] + 1 == 2
+    ^^^^^^^^^^^^^^
+        `+` takes numbers, found a string and an int
+        hint: give it a type in the log format: `%(n:sint)[...]`
+    extra['n'] in [1, 2]
+                   ^
+        `in` looks for a string and finds an int
+        hint: give it a type in the log format: `%(n:sint)[...]`
+    -extra['n'] == 1
+     ^^^^^^^^^^
+        `-` takes a number, found a string
+        hint: give it a type in the log format: `%(n:sint)[...]`
+    extra['b']
+    ^^^^^^^^^^
+        expected a condition, found a string
+        hint: give it a type in the log format: `%(b:bool)[...]`
+    tls == extra['b']
+    ^^^^^^^^^^^^^^^^^
+        `==` compares a bool with a string
+        hint: give it a type in the log format: `%(b:bool)[...]`
+    extra['res.hdr(age)'] > 5
+    ^^^^^^^^^^^^^^^^^^^^^^^^^
+        `>` compares a string with an int
+        hint: give it a type in the log format: `%(name:sint)[res.hdr(age)]`
+    extra['n'] == request_headers
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        `==` compares a string with a list of strings
+        hint: take one of the list, such as `request_headers[0]`, or use `in`
+    "#);
+    insta::assert_snapshot!(brief_measures(&["sum(extra['n'])"]), @r#"
+    sum(extra['n'])
+        ^^^^^^^^^^
+        expected a number, found a string
+        hint: give it a type in the log format: `%(n:sint)[...]`
     "#);
 }
 
@@ -1086,6 +1269,7 @@ fn the_service_expression_is_shown_where_it_stands() {
     for service in ["bakend", "status", "service", "backend +"] {
         let options = Options {
             service: Some(configured_service(service)),
+            ..Options::default()
         };
         said += &format!("{}\n\n", said_of(&bundled(), &options));
     }

@@ -94,13 +94,79 @@ fn service_is_what_the_configuration_says() {
         (Some("request_headers[0]"), "service=example.org"),
     ] {
         let service = service.map(configured_service);
-        let options = Options { service };
+        let options = Options {
+            service,
+            ..Options::default()
+        };
         let rules = Arc::new(load(&[source(text)], &options).unwrap());
         let mut evaluator = Evaluator::new(Arc::clone(&rules), 10);
         evaluator.apply(&event(), AT);
         let series = series(&rules, &evaluator.take());
         assert!(series.contains(want), "{series}");
     }
+}
+
+/// Where a header or a field is, is the frontend's: only its name is the same.
+#[test]
+fn captures_and_extra_fields_are_found_wherever_the_line_has_them() {
+    let text = "
+rules:
+  - name: tenants
+    where: request_headers['x-tenant'] != 'internal'
+    by: [service]
+    measure:
+      rate: max(extra['src_conn_rate'])
+      cached: ratio(extra['cached'])
+      old: ratio(extra['ssl_version'] < 'TLSv1.2')
+";
+    let options = Options {
+        service: Some(configured_service("request_headers['X-Tenant']")),
+        names: names(),
+    };
+    let rules = Arc::new(load(&[source(text)], &options).unwrap());
+    let mut evaluator = Evaluator::new(Arc::clone(&rules), 10);
+    let version = |value| ("ssl_version", ExtraType::String, value);
+    let rate = |value| ("src_conn_rate", ExtraType::Int, value);
+    let cached = |value| ("cached", ExtraType::Bool, value);
+    let [first, second] = [["Host", "X-Tenant"], ["x-tenant", "Host"]].map(|n| n.map(Box::from));
+    for (names, values, extra, want) in [
+        (
+            &first,
+            &b"a.example|acme"[..],
+            Extra::of(&[version(Some("TLSv1.0")), rate(Some("7"))]),
+            Outcome::Counted,
+        ),
+        (
+            &second,
+            b"acme|b.example",
+            Extra::of(&[cached(Some("1")), rate(Some("9")), version(Some("TLSv1.3"))]),
+            Outcome::Counted,
+        ),
+        (
+            &second,
+            b"other|",
+            Extra::of(&[rate(None)]),
+            Outcome::Counted,
+        ),
+        (&first, b"c.example|", Extra::EMPTY, Outcome::Skipped),
+        (&second, b"internal|", Extra::EMPTY, Outcome::Skipped),
+    ] {
+        let mut event = event();
+        event.request_headers = Some(Captures {
+            values,
+            separator: Separator::Pipe,
+            names,
+        });
+        event.extra = extra;
+        assert_eq!(evaluator.apply(&event, AT), want);
+    }
+    insta::assert_snapshot!(series(&rules, &evaluator.take()), @r#"
+    1767268860 tenants.cached{service=acme} 0.5
+    1767268860 tenants.cached{service=other} 0
+    1767268860 tenants.old{service=acme} 0.5
+    1767268860 tenants.old{service=other} 0
+    1767268860 tenants.rate{service=acme} 9
+    "#);
 }
 
 #[test]

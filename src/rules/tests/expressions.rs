@@ -5,13 +5,21 @@ use super::super::cel;
 use super::super::check::{self, Aggregate};
 use super::super::expr::{Bool, Number, Text};
 use super::super::schema::Schema;
-use super::event;
-use crate::haproxy::{Event, Field};
+use super::{event, names};
+use crate::haproxy::{Captures, Event, Extra, ExtraType, Field, FieldNames, Kind, Separator};
 use crate::source::Fault;
 use proptest::prelude::*;
 
-fn schema() -> Schema {
-    Schema::with_service(Text::Field(Field::Frontend))
+/// No format is configured.
+static UNKNOWN: FieldNames = FieldNames {
+    known: false,
+    request_headers: Vec::new(),
+    response_headers: Vec::new(),
+    extra: Vec::new(),
+};
+
+fn schema() -> Schema<'static> {
+    Schema::with_service(Text::Field(Field::Frontend), &UNKNOWN)
 }
 
 fn condition(source: &str) -> Result<Bool, Vec<Fault>> {
@@ -56,6 +64,8 @@ fn sources_become_typed_trees() {
         "(tls ? 1 : 2.0) == 2",
         "(tls ? Tr : Tw) == 0x1F",
         "size(path) > 2 && request_headers.size() == 1 && 'ä'.size() == 2",
+        r#"request_headers["X-Request-Id"] == response_headers['Server']"#,
+        r#"extra["country"] in ["se"] && size(extra["a b"]) > 1"#,
         "true // a remark",
     ] {
         let tree = condition(source).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
@@ -100,8 +110,37 @@ fn sources_become_typed_trees() {
         Ints(Equal, If((Field(Tls), Field(Tr), Field(Tw))), Const(31))
     size(path) > 2 && request_headers.size() == 1 && 'ä'.size() == 2
         All([Ints(Greater, Length(Field(Path)), Const(2)), Ints(Equal, Count(RequestHeaders), Const(1)), Ints(Equal, Length(Const("ä")), Const(2))])
+    request_headers["X-Request-Id"] == response_headers['Server']
+        Texts(Equal, Header(RequestHeaders, "X-Request-Id"), Header(ResponseHeaders, "Server"))
+    extra["country"] in ["se"] && size(extra["a b"]) > 1
+        All([TextIn(Extra("country"), ["se"]), Ints(Greater, Length(Extra("a b")), Const(1))])
     true // a remark
         Const(true)
+    "#);
+}
+
+#[test]
+fn fields_of_custom_formats_have_the_types_of_the_format() {
+    let names = names();
+    let schema = Schema::with_service(Text::Field(Field::Frontend), &names);
+    let mut trees = String::new();
+    for source in [
+        r#"extra["src_conn_rate"] > 5 && extra["src_conn_rate"] / 2.0 < Tr"#,
+        r#"!extra["cached"] || extra["country"] == "se""#,
+        r#"request_headers["x-TENANT"] == "a" || response_headers["server"] == "b""#,
+    ] {
+        let node = cel::parse(source).unwrap();
+        let tree = check::condition(&node, &schema);
+        let tree = tree.unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
+        trees.push_str(&format!("{source}\n    {tree:?}\n"));
+    }
+    insta::assert_snapshot!(trees, @r#"
+    extra["src_conn_rate"] > 5 && extra["src_conn_rate"] / 2.0 < Tr
+        All([Ints(Greater, Extra("src_conn_rate"), Const(5)), Doubles(Less, Arithmetic(Divide, (Of(Extra("src_conn_rate")), Const(2.0))), Of(Field(Tr)))])
+    !extra["cached"] || extra["country"] == "se"
+        Any([Not(Extra("cached")), Texts(Equal, Extra("country"), Const("se"))])
+    request_headers["x-TENANT"] == "a" || response_headers["server"] == "b"
+        Any([Texts(Equal, Header(RequestHeaders, "x-TENANT"), Const("a")), Texts(Equal, Header(ResponseHeaders, "server"), Const("b"))])
     "#);
 }
 
@@ -221,6 +260,122 @@ fn a_missing_value_makes_a_comparison_false() {
         ("(partial ? status : Tr) == 150", true),
     ] {
         assert_eq!(holds(source, &event), want, "{source}");
+    }
+}
+
+#[test]
+fn captured_headers_have_names() {
+    let names = ["Host", "User-Agent", "X-Tenant", "X-Late"].map(Box::from);
+    let mut event = event();
+    event.request_headers = Some(Captures {
+        values: b"example.org|curl|",
+        separator: Separator::Pipe,
+        names: &names,
+    });
+    for (source, want) in [
+        ("request_headers['Host'] == 'example.org'", true),
+        ("request_headers['hOST'] == request_headers[0]", true),
+        ("request_headers['User-Agent'].startsWith('curl')", true),
+        ("request_headers['User-Agent'] in ['wget', 'curl']", true),
+        ("size(request_headers['User-Agent']) == 4", true),
+        // A header that was not there is empty by position and missing by name.
+        ("request_headers[2] == ''", true),
+        ("request_headers['X-Tenant'] == ''", false),
+        ("request_headers['X-Tenant'] != 'a'", false),
+        ("size(request_headers['X-Tenant']) >= 0", false),
+        ("!(request_headers['X-Tenant'] == 'a')", true),
+        // The line ends before it, no format captures it, nothing is captured.
+        ("request_headers['X-Late'] != 'a'", false),
+        ("request_headers['X-Other'] != 'a'", false),
+        ("response_headers['Host'] != 'a'", false),
+    ] {
+        assert_eq!(holds(source, &event), want, "{source}");
+    }
+    let tenant = "request_headers['X-Tenant'] == '-'";
+    for (values, separator, want) in [
+        (&b"a|b|-"[..], Separator::Pipe, true),
+        (b"a\" \"b\" \"-", Separator::Quotes, true),
+        (b"a\" \"b\" \"", Separator::Quotes, false),
+        // Without quotes, a `-` is all that HAProxy can write for a missing one.
+        (b"a b -", Separator::Blank, false),
+        (b"a\0b\0-", Separator::Nul, true),
+    ] {
+        event.request_headers = Some(Captures {
+            values,
+            separator,
+            names: &names,
+        });
+        assert_eq!(holds(tenant, &event), want, "{separator:?}");
+    }
+}
+
+#[test]
+fn fields_of_custom_formats_have_values() {
+    let names = names();
+    let schema = Schema::with_service(Text::Field(Field::Frontend), &names);
+    let with = |country, rate, cached| Event {
+        extra: Extra::of(&[
+            ("country", ExtraType::String, country),
+            ("src_conn_rate", ExtraType::Int, rate),
+            ("cached", ExtraType::Bool, cached),
+        ]),
+        ..event()
+    };
+    let full = with(Some("se"), Some("-7"), Some("1"));
+    let none = with(None, None, None);
+    let wrong = with(Some(""), Some("x"), Some("x"));
+    let elsewhere = event();
+    for (source, want) in [
+        ("extra['country'] == 'se'", [true, false, false, false]),
+        ("extra['country'] == ''", [false, false, true, false]),
+        ("extra['country'] != 'x'", [true, false, true, false]),
+        ("extra['src_conn_rate'] == -7", [true, false, false, false]),
+        ("extra['src_conn_rate'] < 0.5", [true, false, false, false]),
+        (
+            "extra['src_conn_rate'] in [-7]",
+            [true, false, false, false],
+        ),
+        ("extra['cached']", [true, false, false, false]),
+        ("!extra['cached']", [false, true, true, true]),
+        // The formats have it, this line's has not.
+        ("extra['ssl_version'] != 'x'", [false; 4]),
+    ] {
+        let node = cel::parse(source).unwrap();
+        let condition = check::condition(&node, &schema).unwrap();
+        let events = [&full, &none, &wrong, &elsewhere];
+        assert_eq!(events.map(|event| condition.holds(event)), want, "{source}");
+    }
+    // Without a known format it is a string, or it is missing.
+    assert!(holds("extra['country'] == 'se'", &full));
+    assert!(!holds("extra['country'] != 'x'", &elsewhere));
+}
+
+#[test]
+fn every_field_that_a_format_can_have_is_known() {
+    let mut event = event();
+    event.bytes_uploaded = Some(10);
+    event.bind_name = Some(b"https");
+    event.message = Some(b"SSL handshake failure");
+    event.state = Some(b"DOWN");
+    let timers = &mut event.timers;
+    (timers.accept_to_request, timers.data) = (Some(1), Some(2));
+    (timers.handshake, timers.idle, timers.user) = (Some(3), Some(4), Some(5));
+    for source in [
+        "Tq == 1 && Td == 2 && Th == 3 && Ti == 4 && Tu == 5",
+        "bytes_uploaded > 9",
+        "bind_name == 'https'",
+        "message.contains('handshake')",
+        "state == 'DOWN'",
+    ] {
+        assert!(holds(source, &event), "{source}");
+        assert!(!holds(source, &super::event()), "{source}");
+    }
+    for kind in Kind::ALL {
+        let event = Event::of_kind(kind);
+        for other in Kind::ALL {
+            let source = format!("kind == '{}'", other.as_str());
+            assert_eq!(holds(&source, &event), kind == other, "{source}");
+        }
     }
 }
 

@@ -3,7 +3,7 @@ mod evaluation;
 mod expressions;
 
 use super::*;
-use crate::haproxy::{Captures, Event, Kind, Separator, Timers};
+use crate::haproxy::{Captures, Event, Extra, ExtraField, ExtraType, Kind, Separator, Timers};
 use crate::source::Written;
 
 /// One rule file with that text.
@@ -74,6 +74,29 @@ fn event() -> Event<'static> {
         query: Some(b"id=\xff"),
         http_version: Some(b"HTTP/1.1"),
         ..Event::of_kind(Kind::Http)
+    }
+}
+
+/// What formats with captures and fields of their own have for names.
+fn names() -> FieldNames {
+    let extra = [
+        ("ssl_version", ExtraType::String),
+        ("country", ExtraType::String),
+        ("src_conn_rate", ExtraType::Int),
+        ("cached", ExtraType::Bool),
+        ("mixed", ExtraType::Int),
+        ("mixed", ExtraType::String),
+    ];
+    FieldNames {
+        known: true,
+        request_headers: vec!["Host".into(), "X-Request-Id".into(), "X-Tenant".into()],
+        response_headers: vec!["Server".into()],
+        extra: extra
+            .map(|(name, extra_type)| ExtraField {
+                name: name.into(),
+                extra_type,
+            })
+            .into(),
     }
 }
 
