@@ -18,17 +18,17 @@
 //! `iso`), and puts no line feed in. Such counts are believed for the rest of the
 //! connection once they prove themselves:
 //!
-//! - Exactly behind the counted octets stands another count, and behind that one another.
-//!   No line ends in between.
-//! - The text behind one of them, the first excepted, begins like HAProxy's traffic
+//! - Exactly behind the octets of one stands the next, and no line ends in between.
+//! - The text of one of them, the first excepted, begins like HAProxy's traffic
 //!   (`address:port [01/`, or CLF's `address - - [01/`), like an ISO date, like JSON
-//!   (`{"`), or with a priority. Or they fill a whole buffer.
-//! - If the stream ends exactly behind the first, its own text must begin so.
+//!   (`{"`), or with a priority. Or together they fill a whole buffer.
+//! - Or there is only one, the stream ends exactly behind its octets, and they begin so.
 //!
-//! Until they have, nothing comes out, which only the first frame of a connection has to
-//! wait for: for the beginning of the second. When a line ends first, it is a line. In a
-//! connection with such counts, what has none is a line, and the next counts must prove
-//! themselves anew.
+//! Until then nothing comes out: the first frame of such a connection waits for the
+//! beginning of the second, or, while HAProxy has no traffic to tell of, of a later one.
+//! If a line ends first, it is a line, and if the stream does, all of it is one. Once
+//! counts are believed, a frame without one is a line, and the next must prove themselves
+//! anew.
 //!
 //! Line feeds, carriage returns and NULs at the end of a frame are not part of it. What
 //! is empty then, a blank line, is no frame.
@@ -58,7 +58,7 @@ pub struct Framer {
     /// from its start for each of them.
     searched: usize,
     start: Start,
-    /// The counts of this connection have proved themselves.
+    /// This connection's counts have proved themselves.
     counts: bool,
 }
 
@@ -203,6 +203,7 @@ impl Framer {
         self.start = Start::Chain(0);
     }
 
+    /// The counted frame at the start of `rest`, if it has come; how many bytes it is.
     fn counted(
         &mut self,
         rest: &[u8],
@@ -226,8 +227,9 @@ impl Framer {
     /// Whether the number and the blank at the start of `rest` are a count; `None` if
     /// that cannot be told yet. `checked` is what [`Start::Chain`] holds.
     ///
-    /// What is decided depends on the bytes alone, not on how many have come: whatever
-    /// needs more bytes waits for them before anything behind them is looked at.
+    /// What is decided depends on the bytes alone, not on how many have come: they are
+    /// looked at in order, and what needs more of them waits. It never waits longer than
+    /// to the end of the line.
     fn is_counted(&mut self, rest: &[u8], header: usize, checked: usize) -> Option<bool> {
         if self.counts {
             return Some(true);
@@ -245,25 +247,24 @@ impl Framer {
                 Count::Unfinished => break,
                 Count::None => return Some(false),
             };
-            let text = &window[chain + header..];
+            let start = chain + header;
             if chain > 0 {
-                let telling = octets.min(TELLING);
-                if text.len() < telling {
-                    break;
+                let telling = start + octets.min(TELLING);
+                match self.is_line(window, telling) {
+                    Some(true) => return Some(false),
+                    Some(false) => {}
+                    None => break,
                 }
-                if is_telling(&text[..telling]) {
+                if is_telling(&window[start..telling]) {
                     self.counts = true;
                     return Some(true);
                 }
             }
-            let end = window.len().min(chain + header + octets);
-            match line_end(&window[..end], rest, self.searched) {
-                LineEnd::At(_) => return Some(false),
-                LineEnd::NotBefore(searched) => self.searched = searched,
-                LineEnd::Unknown => break,
-            }
-            if text.len() < octets {
-                break;
+            let end = start + octets;
+            match self.is_line(window, end) {
+                Some(true) => return Some(false),
+                Some(false) => {}
+                None => break,
             }
             chain = end;
             self.start = Start::Chain(chain);
@@ -273,6 +274,16 @@ impl Framer {
         }
         self.counts = chain > 0;
         Some(self.counts)
+    }
+
+    /// Whether a line ends in `window[..end]`; `None` if none has and not all of it is here.
+    fn is_line(&mut self, window: &[u8], end: usize) -> Option<bool> {
+        match line_end(&window[..end.min(window.len())], window, self.searched) {
+            LineEnd::At(_) => return Some(true),
+            LineEnd::NotBefore(searched) => self.searched = self.searched.max(searched),
+            LineEnd::Unknown => return None,
+        }
+        (end <= window.len()).then_some(false)
     }
 
     fn skip_line(&mut self, rest: &[u8]) -> Option<usize> {
@@ -492,6 +503,10 @@ mod tests {
             ),
             ("7 a 2 b\nc3 <4>\n", &["7 a 2 b", "c3 <4>"]),
             ("4 200 512 - - ----\n", &["4 200 512 - - ----"]),
+            (
+                "4 ::1:40112 [21\n1 GET 0\n2 b",
+                &["4 ::1:40112 [21", "1 GET 0", "2 b"],
+            ),
         ] {
             let bytes = stream.replace("\\n", "\n");
             let expected: Vec<String> = expected.iter().map(|frame| frame.to_string()).collect();

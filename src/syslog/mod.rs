@@ -120,7 +120,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Reads frames, one after the other.
+/// Reads frames, one after the other. It needs no memory of its own for that.
 #[derive(Debug, Default)]
 pub struct Parser {}
 
