@@ -15,10 +15,14 @@ fn batch() -> Batch {
     let mut bytes = Vec::new();
     for i in 0..LINES {
         let service = i % 10;
-        let envelope = match i % 3 {
+        let envelope = match i % 7 {
             0 => "<134>Jan  1 12:00:01 haproxy[7]: ",
             1 => "<134>2026-01-01T12:00:01.000000+00:00 lb1 haproxy[7]: ",
-            _ => "<134>1 2026-01-01T12:00:01.000000+00:00 lb1 haproxy 7 - -  ",
+            2 => "<134>1 2026-01-01T12:00:01.000000+00:00 lb1 haproxy 7 - -  ",
+            3 => "2026-01-01T12:00:01.000000+00:00 ",
+            4 => "<134>Jan  1 12:00:01.000 UTC lb1 haproxy[7]: ",
+            5 => "<13>Jan  1 12:00:02 relay <134>Jan  1 12:00:01 lb1 haproxy[7]: ",
+            _ => "<134>1 2026-01-01T12:00:01.000000+00:00 lb1 the proxy 7 - - ",
         };
         let line = match i % 4 {
             0 => format!(
