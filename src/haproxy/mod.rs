@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows syslog's headers, rules or windows, and nothing reads a clock.
 
+pub mod built_in;
+pub mod config;
 mod date;
 pub mod event;
 pub mod field;
