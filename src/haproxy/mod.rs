@@ -4,6 +4,7 @@
 
 mod alias;
 pub mod built_in;
+pub mod config;
 mod date;
 pub mod event;
 pub mod field;

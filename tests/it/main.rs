@@ -7,6 +7,7 @@
 mod cli;
 mod demo;
 mod docker;
+mod haproxy_config;
 mod listeners;
 mod page;
 mod pipeline;
