@@ -5,6 +5,7 @@
 mod date;
 pub mod event;
 pub mod field;
+pub mod json;
 mod leaf;
 mod line;
 pub mod reject;
@@ -14,5 +15,6 @@ pub use event::{
     Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,
 };
 pub use field::{Field, FieldType, Value};
+pub use json::{Json, JsonText};
 pub use line::{Formats, Parser};
 pub use reject::Reject;

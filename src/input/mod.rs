@@ -1,9 +1,11 @@
 //! Sockets to frames: bytes in, [`batch::Batch`]es of frames out.
 //!
-//! [`framing`] cuts streams and touches no socket; [`udp`] and [`tcp`] drive it.
+//! [`framing`] cuts streams and touches no socket; [`udp`] and [`tcp`] drive it. [`lines`]
+//! does the same for log files.
 //! Nothing here looks into a frame.
 
 pub mod batch;
 pub mod framing;
+pub mod lines;
 pub mod tcp;
 pub mod udp;

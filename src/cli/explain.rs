@@ -1,0 +1,323 @@
+//! `weir explain`: how each layer reads one line, and what rules do with it.
+
+use super::envelope::Envelope;
+use super::frames::{Framing, Input, Numbered, Stopped, Visit};
+use super::print::{Shown, print};
+use super::reading::{self, Reading};
+use super::{Failure, load};
+use crate::clock;
+use crate::haproxy::{Event, ExtraValue, Field, FieldType, Reject, Value};
+use crate::input::framing::trim_end;
+use crate::rules::{Drawn, Explained, Rules, Service};
+use crate::syslog::Message;
+use crate::time::Timestamp;
+use crate::worker::FUTURE_MAX;
+use std::ffi::OsString;
+use std::fmt::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+/// As much of a line as stands above the caret, so that it does not wrap.
+const EXCERPT: usize = 90;
+
+/// Syslog's facilities by number (RFC 5424, section 6.2.1, with the usual short names).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4",
+    "local5", "local6", "local7",
+];
+
+/// Syslog's severities by number (RFC 5424, section 6.2.1).
+const SEVERITIES: [&str; 8] = [
+    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The line, with or without its syslog header, or `-` to read one from standard input
+    #[arg(value_name = "LINE", allow_hyphen_values = true)]
+    line: OsString,
+    #[command(flatten)]
+    reading: reading::Options,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut reading = arguments.reading.load()?;
+    let rules = load::rules(&reading.config)?;
+    let limit = reading.config.limits.line_bytes;
+    let line = match arguments.line.as_bytes() {
+        b"-" => first_line(limit)?,
+        line => trim_end(line).to_vec(),
+    };
+    print(&explain(&mut reading, &rules, &line, clock::now())?)
+}
+
+/// The first line of standard input that is not blank; empty if there is none.
+fn first_line(limit: usize) -> Result<Vec<u8>, Failure> {
+    struct First(Vec<u8>);
+    impl Visit for First {
+        fn frame(&mut self, frame: Numbered<'_>) -> Result<(), Stopped> {
+            self.0 = frame.bytes.to_vec();
+            Err(Stopped::Closed)
+        }
+        fn pause(&mut self) -> Result<(), Stopped> {
+            Ok(())
+        }
+    }
+    let mut first = First(Vec::new());
+    match Input::open(None)?.each(Framing::Lines, limit, &mut first) {
+        Err(Stopped::Failed(failure)) => Err(failure),
+        Ok(()) | Err(Stopped::Closed) => Ok(first.0),
+    }
+}
+
+fn explain(
+    reading: &mut Reading,
+    rules: &Rules,
+    line: &[u8],
+    now: Timestamp,
+) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let Reading {
+        config,
+        syslog,
+        haproxy,
+        service,
+    } = reading;
+    let limit = config.limits.line_bytes;
+    let frame = &line[..line.len().min(limit)];
+    match line.len() {
+        bytes if bytes > limit => writeln!(text, "frame    {bytes} bytes, cut to {limit}")?,
+        bytes => writeln!(text, "frame    {bytes} bytes")?,
+    }
+    let message = syslog.parse(frame);
+    let envelope = Envelope::of(frame, &message, now, &config.haproxy.timezone);
+    tell_envelope(&mut text, &envelope, &message)?;
+    match haproxy.parse(&message) {
+        Ok(event) => {
+            tell_event(&mut text, &event, service)?;
+            tell_rules(&mut text, &event, rules, now)?;
+        }
+        Err(reject) => tell_reject(&mut text, &message, reject)?,
+    }
+    Ok(text)
+}
+
+fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'_>) -> fmt::Result {
+    writeln!(
+        text,
+        "\nsyslog   {}",
+        envelope.protocol.unwrap_or("no header")
+    )?;
+    let mut tell = |name: &str, value: &dyn fmt::Display| entry(text, name, "", value);
+    if let Some(facility) = envelope.facility {
+        let name = FACILITIES.get(usize::from(facility)).unwrap_or(&"?");
+        tell("facility", &format_args!("{facility} ({name})"))?;
+    }
+    if let Some(severity) = envelope.severity {
+        let name = SEVERITIES.get(usize::from(severity)).unwrap_or(&"?");
+        tell("severity", &format_args!("{severity} ({name})"))?;
+    }
+    if let (Some(printed), Some(time)) = (message.timestamp, &envelope.timestamp) {
+        match printed == time.as_bytes() {
+            true => tell("timestamp", time)?,
+            false => tell("timestamp", &format_args!("{} = {time}", Shown(printed)))?,
+        }
+    }
+    for (name, value) in [
+        ("host", message.host),
+        ("app", message.app),
+        ("pid", message.pid),
+        ("msgid", message.msgid),
+        ("structured_data", message.structured_data),
+    ] {
+        if let Some(value) = value {
+            tell(name, &Shown(value))?;
+        }
+    }
+    tell("message", &format_args!("{} bytes", message.text.len()))
+}
+
+fn tell_event(text: &mut String, event: &Event<'_>, service: &Service) -> fmt::Result {
+    writeln!(text, "\nhaproxy  a line of kind {}", event.kind.as_str())?;
+    for &field in Field::ALL {
+        let (name, alias) = (field.name(), field.alias());
+        match field.of(event) {
+            // False says no more than that there was no mark.
+            Value::Missing | Value::Bool(false) => {}
+            Value::String(value) => entry(text, name, alias, &Shown(value))?,
+            Value::Int(value) => match field.field_type() {
+                FieldType::Millis => {
+                    entry(text, name, alias, &format_args!("{value} ms"))?;
+                }
+                _ => entry(text, name, alias, &value)?,
+            },
+            Value::Bool(true) => entry(text, name, alias, &true)?,
+            Value::Timestamp(value) => entry(text, name, alias, &value)?,
+            Value::Strings(captures) => {
+                for (index, value) in captures.iter().enumerate() {
+                    let name = match captures.names.get(index) {
+                        Some(header) => format!("{name}[\"{header}\"]"),
+                        None => format!("{name}[{index}]"),
+                    };
+                    entry(text, &name, alias, &Shown(value))?;
+                }
+            }
+            Value::Extra(extra) => {
+                for (given, value) in extra.iter() {
+                    let name = format!("{name}[\"{given}\"]");
+                    match value {
+                        ExtraValue::String(value) => {
+                            entry(text, &name, "", &Shown(value))?;
+                        }
+                        ExtraValue::Int(value) => entry(text, &name, "", &value)?,
+                        ExtraValue::Bool(value) => entry(text, &name, "", &value)?,
+                    }
+                }
+            }
+        }
+        if let (Field::Kind, Some(service)) = (field, service.of(event)) {
+            entry(text, "service", "", &Shown(service))?;
+        }
+    }
+    Ok(())
+}
+
+fn tell_reject(text: &mut String, message: &Message<'_>, reject: Reject) -> fmt::Result {
+    writeln!(text, "\nhaproxy  rejected: {}", reject.as_str())?;
+    let line = message.text.trim_ascii();
+    let Reject::Malformed { field, offset } = reject else {
+        writeln!(text, "  {reject}")?;
+        return match line {
+            [] => Ok(()),
+            line => writeln!(text, "\n  {}", Excerpt::of(line, 0).text),
+        };
+    };
+    let excerpt = Excerpt::of(line, offset);
+    writeln!(
+        text,
+        "\n  {}\n  {:>2$}",
+        excerpt.text,
+        "^",
+        excerpt.caret + 1
+    )?;
+    let expected = match (field, field.alias()) {
+        (Field::Kind, _) => "the end of the line".to_owned(),
+        (field, "") => format!("`{}`, {}", field.name(), field.meaning()),
+        (field, alias) => format!("`{}` ({alias}), {}", field.name(), field.meaning()),
+    };
+    writeln!(text, "  byte {offset} of the message: expected {expected}")
+}
+
+/// The part of a line around a place in it, as it can be shown.
+struct Excerpt {
+    text: String,
+    /// The place, in characters of the text.
+    caret: usize,
+}
+
+impl Excerpt {
+    fn of(line: &[u8], offset: usize) -> Excerpt {
+        let (before, after) = line.split_at(offset.min(line.len()));
+        let (before, after) = (Shown(before).to_string(), Shown(after).to_string());
+        let (before, after) = (chars(&before), chars(&after));
+        // Two thirds before the place: what was read so far tells more.
+        let room = EXCERPT - after.len().min(EXCERPT / 3);
+        let mut text = String::new();
+        let left_out = before.len().saturating_sub(room);
+        if left_out > 0 {
+            text.push('…');
+        }
+        text.extend(&before[left_out..]);
+        let caret = text.chars().count();
+        let shown = after.len().min(EXCERPT.saturating_sub(caret));
+        text.extend(&after[..shown]);
+        if shown < after.len() {
+            text.push('…');
+        }
+        Excerpt { text, caret }
+    }
+}
+
+fn chars(text: &str) -> Vec<char> {
+    text.chars().collect()
+}
+
+fn tell_rules(text: &mut String, event: &Event<'_>, rules: &Rules, now: Timestamp) -> fmt::Result {
+    let at = event.ended_at();
+    let files: Vec<&str> = rules.files().iter().map(|name| &**name).collect();
+    writeln!(text, "\nrules    {}", files.join(", "))?;
+    match at {
+        Some(at) => entry(text, "event time", "", &at)?,
+        None => entry(
+            text,
+            "event time",
+            "",
+            &"when it is received: the line has no date",
+        )?,
+    }
+    let at = at.unwrap_or(now);
+    if at > now + FUTURE_MAX {
+        let ahead = at.saturating_since(now).as_secs();
+        writeln!(
+            text,
+            "  It is dated {ahead} s ahead of now, so `weir serve` would refuse it.\n\n\
+             hint: `haproxy.timezone` says in which zone HAProxy writes dates"
+        )?;
+        return Ok(());
+    }
+    for explained in rules.explain(event, at) {
+        tell_rule(text, &explained)?;
+    }
+    Ok(())
+}
+
+fn tell_rule(text: &mut String, explained: &Explained<'_>) -> fmt::Result {
+    let Explained {
+        rule,
+        condition,
+        matched,
+        ..
+    } = explained;
+    let Some(matched) = matched else {
+        writeln!(text, "\n  {rule} does not match")?;
+        return match condition {
+            Some(condition) => writeln!(text, "    {}", condition.trim().replace('\n', "\n    ")),
+            None => Ok(()),
+        };
+    };
+    let window = matched.window.as_secs();
+    let start = clock_time(matched.start);
+    writeln!(
+        text,
+        "\n  {rule} matches: window {} of {window} s",
+        matched.start
+    )?;
+    let names: Vec<String> = matched.moved.iter().map(|m| m.series.to_string()).collect();
+    let width = names.iter().map(|name| name.chars().count()).max();
+    let width = width.unwrap_or(0);
+    for (moved, name) in matched.moved.iter().zip(&names) {
+        let drawn = match moved.drawn {
+            Drawn::Count => "+1".to_owned(),
+            Drawn::Part(true) => "1 of 1".to_owned(),
+            Drawn::Part(false) => "0 of 1".to_owned(),
+            Drawn::Sample {
+                value,
+                millis: true,
+            } => format!("sample {value} ms"),
+            Drawn::Sample { value, .. } => format!("sample {value}"),
+            Drawn::Missing => "nothing: the line does not have the value".to_owned(),
+        };
+        writeln!(text, "    {name:<width$}  {start}  {drawn}")?;
+    }
+    Ok(())
+}
+
+/// `12:01:01`; the day stands above.
+fn clock_time(time: Timestamp) -> String {
+    let printed = time.to_string();
+    printed.get(11..19).unwrap_or(&printed).to_owned()
+}
+
+fn entry(text: &mut String, name: &str, alias: &str, value: &dyn fmt::Display) -> fmt::Result {
+    writeln!(text, "  {name:<18} {alias:<4}  {value}")
+}
