@@ -144,6 +144,8 @@ fn tell_event(text: &mut String, event: &Event<'_>, service: &Service) -> fmt::R
         match field.of(event) {
             // False says no more than that there was no mark.
             Value::Missing | Value::Bool(false) => {}
+            // Stands above.
+            _ if field == Field::Kind => {}
             Value::String(value) => entry(text, name, alias, &Shown(value))?,
             Value::Int(value) => match field.field_type() {
                 FieldType::Millis => {
@@ -201,9 +203,9 @@ fn tell_reject(text: &mut String, message: &Message<'_>, reject: Reject) -> fmt:
         excerpt.caret + 1
     )?;
     let expected = match (field, field.alias()) {
-        (Field::Kind, _) => "the end of the line".to_owned(),
-        (field, "") => format!("`{}`, {}", field.name(), field.meaning()),
-        (field, alias) => format!("`{}` ({alias}), {}", field.name(), field.meaning()),
+        (Field::Kind, _) => "its end".to_owned(),
+        (field, "") => format!("`{}`", field.name()),
+        (field, alias) => format!("`{}` ({alias})", field.name()),
     };
     writeln!(text, "  byte {offset} of the message: expected {expected}")
 }
@@ -229,7 +231,7 @@ impl Excerpt {
         }
         text.extend(&before[left_out..]);
         let caret = text.chars().count();
-        let shown = after.len().min(EXCERPT.saturating_sub(caret));
+        let shown = after.len().min(EXCERPT - (before.len() - left_out));
         text.extend(&after[..shown]);
         if shown < after.len() {
             text.push('…');
@@ -244,26 +246,21 @@ fn chars(text: &str) -> Vec<char> {
 
 fn tell_rules(text: &mut String, event: &Event<'_>, rules: &Rules, now: Timestamp) -> fmt::Result {
     let at = event.ended_at();
-    let files: Vec<&str> = rules.files().iter().map(|name| &**name).collect();
-    writeln!(text, "\nrules    {}", files.join(", "))?;
     match at {
-        Some(at) => entry(text, "event time", "", &at)?,
-        None => entry(
+        Some(at) => writeln!(text, "\nrules    at {at}, when the request ended")?,
+        None => writeln!(
             text,
-            "event time",
-            "",
-            &"when it is received: the line has no date",
+            "\nrules    at the time it is received: the line has no date"
         )?,
     }
     let at = at.unwrap_or(now);
     if at > now + FUTURE_MAX {
-        let ahead = at.saturating_since(now).as_secs();
+        let ahead = at.saturating_since(now).as_secs() / 60;
         writeln!(
             text,
-            "  It is dated {ahead} s ahead of now, so `weir serve` would refuse it.\n\n\
-             hint: `haproxy.timezone` says in which zone HAProxy writes dates"
+            "\n  dated {ahead} min ahead of now: `weir serve` would refuse it\n  \
+             hint: `haproxy.timezone` in weir.yaml says in which zone HAProxy writes dates"
         )?;
-        return Ok(());
     }
     for explained in rules.explain(event, at) {
         tell_rule(text, &explained)?;
@@ -274,12 +271,13 @@ fn tell_rules(text: &mut String, event: &Event<'_>, rules: &Rules, now: Timestam
 fn tell_rule(text: &mut String, explained: &Explained<'_>) -> fmt::Result {
     let Explained {
         rule,
+        file,
         condition,
         matched,
-        ..
     } = explained;
+    write!(text, "\n  rule `{rule}` of {file} ")?;
     let Some(matched) = matched else {
-        writeln!(text, "\n  {rule} does not match")?;
+        writeln!(text, "does not match")?;
         return match condition {
             Some(condition) => writeln!(text, "    {}", condition.trim().replace('\n', "\n    ")),
             None => Ok(()),
@@ -287,11 +285,7 @@ fn tell_rule(text: &mut String, explained: &Explained<'_>) -> fmt::Result {
     };
     let window = matched.window.as_secs();
     let start = clock_time(matched.start);
-    writeln!(
-        text,
-        "\n  {rule} matches: window {} of {window} s",
-        matched.start
-    )?;
+    writeln!(text, "matches: window {} of {window} s", matched.start)?;
     let names: Vec<String> = matched.moved.iter().map(|m| m.series.to_string()).collect();
     let width = names.iter().map(|name| name.chars().count()).max();
     let width = width.unwrap_or(0);
@@ -319,5 +313,178 @@ fn clock_time(time: Timestamp) -> String {
 }
 
 fn entry(text: &mut String, name: &str, alias: &str, value: &dyn fmt::Display) -> fmt::Result {
-    writeln!(text, "  {name:<18} {alias:<4}  {value}")
+    let value = match value.to_string() {
+        empty if empty.is_empty() => "(empty)".to_owned(),
+        value => value,
+    };
+    writeln!(text, "  {name:<19} {alias:<3}  {value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules;
+
+    /// 2026-11-21T08:01:12Z
+    const NOW: Timestamp = Timestamp::from_secs(1_795_248_072);
+
+    const LINE: &str = r#"<134>Nov 21 08:01:10 lb1 haproxy[7]: 192.0.2.7:33317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 503 2750 - - SC-- 1/1/1/1/+2 0/0 {a.example|} "GET /a?b HTTP/1.1""#;
+
+    fn explained(line: &str) -> String {
+        let mut reading = reading::Options::default()
+            .load()
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        let rules = rules::load(&rules::bundled(), &rules::Options::default()).unwrap();
+        explain(&mut reading, &rules, line.as_bytes(), NOW).unwrap()
+    }
+
+    #[test]
+    fn every_layer_tells_what_it_read() {
+        insta::assert_snapshot!(explained(LINE), @r#"
+    frame    172 bytes
+
+    syslog   rfc3164
+      facility                 16 (local0)
+      severity                 6 (info)
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10.000Z
+      host                     lb1
+      app                      haproxy
+      pid                      7
+      message                  135 bytes
+
+    haproxy  a line of kind http
+      service                  www
+      host                     lb1
+      process                  haproxy
+      pid                      7
+      client_ip           %ci  192.0.2.7
+      client_port         %cp  33317
+      request_date        %tr  2026-11-21T08:01:09.655Z
+      frontend            %f   www
+      tls                 %ft  true
+      backend             %b   api
+      server              %s   s1
+      TR                  %TR  10 ms
+      Tw                  %Tw  0 ms
+      Tc                  %Tc  30 ms
+      Ta                  %Ta  109 ms
+      status              %ST  503
+      bytes_read          %B   2750
+      termination_state   %ts  SC--
+      actconn             %ac  1
+      feconn              %fc  1
+      beconn              %bc  1
+      srv_conn            %sc  1
+      retries             %rc  2
+      redispatched        %rc  true
+      srv_queue           %sq  0
+      backend_queue       %bq  0
+      request_headers[0]  %hr  a.example
+      request_headers[1]  %hr  (empty)
+      method              %HM  GET
+      path                %HP  /a
+      query               %HQ  b
+      http_version        %HV  HTTP/1.1
+      request             %r   GET /a?b HTTP/1.1
+
+    rules    at 2026-11-21T08:01:09.764Z, when the request ended
+
+      rule `http` of bundled/http.yaml matches: window 2026-11-21T08:01:00.000Z of 10 s
+        http.rate{service="www"}    08:01:00  +1
+        http.errors{service="www"}  08:01:00  1 of 1
+        http.p50{service="www"}     08:01:00  nothing: the line does not have the value
+        http.p95{service="www"}     08:01:00  nothing: the line does not have the value
+        http.p99{service="www"}     08:01:00  nothing: the line does not have the value
+
+      rule `tcp` of bundled/tcp.yaml does not match
+        kind == "tcp"
+    "#);
+    }
+
+    #[test]
+    fn a_caret_shows_where_the_line_cannot_be_read() {
+        insta::assert_snapshot!(explained(&LINE.replace("503", "5O3")), @r#"
+    frame    172 bytes
+
+    syslog   rfc3164
+      facility                 16 (local0)
+      severity                 6 (info)
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10.000Z
+      host                     lb1
+      app                      haproxy
+      pid                      7
+      message                  135 bytes
+
+    haproxy  rejected: malformed
+
+      …33317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 5O3 2750 - - SC-- 1/1/1/1/+2 0…
+                                                                   ^
+      byte 70 of the message: expected `status` (%ST)
+    "#);
+        insta::assert_snapshot!(explained(&LINE[..90]), @r#"
+    frame    90 bytes
+
+    syslog   rfc3164
+      facility                 16 (local0)
+      severity                 6 (info)
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10.000Z
+      host                     lb1
+      app                      haproxy
+      pid                      7
+      message                  53 bytes
+
+    haproxy  rejected: malformed
+
+      192.0.2.7:33317 [21/Nov/2026:08:01:09.655] www~ api/s
+                                                      ^
+      byte 48 of the message: expected `backend` (%b)
+    "#);
+    }
+
+    #[test]
+    fn what_is_no_traffic_is_told_with_its_reason() {
+        insta::assert_snapshot!(explained("<6>kernel: \x1b[31mred"), @r#"
+    frame    19 bytes
+
+    syslog   rfc3164
+      facility                 0 (kern)
+      severity                 6 (info)
+      message                  16 bytes
+
+    haproxy  rejected: not_traffic
+      neither a line of a known format nor a known message of HAProxy
+
+      kernel: \u{1b}[31mred
+    "#);
+        insta::assert_snapshot!(explained(""), @r#"
+    frame    0 bytes
+
+    syslog   no header
+      message                  0 bytes
+
+    haproxy  rejected: empty
+      the message is empty
+    "#);
+    }
+
+    #[test]
+    fn a_line_of_tomorrow_comes_with_a_hint() {
+        let told = explained(&LINE.replace("[21/", "[22/"));
+        assert!(told.contains("dated 1439 min ahead of now"), "{told}");
+        assert!(told.contains("hint: `haproxy.timezone`"), "{told}");
+    }
+
+    #[test]
+    fn an_excerpt_fits_a_terminal_wherever_its_place_is() {
+        let line = "0123456789".repeat(50);
+        for offset in [0, 5, 89, 90, 250, 499, 500, 600] {
+            let Excerpt { text, caret } = Excerpt::of(line.as_bytes(), offset);
+            assert!(text.chars().count() <= EXCERPT + 2, "{offset}: {text}");
+            let at = text.chars().nth(caret);
+            let expected = line.chars().nth(offset);
+            assert_eq!(at, expected, "{offset}: {text}");
+        }
+        assert_eq!(Excerpt::of(b"\xff\x1bab", 2).text, r"\xff\u{1b}ab");
+        assert_eq!(Excerpt::of(b"\xff\x1bab", 2).caret, 10);
+    }
 }

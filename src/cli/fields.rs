@@ -61,7 +61,12 @@ mod tests {
         for line in table().lines() {
             assert!(line.chars().count() <= 100, "{line}");
         }
-        insta::assert_snapshot!(table().lines().take(4).collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(table().lines().take(4).collect::<Vec<_>>().join("\n"), @r#"
+    field              type             alias   meaning
+    kind               string                   which kind of line: http, tcp, error, connect or event
+    service            string                   what rules group by: the frontend, unless configured
+    host               string                   the host that sent it, from the syslog envelope
+    "#);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{haproxy, syslog};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// The configuration whose formats, time zone, service and limits hold [default: none]
     #[arg(short, long, value_name = "FILE")]

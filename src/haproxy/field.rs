@@ -130,7 +130,7 @@ fields! {
         |e| int(e.timers.response);
     Td "Td" Millis "%Td" "of the data transfer"
         |e| int(e.timers.data);
-    Ta "Ta" Millis "%Ta" "the request, from its first byte to the last response byte"
+    Ta "Ta" Millis "%Ta" "the request, to the last byte of its response"
         |e| int(e.timers.active);
     Tt "Tt" Millis "%Tt" "the whole session, from accept to close"
         |e| int(e.timers.total);
@@ -174,7 +174,7 @@ fields! {
         |e| string(e.bind_name);
     Message "message" String "" "of an error line what went wrong, of an event its text"
         |e| string(e.message);
-    State "state" String "" "of an event: what became of a server or proxy, such as DOWN"
+    State "state" String "" "of an event: what became of it, such as DOWN"
         |e| string(e.state);
     RequestHeaders "request_headers" Strings "%hr" "captured headers of the request"
         |e| strings(e.request_headers);

@@ -60,10 +60,9 @@ impl Captures<'_> {
     /// A header that is captured twice would be one key for two values.
     fn has_distinct_names(&self) -> bool {
         let names = self.names;
-        let repeated = |(at, name): (usize, &Box<str>)| names[..at].contains(name);
         !names.is_empty()
             && self.iter().count() == names.len()
-            && !names.iter().enumerate().any(repeated)
+            && (1..names.len()).all(|at| !names[..at].contains(&names[at]))
     }
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod docker;
 mod listeners;
 mod page;
+mod parse;
 mod pipeline;
 mod receiver;
 mod shutdown;

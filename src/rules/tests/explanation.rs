@@ -47,7 +47,19 @@ fn told(rules: &Rules, event: &Event<'_>) -> String {
 
 #[test]
 fn every_rule_is_told_with_what_it_draws() {
-    insta::assert_snapshot!(told(&loaded(RULES), &event()), @"");
+    insta::assert_snapshot!(told(&loaded(RULES), &event()), @r#"
+    rules/a.yaml all: always
+      2026-01-01T12:01:00.000Z 10s
+      all.rate Count
+    rules/a.yaml web: kind == "http" && status >= 500
+      2026-01-01T12:01:00.000Z 60s
+      web.errors{method="GET",service="www"} Part(true)
+      web.retried{method="GET",service="www"} Part(false)
+      web.p95{method="GET",service="www"} Sample { value: 150.0, millis: true }
+      web.connect{method="GET",service="www"} Missing
+      web.sum{method="GET",service="www"} Sample { value: 0.15, millis: false }
+    rules/a.yaml tcp: kind == "tcp"
+    "#);
 }
 
 #[test]
