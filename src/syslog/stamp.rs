@@ -1,19 +1,42 @@
 //! The dates of syslog headers: where one ends, and what time it says.
 //!
-//! Finding the end happens for every line and checks no more than the form and the
-//! range of each number. What the calendar thinks of the whole is asked only by
-//! [`resolve`].
+//! [`bsd`] and [`rfc3339`] find the end of the two usual forms, for every line; they
+//! check no more than the form and the range of each number. [`read`] knows the others
+//! too. What the calendar thinks of a date is asked only by [`resolve`].
 
 use crate::time::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 
+/// Names of zones behind a time, with their hours east of Greenwich: those of RFC 2822,
+/// section 4.3, and Europe's. Names that mean several zones (`IST`, `BST`) are not here.
+const ZONES: [(&[u8], i8); 18] = [
+    (b"UTC", 0),
+    (b"GMT", 0),
+    (b"UT", 0),
+    (b"Z", 0),
+    (b"WET", 0),
+    (b"WEST", 1),
+    (b"CET", 1),
+    (b"CEST", 2),
+    (b"EET", 2),
+    (b"EEST", 3),
+    (b"EST", -5),
+    (b"EDT", -4),
+    (b"CST", -6),
+    (b"CDT", -5),
+    (b"MST", -7),
+    (b"MDT", -6),
+    (b"PST", -8),
+    (b"PDT", -7),
+];
+
 /// Where RFC 3164's `Nov 21 04:55:14` at the start of `bytes` ends. The day may be
-/// padded with a zero, and a year may follow, as some routers write it.
+/// padded with a zero. `None` also if more of the date follows, for [`read`] to take.
 #[inline]
 pub(super) fn bsd(bytes: &[u8]) -> Option<usize> {
     let stamp: &[u8; 15] = bytes.first_chunk()?;
@@ -28,7 +51,9 @@ pub(super) fn bsd(bytes: &[u8]) -> Option<usize> {
         return None;
     }
     match bytes[15..] {
-        [b' ', a, b, c, d, b' ', ..] if year([a, b, c, d]).is_some() => Some(20),
+        [b' ', a, b, c, d, b' ', ..] if year([a, b, c, d]).is_some() => None,
+        [b' ', b'A'..=b'Z', ..] if zone_name(&bytes[16..]).is_some() => None,
+        [b' ', b'+' | b'-', b'0'..=b'9', ..] => None,
         _ => Some(15),
     }
 }
@@ -68,75 +93,231 @@ pub(super) fn rfc3339(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The time that a stamp of either kind says. See [`super::Message::time`].
+/// A date of one of the usual forms is at the start of `bytes`.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'0'..=b'9', _, _, _, b'-', ..] => rfc3339(bytes).is_some(),
+        [b'A'..=b'Z', _, _, b' ', ..] => bsd(bytes).is_some(),
+        _ => false,
+    }
+}
+
+/// What a date says, each number in its range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    year: Option<i16>,
+    month: i8,
+    day: i8,
+    /// Hour, minute, second; a leap second is 60.
+    clock: [i8; 3],
+    nanos: i32,
+    offset: Option<Offset>,
+}
+
+/// Reads the date at the start of `bytes`, and says where it ends: before a blank, a
+/// colon, or the end.
 ///
-/// RFC 3164's may also have its year before the time, and a colon at its end.
-pub(super) fn resolve(stamp: &[u8], reference: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-    if rfc3339(stamp) == Some(stamp.len()) {
-        return resolve_rfc3339(stamp);
-    }
-    let stamp = stamp.strip_suffix(b":").unwrap_or(stamp);
-    let mut words = stamp
-        .split(|&byte| byte == b' ')
-        .filter(|word| !word.is_empty());
-    let month = month(words.next()?)?;
-    let day = match words.next()? {
-        [d] => two([b'0', *d])?,
-        [d1, d2] => two([*d1, *d2])?,
-        _ => return None,
+/// - `Nov 21 04:55:14`: the month in any case, the day with one digit or two, a year
+///   before the month, before the time or behind it; then a fraction of the second and
+///   a zone, as syslog-ng and routers write them. A zone is a blank and one of [`ZONES`]
+///   or an offset.
+/// - `2026-11-21T04:55:14`: with a blank for the `T`, and with or without a fraction and
+///   an offset, whose colon may be missing.
+pub(super) fn read(bytes: &[u8]) -> Option<(Stamp, usize)> {
+    let mut cursor = Cursor { bytes, at: 0 };
+    let stamp = match bytes.get(4) {
+        Some(b'-') => cursor.iso()?,
+        _ => cursor.named_month()?,
     };
-    let (first, second) = (words.next()?, words.next());
-    let (time, year_words) = match (clock(first), second) {
-        (Some(time), year) => (time, year),
-        (None, Some(time)) => (clock(time)?, Some(first)),
-        (None, None) => return None,
-    };
-    if words.next().is_some() {
-        return None;
+    matches!(bytes.get(cursor.at), None | Some(b' ' | b':')).then_some((stamp, cursor.at))
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
     }
+
+    fn iso(&mut self) -> Option<Stamp> {
+        let date: &[u8; 11] = self.rest().first_chunk()?;
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' '] = *date else {
+            return None;
+        };
+        let (month, day) = (two([m1, m2])?, two([d1, d2])?);
+        self.at += date.len();
+        let stamp = Stamp {
+            year: Some(year([y1, y2, y3, y4])?),
+            month,
+            day,
+            clock: self.clock()?,
+            nanos: self.fraction()?,
+            offset: self.offset(),
+        };
+        ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(stamp)
+    }
+
+    fn named_month(&mut self) -> Option<Stamp> {
+        let before_month = self.year();
+        let month = month(self.rest().get(..3)?)?;
+        self.at += 3;
+        self.blanks()?;
+        let day = match *self.rest() {
+            [d1, d2, b' ', ..] => {
+                self.at += 2;
+                two([d1, d2])?
+            }
+            [d, b' ', ..] => {
+                self.at += 1;
+                two([b'0', d])?
+            }
+            _ => return None,
+        };
+        self.blanks()?;
+        let before_time = self.year();
+        let clock = self.clock()?;
+        let nanos = self.fraction()?;
+        let mut year = before_month.or(before_time);
+        if let [b' ', a, b, c, d, ..] = *self.rest()
+            && matches!(self.rest().get(5), None | Some(b' ' | b':'))
+            && let Some(behind) = self::year([a, b, c, d])
+        {
+            self.at += 5;
+            year = year.or(Some(behind));
+        }
+        Some(Stamp {
+            year,
+            month,
+            day: (1..=31).contains(&day).then_some(day)?,
+            clock,
+            nanos,
+            offset: self.zone(),
+        })
+    }
+
+    /// Four digits and a blank.
+    fn year(&mut self) -> Option<i16> {
+        let [a, b, c, d, b' ', ..] = *self.rest() else {
+            return None;
+        };
+        let year = year([a, b, c, d])?;
+        self.at += 5;
+        Some(year)
+    }
+
+    /// At least one.
+    fn blanks(&mut self) -> Option<()> {
+        let blanks = self.rest().iter().take_while(|&&byte| byte == b' ').count();
+        self.at += blanks;
+        (blanks > 0).then_some(())
+    }
+
+    fn clock(&mut self) -> Option<[i8; 3]> {
+        let clock = clock(self.rest().get(..8)?)?;
+        self.at += 8;
+        Some(clock)
+    }
+
+    /// Nanoseconds, 0 without a fraction. `None` if it has no digit, or more than nine.
+    fn fraction(&mut self) -> Option<i32> {
+        let [b'.' | b',', digits @ ..] = self.rest() else {
+            return Some(0);
+        };
+        let (mut nanos, mut scale, mut count) = (0, 100_000_000, 0);
+        for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+            nanos += i32::from(digit - b'0') * scale;
+            scale /= 10;
+            count += 1;
+        }
+        self.at += 1 + count;
+        (1..=9).contains(&count).then_some(nanos)
+    }
+
+    /// A blank and a zone.
+    fn zone(&mut self) -> Option<Offset> {
+        let [b' ', behind @ ..] = self.rest() else {
+            return None;
+        };
+        if let Some((length, hours)) = zone_name(behind) {
+            self.at += 1 + length;
+            return Some(Offset::constant(hours));
+        }
+        let start = self.at;
+        self.at += 1;
+        let offset = self.offset();
+        if offset.is_none() || !matches!(self.rest().first(), None | Some(b' ' | b':')) {
+            self.at = start;
+            return None;
+        }
+        offset
+    }
+
+    /// `Z`, `+01:00` or `+0100`.
+    fn offset(&mut self) -> Option<Offset> {
+        let (sign, [h1, h2, m1, m2], length) = match *self.rest() {
+            [b'Z', ..] => (b'+', *b"0000", 1),
+            [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, ..] => (sign, [h1, h2, m1, m2], 6),
+            [sign @ (b'+' | b'-'), h1, h2, m1, m2, ..] => (sign, [h1, h2, m1, m2], 5),
+            _ => return None,
+        };
+        let (hours, minutes) = (two([h1, h2])?, two([m1, m2])?);
+        if hours > 23 || minutes > 59 {
+            return None;
+        }
+        self.at += length;
+        let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+        Offset::from_seconds(if sign == b'-' { -seconds } else { seconds }).ok()
+    }
+}
+
+/// The time that a stamp says, and the offset of the zone it is said in. See
+/// [`super::Message::time`].
+pub(super) fn resolve(
+    stamp: &[u8],
+    reference: Timestamp,
+    zone: &TimeZone,
+) -> Option<(jiff::Timestamp, Offset)> {
+    let (stamp, _) = read(stamp).filter(|&(_, end)| end == stamp.len())?;
     let at = |year: i16| {
-        let date = DateTime::new(year, month, day, time[0], time[1], time[2].min(59), 0).ok()?;
-        let time = zone.to_ambiguous_timestamp(date).compatible().ok()?;
-        Some(Timestamp::from_secs(time.as_second()))
+        let [hour, minute, second] = stamp.clock;
+        let nanos = stamp.nanos / 1_000 * 1_000;
+        let date = DateTime::from_parts(
+            Date::new(year, stamp.month, stamp.day).ok()?,
+            Time::new(hour, minute, second.min(59), nanos).ok()?,
+        );
+        match stamp.offset {
+            Some(offset) => Some((offset.to_timestamp(date).ok()?, offset)),
+            None => {
+                let zoned = zone.to_ambiguous_zoned(date).compatible().ok()?;
+                Some((zoned.timestamp(), zoned.offset()))
+            }
+        }
     };
-    match year_words {
-        Some(word) => at(year(word.try_into().ok()?)?),
+    match stamp.year {
+        Some(year) => at(year),
         None => {
             let around = jiff::Timestamp::from_microsecond(reference.as_micros()).ok()?;
             let year = around.to_zoned(zone.clone()).year();
             [year - 1, year, year + 1]
                 .into_iter()
                 .filter_map(at)
-                .min_by_key(|time| time.as_micros().abs_diff(reference.as_micros()))
+                .min_by_key(|(time, _)| time.as_microsecond().abs_diff(reference.as_micros()))
         }
     }
 }
 
-fn resolve_rfc3339(stamp: &[u8]) -> Option<Timestamp> {
-    let year = year([stamp[0], stamp[1], stamp[2], stamp[3]])?;
-    let (month, day) = (two([stamp[5], stamp[6]])?, two([stamp[8], stamp[9]])?);
-    let [hour, minute, second] = clock(&stamp[11..19])?;
-    let mut tail = &stamp[19..];
-    let mut nanos = 0;
-    if let [b'.', digits @ ..] = tail {
-        let mut scale = 100_000_000;
-        tail = digits;
-        while let [digit @ b'0'..=b'9', rest @ ..] = tail {
-            nanos += i32::from(digit - b'0') * scale;
-            scale /= 10;
-            tail = rest;
-        }
-    }
-    let offset = match *tail {
-        [sign, h1, h2, _, m1, m2] => {
-            let seconds = i32::from(two([h1, h2])?) * 3600 + i32::from(two([m1, m2])?) * 60;
-            Offset::from_seconds(if sign == b'-' { -seconds } else { seconds }).ok()?
-        }
-        _ => Offset::UTC,
-    };
-    let date = DateTime::new(year, month, day, hour, minute, second.min(59), nanos).ok()?;
-    let time = offset.to_timestamp(date).ok()?;
-    Some(Timestamp::from_micros(time.as_microsecond()))
+/// How long the name of a zone at the start of `bytes` is, and its hours. The name ends
+/// before a blank, a colon, or the end.
+fn zone_name(bytes: &[u8]) -> Option<(usize, i8)> {
+    let length = bytes
+        .iter()
+        .position(|&byte| matches!(byte, b' ' | b':'))
+        .unwrap_or(bytes.len());
+    let (name, hours) = ZONES.iter().find(|(name, _)| *name == &bytes[..length])?;
+    Some((name.len(), *hours))
 }
 
 /// 1 to 12, from an English month's first three letters, in any case.

@@ -161,6 +161,54 @@ fn unusual_headers() {
         // No date at all.
         ("<134>haproxy[1]: hi", "16.6 - - haproxy 1 - -|hi"),
         ("<134>hello: world", "16.6 - - - - - -|hello: world"),
+        // Fractions, years and zones in a date of RFC 3164's kind.
+        (
+            "<134>Nov 21 04:55:14.120 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14.120 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 21 04:55:14,120345 CET lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14,120345 CET lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 21 04:55:14 UTC: lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 UTC lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 21 04:55:14 +01:00 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 +01:00 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>2026 Nov 21 04:55:14.120 lb1 haproxy[1]: hi",
+            "16.6 2026 Nov 21 04:55:14.120 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 21 04:55:14 CETUS haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 CETUS haproxy 1 - -|hi",
+        ),
+        // ISO dates that are not quite RFC 3339's.
+        (
+            "2026-11-21T04:55:14+0100 lb1 haproxy[1]: hi",
+            "-.- 2026-11-21T04:55:14+0100 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "2026-11-21 04:55:14,120 lb1 haproxy[1]: hi",
+            "-.- 2026-11-21 04:55:14,120 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>2026-11-21T04:55:14. lb1 haproxy[1]: hi",
+            "16.6 - - - - - -|2026-11-21T04:55:14. lb1 haproxy[1]: hi",
+        ),
+        // A byte-order mark, or blanks, before it all.
+        (
+            "\u{feff}<134>Nov 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "  <134>1 2026-11-21T04:55:14Z - haproxy 1 - - hi",
+            "16.6 2026-11-21T04:55:14Z - haproxy 1 - -|hi",
+        ),
+        ("\u{feff}hi", "-.- - - - - - -|hi"),
         ("<13hello", "-.- - - - - - -|<13hello"),
         ("<a>hello", "-.- - - - - - -|<a>hello"),
         ("<>hello", "-.- - - - - - -|<>hello"),
@@ -180,6 +228,339 @@ fn unusual_headers() {
         ),
     ] {
         assert_eq!(read(frame.as_bytes()), expected, "{frame}");
+    }
+}
+
+/// HAProxy's `log ... format`s, and rsyslog's and syslog-ng's that are not above.
+#[test]
+fn each_writer_s_own_forms() {
+    for (header, expected) in [
+        (
+            "<134>Nov 21 04:55:14 haproxy[1]: ",
+            "16.6 Nov 21 04:55:14 - haproxy 1",
+        ),
+        (
+            "<134>Nov 21 04:55:14 localhost haproxy[1]: ",
+            "16.6 Nov 21 04:55:14 localhost haproxy 1",
+        ),
+        (
+            "<134>1 2026-11-21T04:55:14.120345+00:00 - haproxy 1 - - ",
+            "16.6 2026-11-21T04:55:14.120345+00:00 - haproxy 1",
+        ),
+        (
+            "2026-11-21T04:55:14.120345+00:00 ",
+            "-.- 2026-11-21T04:55:14.120345+00:00 - - -",
+        ),
+        (
+            "<6>2026-11-21T04:55:14.120345+00:00 ",
+            "0.6 2026-11-21T04:55:14.120345+00:00 - - -",
+        ),
+        ("<6>", "0.6 - - - -"),
+        ("<134>", "16.6 - - - -"),
+        ("", "-.- - - - -"),
+        // RSYSLOG_FileFormat; RSYSLOG_TraditionalFileFormat and syslog-ng's files.
+        (
+            "2026-11-21T04:55:14.120345+01:00 lb1 haproxy[1]: ",
+            "-.- 2026-11-21T04:55:14.120345+01:00 lb1 haproxy 1",
+        ),
+        (
+            "Nov 21 04:55:14 lb1 haproxy[1]: ",
+            "-.- Nov 21 04:55:14 lb1 haproxy 1",
+        ),
+        // Chained hosts, and the data that syslog-ng adds.
+        (
+            "<134>Nov 21 04:55:14 src@lb1/relay haproxy[1]: ",
+            "16.6 Nov 21 04:55:14 src@lb1/relay haproxy 1",
+        ),
+        (
+            "<134>1 2026-11-21T04:55:14+01:00 lb1 haproxy 1 - [meta sequenceId=\"7\"] \u{feff}",
+            "16.6 2026-11-21T04:55:14+01:00 lb1 haproxy 1",
+        ),
+        (
+            "<134>1 2026-11-21T04:55:14Z lb1 haproxy 1 - -  \u{feff}",
+            "16.6 2026-11-21T04:55:14Z lb1 haproxy 1",
+        ),
+        (
+            "<134>Nov 21 04:55:14 lb1 haproxy[1]: \u{feff}",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1",
+        ),
+    ] {
+        for text in [
+            CLIENT,
+            "192.0.2.7 - - [21/Nov/2026:04:55:14 +0000] \"GET / HTTP/1.1\" 200",
+            "{\"status\":200, \"path\": \"/\"}",
+            "Connect from 192.0.2.7:40112 to 192.0.2.1:80 (web/HTTP)",
+            "Server api/api3 is DOWN, reason: Layer4 timeout",
+        ] {
+            let frame = format!("{header}{text}");
+            let fields = format!("{expected} - ");
+            let read = read(frame.as_bytes()).replace(" - [meta sequenceId=\\\"7\\\"]|", " - -|");
+            assert_eq!(
+                read,
+                format!("{fields}-|{}", text.as_bytes().escape_ascii()),
+                "{frame}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_tag_may_be_any_string() {
+    for (tag, host, app) in [
+        ("my.app/edge-1", "-", "my.app/edge-1"),
+        ("a:b", "-", "a:b"),
+        ("[edge]", "-", "[edge]"),
+        ("edge{1}", "-", "edge{1}"),
+        ("caf\u{e9}", "-", "caf\\xc3\\xa9"),
+        // Its first word passes for a host where there is none.
+        ("lb one", "lb", "one"),
+        ("the lb one", "the", "lb one"),
+    ] {
+        let json = "{\"status\": 200}";
+        let json_text = |header: String| {
+            let frame = format!("{header}{json}");
+            let text = Parser::new().parse(frame.as_bytes()).text.to_vec();
+            String::from_utf8(text).expect("JSON")
+        };
+        assert_eq!(json_text(format!("<134>Nov 21 04:55:14 {tag}[12]: ")), json);
+        assert_eq!(
+            json_text(format!("<134>Nov 21 04:55:14 lb1 {tag}[12]: ")),
+            json
+        );
+        for data in ["-", "[a b=\"c\"]"] {
+            let header = format!("<134>1 2026-11-21T04:55:14Z lb1 {tag} 12 - {data} ");
+            assert_eq!(json_text(header), json);
+        }
+        let read = |header: &str| read(format!("{header}{CLIENT}").as_bytes());
+        assert_eq!(
+            read(&format!("<134>Nov 21 04:55:14 {tag}[12]: ")),
+            format!("16.6 Nov 21 04:55:14 {host} {app} 12 - -|{CLIENT}")
+        );
+        let app = tag.as_bytes().escape_ascii();
+        for stamp in ["Nov 21 04:55:14", "2026-11-21T04:55:14Z"] {
+            assert_eq!(
+                read(&format!("<134>{stamp} lb1 {tag}[12]: ")),
+                format!("16.6 {stamp} lb1 {app} 12 - -|{CLIENT}")
+            );
+        }
+        for data in ["-", "[a b=\"c\"]", "bare"] {
+            let expected = data.as_bytes().escape_ascii();
+            assert_eq!(
+                read(&format!(
+                    "<134>1 2026-11-21T04:55:14Z lb1 {tag} 12 - {data} "
+                )),
+                format!("16.6 2026-11-21T04:55:14Z lb1 {app} 12 - {expected}|{CLIENT}")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_message_inside_a_message_is_opened() {
+    for (frame, expected) in [
+        (
+            "<13>Nov 21 04:55:15 relay <134>Nov 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<13>Nov 21 04:55:15 relay fwd[9]: <134>Nov 21 04:55:14 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 relay haproxy 1 - -|hi",
+        ),
+        (
+            "<13>Nov 21 04:55:15 relay haproxy: <134>1 2026-11-21T04:55:14Z lb1 haproxy 1 - - hi",
+            "16.6 2026-11-21T04:55:14Z lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<13>1 2026-11-21T04:55:15Z relay fwd 9 ID [a b=\"c\"] <134>Nov 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1 ID [a b=\\\"c\\\"]|hi",
+        ),
+        (
+            "<13>1 2026-11-21T04:55:15Z relay fwd 9 - -  \u{feff}<134>1 2026-11-21T04:55:14Z lb1 haproxy 1 - - \u{feff}hi",
+            "16.6 2026-11-21T04:55:14Z lb1 haproxy 1 - -|hi",
+        ),
+        // rsyslog's doubled header: the inner one has lost its priority.
+        (
+            "<134>Nov 21 04:55:15 relay Nov 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>Nov 21 04:55:15 Nov 21 04:55:14 lb1 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>2026-11-21T04:55:15Z relay 2026-11-21T04:55:14Z lb1 haproxy[1]: hi",
+            "16.6 2026-11-21T04:55:14Z lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<134>2026-11-21T04:55:15Z relay 1 2026-11-21T04:55:14Z lb1 haproxy 1 - - hi",
+            "16.6 2026-11-21T04:55:14Z lb1 haproxy 1 - -|hi",
+        ),
+        (
+            "<13><134>Nov 21 04:55:14 haproxy[1]: hi",
+            "16.6 Nov 21 04:55:14 - haproxy 1 - -|hi",
+        ),
+        // Three are opened, a fourth is text.
+        (
+            "<10>Nov 21 04:55:10 a b[1]: <11>Nov 21 04:55:11 a b[1]: <12>Nov 21 04:55:12 a b[1]: <13>Nov 21 04:55:13 a b[1]: <14>Nov 21 04:55:14 a b[1]: hi",
+            "1.5 Nov 21 04:55:13 a b 1 - -|<14>Nov 21 04:55:14 a b[1]: hi",
+        ),
+        // Texts that look like a header, and are texts.
+        (
+            "<13>Nov 21 04:55:15 lb1 app[9]: <134>hi",
+            "1.5 Nov 21 04:55:15 lb1 app 9 - -|<134>hi",
+        ),
+        (
+            "<13>Nov 21 04:55:15 lb1 app[9]: <134>hi there: x",
+            "1.5 Nov 21 04:55:15 lb1 app 9 - -|<134>hi there: x",
+        ),
+        (
+            "<13>Nov 21 04:55:15 lb1 app[9]: <134>Nov 21 04:55:14 and on",
+            "1.5 Nov 21 04:55:15 lb1 app 9 - -|<134>Nov 21 04:55:14 and on",
+        ),
+        (
+            "<13>Nov 21 04:55:15 lb1 app[9]: Nov 21 04:55:14 error: x",
+            "1.5 Nov 21 04:55:15 lb1 app 9 - -|Nov 21 04:55:14 error: x",
+        ),
+        (
+            "<13>Nov 21 04:55:15 lb1 app[9]: Nov 21 was bad",
+            "1.5 Nov 21 04:55:15 lb1 app 9 - -|Nov 21 was bad",
+        ),
+        (
+            "<13>Nov 21 04:55:15 lb1 app[9]: <a>Nov 21 04:55:14 b c[1]: x",
+            "1.5 Nov 21 04:55:15 lb1 app 9 - -|<a>Nov 21 04:55:14 b c[1]: x",
+        ),
+    ] {
+        assert_eq!(read(frame.as_bytes()), expected, "{frame}");
+    }
+}
+
+#[test]
+fn rsyslog_s_repeated_message_is_the_message() {
+    for (text, repeats, expected) in [
+        (
+            format!("message repeated 3 times: [ {CLIENT}]"),
+            Some(3),
+            CLIENT,
+        ),
+        (
+            format!("message repeated 3 times: [{CLIENT}] "),
+            Some(3),
+            CLIENT,
+        ),
+        (
+            "message repeated 3 times: [ hi]".into(),
+            None,
+            "message repeated 3 times: [ hi]",
+        ),
+        (format!("message repeated x times: [ {CLIENT}]"), None, ""),
+        (format!("message repeated 3 times: [ {CLIENT}"), None, ""),
+        (
+            "last message repeated 3 times".into(),
+            None,
+            "last message repeated 3 times",
+        ),
+    ] {
+        let frame = format!("<134>Nov 21 04:55:14 lb1 haproxy[1]: {text}");
+        let message = Parser::new().parse(frame.as_bytes());
+        assert_eq!(message.repeats, repeats, "{text}");
+        let expected = if expected.is_empty() { &text } else { expected };
+        assert_eq!(message.text, expected.as_bytes(), "{text}");
+    }
+}
+
+#[test]
+fn the_protocol_is_that_of_the_header() {
+    use Protocol::{Rfc3164, Rfc5424};
+    for (frame, expected) in [
+        ("<134>Nov 21 04:55:14 lb1 haproxy[1]: hi", Some(Rfc3164)),
+        ("2026-11-21T04:55:14Z lb1 haproxy[1]: hi", Some(Rfc3164)),
+        ("<134>haproxy[1]: hi", Some(Rfc3164)),
+        ("<134>1 - - - - - - hi", Some(Rfc5424)),
+        (
+            "<134>Nov 21 04:55:14 a <134>1 2026-11-21T04:55:14Z - b - - - hi",
+            Some(Rfc5424),
+        ),
+        ("<134>hi", None),
+        ("hi", None),
+    ] {
+        let message = Parser::new().parse(frame.as_bytes());
+        assert_eq!(message.protocol, expected, "{frame}");
+    }
+    assert_eq!(
+        [Rfc3164, Rfc5424].map(Protocol::as_str),
+        ["rfc3164", "rfc5424"]
+    );
+}
+
+#[test]
+fn structured_data_is_read_whole_or_not_at_all() {
+    for (data, expected) in [
+        ("[a]", "a{}"),
+        ("[a@1 b=\"c\" b=\"\"][d e=\"f g\"]", "a@1{b=c,b=,}d{e=f g,}"),
+        (
+            r#"[a b="\\" c="\"" d="\]" e="x\n]y"]"#,
+            r#"a{b=\,c=",d=],e=x\n]y,}"#,
+        ),
+        ("[a b=\"caf\u{e9}\"]", "a{b=caf\u{e9},}"),
+        ("bare", ""),
+        ("[]", ""),
+        ("[ a]", ""),
+        ("[a b]", ""),
+        ("[a b=c]", ""),
+        ("[a b=\"c\" ]", ""),
+        ("[a b= \"c\"]", ""),
+        ("[a b=\"c\"", ""),
+        ("[a b=\"c", ""),
+        ("[a b=\"c\\\"]", ""),
+        ("[a][b", ""),
+        ("[a] [b]", ""),
+    ] {
+        let message = Message {
+            structured_data: Some(data.as_bytes()),
+            ..Message::default()
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let read: String = message
+            .structured_data_elements()
+            .iter()
+            .map(|element| {
+                let params = element.params.iter();
+                let params: String = params
+                    .map(|(name, value)| format!("{}={},", text(name), text(value)))
+                    .collect();
+                format!("{}{{{params}}}", text(element.id))
+            })
+            .collect();
+        assert_eq!(read, expected, "{data}");
+    }
+    assert!(Message::default().structured_data_elements().is_empty());
+}
+
+#[test]
+fn stamps_print_with_the_offset_they_are_said_in() {
+    let reference = "2026-01-02T00:00:00Z".parse().unwrap();
+    let reference = Timestamp::from_micros(jiff::Timestamp::as_microsecond(reference));
+    let stockholm = TimeZone::get("Europe/Stockholm").unwrap();
+    for (stamp, expected) in [
+        (
+            "2026-11-21T04:55:14.120345+01:00",
+            "2026-11-21T04:55:14.120345+01:00",
+        ),
+        (
+            "2026-11-21T04:55:14.120345999-08:30",
+            "2026-11-21T04:55:14.120345-08:30",
+        ),
+        ("2026-11-21T04:55:14Z", "2026-11-21T04:55:14+00:00"),
+        ("2026-11-21T04:55:14", "2026-11-21T04:55:14+01:00"),
+        ("Aug  1 12:00:00", "2025-08-01T12:00:00+02:00"),
+        ("Jan  1 12:00:00.5 EST", "2026-01-01T12:00:00.5-05:00"),
+    ] {
+        let message = Message {
+            timestamp: Some(stamp.as_bytes()),
+            ..Message::default()
+        };
+        let printed = message.timestamp_rfc3339(reference, &stockholm);
+        assert_eq!(printed.as_deref(), Some(expected), "{stamp}");
     }
 }
 
@@ -239,7 +620,16 @@ fn stamps_resolve_to_times() {
         ("Dec 31 23:59:59", Some("2025-12-31T22:59:59.000Z")),
         ("Aug  1 12:00:00", Some("2025-08-01T10:00:00.000Z")),
         ("Feb 29 12:00:00", None),
-        ("feb 1 12:00:00:", Some("2026-02-01T11:00:00.000Z")),
+        ("feb 1 12:00:00", Some("2026-02-01T11:00:00.000Z")),
+        ("feb 1 12:00:00:", None),
+        ("2024 Feb 29 12:00:00", Some("2024-02-29T11:00:00.000Z")),
+        ("Feb  1 12:00:00.120", Some("2026-02-01T11:00:00.120Z")),
+        ("Feb  1 12:00:00 UTC", Some("2026-02-01T12:00:00.000Z")),
+        ("Feb  1 12:00:00 2025 PDT", Some("2025-02-01T19:00:00.000Z")),
+        ("Feb  1 12:00:00 +0200", Some("2026-02-01T10:00:00.000Z")),
+        ("Feb  1 12:00:00 XYZ", None),
+        ("2026-02-01 12:00:00,5", Some("2026-02-01T11:00:00.500Z")),
+        ("2026-02-01T12:00:00+0200", Some("2026-02-01T10:00:00.000Z")),
         ("Feb 29 2024 12:00:00", Some("2024-02-29T11:00:00.000Z")),
         ("Feb 29 12:00:00 2024", Some("2024-02-29T11:00:00.000Z")),
         ("Feb 30 12:00:00", None),
@@ -324,6 +714,23 @@ proptest! {
         ] {
             agrees(&frame);
         }
+    }
+
+    #[test]
+    fn wrapped_traffic_is_found_whole(
+        layers in prop::collection::vec(
+            "(<(13|134)>)?(Nov  1 04:55:14|2026-11-01T04:55:14\\.120Z) relay ([a-z]{1,9}(\\[7\\])?: )?|\
+             <13>1 2026-11-01T04:55:14Z relay [a-z]{1,9} 7 - - (\u{feff})?",
+            0..4,
+        ),
+        header in "(<134>)?(Nov  1 04:55:14|2026-11-01T04:55:14Z) (lb1 )?(a b|[a-z]{1,9})\\[7\\]: |\
+             <134>1 2026-11-01T04:55:14Z - [a-z]{1,9} 7 - (-|\\[a b=\"c\"\\]) |\
+             <6>|<6>2026-11-01T04:55:14Z ",
+    ) {
+        let frame = format!("{}{header}{CLIENT}", layers.concat());
+        let mut parser = Parser::new();
+        let message = parser.parse(frame.as_bytes());
+        prop_assert_eq!(message.text.escape_ascii().to_string(), CLIENT, "{}", frame);
     }
 
     #[test]
