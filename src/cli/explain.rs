@@ -6,7 +6,7 @@ use super::print::{Shown, print};
 use super::reading::{self, Reading};
 use super::{Failure, load};
 use crate::clock;
-use crate::haproxy::{Event, ExtraValue, Field, FieldType, Reject, Value};
+use crate::haproxy::{Event, ExtraValue, Field, FieldType, Kind, Reject, Value};
 use crate::input::framing::trim_end;
 use crate::rules::{Drawn, Explained, Rules, Service};
 use crate::syslog::Message;
@@ -90,7 +90,7 @@ fn explain(
         bytes => writeln!(text, "frame    {bytes} bytes")?,
     }
     let message = syslog.parse(frame);
-    let envelope = Envelope::of(frame, &message, now, &config.haproxy.timezone);
+    let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
     tell_envelope(&mut text, &envelope, &message)?;
     match haproxy.parse(&message) {
         Ok(event) => {
@@ -103,11 +103,12 @@ fn explain(
 }
 
 fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'_>) -> fmt::Result {
-    writeln!(
-        text,
-        "\nsyslog   {}",
-        envelope.protocol.unwrap_or("no header")
-    )?;
+    let header = match (envelope.protocol, envelope.facility) {
+        (Some(protocol), _) => protocol,
+        (None, Some(_)) => "a priority alone",
+        (None, None) => "no header",
+    };
+    writeln!(text, "\nsyslog   {header}")?;
     let mut tell = |name: &str, value: &dyn fmt::Display| entry(text, name, "", value);
     if let Some(facility) = envelope.facility {
         let name = FACILITIES.get(usize::from(facility)).unwrap_or(&"?");
@@ -117,10 +118,17 @@ fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'
         let name = SEVERITIES.get(usize::from(severity)).unwrap_or(&"?");
         tell("severity", &format_args!("{severity} ({name})"))?;
     }
-    if let (Some(printed), Some(time)) = (message.timestamp, &envelope.timestamp) {
-        match printed == time.as_bytes() {
-            true => tell("timestamp", time)?,
-            false => tell("timestamp", &format_args!("{} = {time}", Shown(printed)))?,
+    match (message.timestamp, &envelope.timestamp) {
+        (None, _) => {}
+        (Some(printed), Some(time)) if printed == time.as_bytes() => tell("timestamp", time)?,
+        (Some(printed), Some(time)) => {
+            tell("timestamp", &format_args!("{} = {time}", Shown(printed)))?;
+        }
+        (Some(printed), None) => {
+            tell(
+                "timestamp",
+                &format_args!("{}, which no calendar has", Shown(printed)),
+            )?;
         }
     }
     for (name, value) in [
@@ -133,6 +141,9 @@ fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'
         if let Some(value) = value {
             tell(name, &Shown(value))?;
         }
+    }
+    if let Some(repeats) = message.repeats {
+        tell("repeats", &repeats)?;
     }
     tell("message", &format_args!("{} bytes", message.text.len()))
 }
@@ -245,6 +256,9 @@ fn chars(text: &str) -> Vec<char> {
 }
 
 fn tell_rules(text: &mut String, event: &Event<'_>, rules: &Rules, now: Timestamp) -> fmt::Result {
+    if event.kind == Kind::Event {
+        return writeln!(text, "\nrules    none sees it: it is no traffic");
+    }
     let at = event.ended_at();
     match at {
         Some(at) => writeln!(text, "\nrules    at {at}, when the request ended")?,
@@ -346,7 +360,7 @@ mod tests {
     syslog   rfc3164
       facility                 16 (local0)
       severity                 6 (info)
-      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10.000Z
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10+00:00
       host                     lb1
       app                      haproxy
       pid                      7
@@ -409,7 +423,7 @@ mod tests {
     syslog   rfc3164
       facility                 16 (local0)
       severity                 6 (info)
-      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10.000Z
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10+00:00
       host                     lb1
       app                      haproxy
       pid                      7
@@ -427,7 +441,7 @@ mod tests {
     syslog   rfc3164
       facility                 16 (local0)
       severity                 6 (info)
-      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10.000Z
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10+00:00
       host                     lb1
       app                      haproxy
       pid                      7
@@ -446,7 +460,7 @@ mod tests {
         insta::assert_snapshot!(explained("<6>kernel: \x1b[31mred"), @r#"
     frame    19 bytes
 
-    syslog   rfc3164
+    syslog   a priority alone
       facility                 0 (kern)
       severity                 6 (info)
       message                  16 bytes
@@ -472,6 +486,23 @@ mod tests {
         let told = explained(&LINE.replace("[21/", "[22/"));
         assert!(told.contains("dated 1439 min ahead of now"), "{told}");
         assert!(told.contains("hint: `haproxy.timezone`"), "{told}");
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_is_told_as_such() {
+        let told = explained(&LINE.replace("Nov 21", "Feb 30"));
+        assert!(
+            told.contains("Feb 30 08:01:10, which no calendar has"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn an_event_is_shown_to_no_rule() {
+        let rules = rules::load(&rules::bundled(), &rules::Options::default()).unwrap();
+        let mut told = String::new();
+        tell_rules(&mut told, &Event::of_kind(Kind::Event), &rules, NOW).unwrap();
+        assert_eq!(told, "\nrules    none sees it: it is no traffic\n");
     }
 
     #[test]

@@ -140,8 +140,7 @@ impl Visit for Parse {
         self.cut += u64::from(frame.cut);
         let message = self.layers.syslog.parse(frame.bytes);
         let stamps = self.envelope.as_ref();
-        let envelope =
-            stamps.map(|stamps| Envelope::of(frame.bytes, &message, stamps.now, &stamps.zone));
+        let envelope = stamps.map(|stamps| Envelope::of(&message, stamps.now, &stamps.zone));
         let out = &mut self.out;
         match self.layers.haproxy.parse(&message) {
             Ok(event) => line(
