@@ -18,7 +18,7 @@ use std::time::Duration;
 /// An event dated further ahead of its arrival than this is refused: windows must not
 /// pile up for a day that is yet to come. Clocks differ by seconds; a wrong time zone
 /// by 15 minutes at least.
-const FUTURE_MAX: Duration = Duration::from_secs(300);
+pub const FUTURE_MAX: Duration = Duration::from_secs(300);
 
 /// One worker's state.
 pub struct Worker {

@@ -1,9 +1,10 @@
-//! Configuration and rules from their files.
+//! Configuration, formats and rules from their files.
 
 use super::Failure;
-use crate::config::Config;
-use crate::rules::{self, Rules};
-use crate::source::{Problem, Source};
+use crate::config::{Config, LogFormats};
+use crate::haproxy::Formats;
+use crate::rules::{self, Rules, Service};
+use crate::source::{Placed, Problem, Source};
 use std::path::Path;
 
 /// The configuration of that file, or what holds without one.
@@ -14,7 +15,25 @@ pub fn config(path: Option<&Path>) -> Result<Config, Failure> {
     };
     let source = Source::read(path).map_err(unreadable)?;
     let base = path.parent().unwrap_or(Path::new(""));
-    Config::parse(&source, base, &env).map_err(|problems| Failure::Input(render(&problems)))
+    Config::parse(&source, base, &env).map_err(Failure::Problems)
+}
+
+/// The formats that the configuration names.
+pub fn formats(config: &Config) -> Result<Formats, Failure> {
+    let compiled = match &config.haproxy.formats {
+        LogFormats::BuiltIn => return Ok(Formats::built_in()),
+        LogFormats::One(log_format) => one_format(log_format),
+        LogFormats::Haproxy(path) => haproxy_formats(&Source::read(path).map_err(unreadable)?),
+    };
+    compiled.map_err(Failure::Problems)
+}
+
+fn one_format(_log_format: &Placed) -> Result<Formats, Vec<Problem>> {
+    Ok(Formats::built_in())
+}
+
+fn haproxy_formats(_config: &Source) -> Result<Formats, Vec<Problem>> {
+    Ok(Formats::built_in())
 }
 
 /// The rules that the configuration names.
@@ -28,23 +47,31 @@ pub fn rules(config: &Config) -> Result<Rules, Failure> {
 
 /// Checks and compiles rule files, all of them together.
 pub fn compile(sources: &[Source], config: &Config) -> Result<Rules, Failure> {
-    let options = rules::Options {
+    rules::load(sources, &rule_options(config)).map_err(Failure::Problems)
+}
+
+/// What the configuration means by `service`.
+pub fn service(config: &Config) -> Result<Service, Failure> {
+    Service::new(&rule_options(config)).map_err(Failure::Problems)
+}
+
+fn rule_options(config: &Config) -> rules::Options {
+    rules::Options {
         service: config.haproxy.service.clone(),
         ..rules::Options::default()
-    };
-    rules::load(sources, &options).map_err(|problems| Failure::Input(render(&problems)))
+    }
+}
+
+/// Both, or everything that is wrong with either.
+pub fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(a), Err(b)) => Err(a.and(b)),
+        (Err(one), _) | (_, Err(one)) => Err(one),
+    }
 }
 
 /// A file that cannot be read is wrong input, not a failure of ours.
-pub fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::Input(format!("error: {:#}", anyhow::Error::new(error)))
-}
-
-fn render(problems: &[Problem]) -> String {
-    let rendered: Vec<String> = problems.iter().map(Problem::render).collect();
-    let count = match problems.len() {
-        1 => "1 problem".to_owned(),
-        n => format!("{n} problems"),
-    };
-    format!("{}\n\n{count}", rendered.join("\n\n"))
+pub fn unreadable(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::Input(format!("error: {:#}", error.into()))
 }

@@ -5,13 +5,22 @@
 
 mod check;
 mod demo;
+mod envelope;
+mod explain;
+mod fields;
+mod frames;
 mod librato;
 mod load;
+mod parse;
+mod print;
+mod reading;
 mod serve;
 
 use crate::daemon::StartError;
+use crate::source::Problem;
 use clap::{Parser, Subcommand};
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +59,16 @@ enum Command {
         #[arg(value_name = "RULES")]
         rules: Vec<PathBuf>,
     },
+    /// Print log lines as events, one JSON object a line
+    ///
+    /// What is neither traffic nor a message of HAProxy is told on standard error with its
+    /// place and the reason, and counted there at the end. Rejects do not change the exit
+    /// code.
+    Parse(parse::Arguments),
+    /// Tell how one log line is read, which rules match it and which series it moves
+    Explain(explain::Arguments),
+    /// Print the fields of an event: name, type, HAProxy's alias, meaning
+    Fields,
     /// Run only the Librato-compatible receiver, its store and the page
     Librato {
         /// Where to serve the API and the page
@@ -66,7 +85,9 @@ enum Command {
 
 /// How a command failed; each way has its exit code.
 enum Failure {
-    /// The input or configuration is wrong: problems as they are to be shown.
+    /// A file that people wrote is wrong.
+    Problems(Vec<Problem>),
+    /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
     /// It failed at run time.
     Run(anyhow::Error),
@@ -78,6 +99,45 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+impl Failure {
+    /// Both, as one.
+    fn and(self, other: Failure) -> Failure {
+        match (self, other) {
+            (Failure::Problems(mut problems), Failure::Problems(others)) => {
+                problems.extend(others);
+                Failure::Problems(problems)
+            }
+            (Failure::Run(error), _) | (_, Failure::Run(error)) => Failure::Run(error),
+            (one, other) => Failure::Input(format!("{one}\n\n{other}")),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Problems(problems) => {
+                for problem in problems {
+                    write!(f, "{}\n\n", problem.render())?;
+                }
+                match problems.len() {
+                    1 => f.write_str("1 problem"),
+                    n => write!(f, "{n} problems"),
+                }
+            }
+            Failure::Input(said) => f.write_str(said.trim_end()),
+            Failure::Run(error) => {
+                write!(f, "error: {error:#}")?;
+                let error = error.downcast_ref::<StartError>();
+                match error.and_then(StartError::hint) {
+                    Some(hint) => write!(f, "\n\nhint: {hint}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     // clap itself ends with 2 on wrong usage, and with 0 on --help and --version.
@@ -86,28 +146,23 @@ pub fn run() -> ExitCode {
         Command::Demo { http } => demo::run(http),
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Check { config, rules } => check::run(config.as_deref(), &rules),
+        Command::Parse(arguments) => parse::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Fields => fields::run(),
         Command::Librato {
             listen,
             data,
             token_env,
         } => librato::run(listen, data, token_env.as_deref()),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Input(problems)) => {
-            eprintln!("{}", problems.trim_end());
-            ExitCode::from(1)
-        }
-        Err(Failure::Run(error)) => {
-            eprintln!("error: {error:#}");
-            let hint = error
-                .downcast_ref::<StartError>()
-                .and_then(StartError::hint);
-            if let Some(hint) = hint {
-                eprintln!("\nhint: {hint}");
-            }
-            ExitCode::from(3)
-        }
+    let Err(failure) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    // Nobody may be listening any more.
+    let _ = writeln!(io::stderr(), "{failure}");
+    match failure {
+        Failure::Problems(_) | Failure::Input(_) => ExitCode::from(1),
+        Failure::Run(_) => ExitCode::from(3),
     }
 }
 
@@ -119,7 +174,7 @@ fn log_to_stderr(default: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
         .init();
 }

@@ -2,7 +2,6 @@
 
 use super::{Failure, load, log_to_stderr};
 use crate::daemon::{Bound, Daemon, Loaded, StartError};
-use crate::haproxy::Formats;
 use crate::http::Mode;
 use anyhow::{Context, bail, ensure};
 use std::path::Path;
@@ -11,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     let path = config;
     let config = load::config(path)?;
-    let rules = load::rules(&config)?;
+    let (formats, rules) = load::both(load::formats(&config), load::rules(&config))?;
     log_to_stderr("info");
     let file = path.map_or("none, defaults hold".to_owned(), |path| {
         path.display().to_string()
@@ -26,10 +25,7 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     run_until_stopped(async {
         Daemon::start(
             Bound::bind(config).await?,
-            Some(Loaded {
-                rules,
-                formats: Formats::built_in(),
-            }),
+            Some(Loaded { rules, formats }),
             Mode::Serve,
         )
         .await

@@ -51,6 +51,10 @@ impl Protocol {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Haproxy {
+    /// HAProxy's own configuration, whose formats the lines have.
+    pub config: Option<Scalar>,
+    /// The one `log-format` that all lines have.
+    pub log_format: Option<Scalar>,
     /// What `service` means: `frontend`, `backend`, or a CEL string expression.
     pub service: Option<Scalar>,
     /// The IANA name of the zone in which HAProxy writes its dates.

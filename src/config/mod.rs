@@ -42,9 +42,21 @@ pub struct Listen {
 
 #[derive(Clone, Debug)]
 pub struct Haproxy {
+    pub formats: LogFormats,
     /// A CEL string expression; `None` is `frontend`.
     pub service: Option<Placed>,
     pub timezone: TimeZone,
+}
+
+/// Where the formats of the lines are told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogFormats {
+    /// Nowhere: they are HAProxy's own.
+    BuiltIn,
+    /// In this `log-format`, which all lines have.
+    One(Placed),
+    /// In this file, a `haproxy.cfg`.
+    Haproxy(PathBuf),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -104,6 +116,7 @@ impl Config {
         Config {
             listen: vec![listen(Protocol::Udp), listen(Protocol::Tcp)],
             haproxy: Haproxy {
+                formats: LogFormats::BuiltIn,
                 service: None,
                 timezone: TimeZone::UTC,
             },
@@ -194,11 +207,10 @@ impl Check<'_> {
             });
             config.listen = listen.collect();
         }
+        // Whether these can be compiled, `haproxy` tells, which knows the formats.
+        config.haproxy.formats = self.formats(file.haproxy.config, file.haproxy.log_format, base);
         // Whether it can be compiled, the rules tell, which know the fields.
-        config.haproxy.service = file.haproxy.service.map(|text| Placed {
-            source: self.source.clone(),
-            text,
-        });
+        config.haproxy.service = file.haproxy.service.map(|text| self.placed(text));
         if let Some(name) = file.haproxy.timezone {
             match TimeZone::get(&name.value) {
                 Ok(timezone) => config.haproxy.timezone = timezone,
@@ -250,6 +262,31 @@ impl Check<'_> {
             limits.connections,
             CONNECTIONS_RANGE,
         );
+    }
+
+    fn formats(&mut self, file: Option<Scalar>, format: Option<Scalar>, base: &Path) -> LogFormats {
+        match (file, format) {
+            (None, None) => LogFormats::BuiltIn,
+            (Some(file), None) => LogFormats::Haproxy(base.join(file.value)),
+            (None, Some(format)) => LogFormats::One(self.placed(format)),
+            (Some(file), Some(format)) => {
+                let message = "`log_format` and `config` both say what formats lines have";
+                let problem = self
+                    .source
+                    .problem(format.span, message)
+                    .other("the other key", &self.source.place(file.span))
+                    .hint("keep one of both: `config` finds the formats in haproxy.cfg itself");
+                self.problems.push(problem);
+                LogFormats::BuiltIn
+            }
+        }
+    }
+
+    fn placed(&self, text: Scalar) -> Placed {
+        Placed {
+            source: self.source.clone(),
+            text,
+        }
     }
 
     fn wrong<T>(&mut self, written: &Written<T>, message: String, hint: &str) {

@@ -101,6 +101,21 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
 }
 
 #[test]
+fn formats_are_built_in_or_one_or_those_of_haproxy() {
+    let formats = |text: &str| parse(text).unwrap().haproxy.formats;
+    assert_eq!(formats(""), LogFormats::BuiltIn);
+    assert_eq!(
+        formats("haproxy: { config: etc/haproxy.cfg }"),
+        LogFormats::Haproxy("/etc/weir/etc/haproxy.cfg".into())
+    );
+    let LogFormats::One(placed) = formats("haproxy: { log_format: \"%ci %s\" }") else {
+        panic!("not the one format");
+    };
+    assert_eq!(placed.text.value, "%ci %s");
+    assert_eq!(placed.source.text.get(placed.text.span), Some("\"%ci %s\""));
+}
+
+#[test]
 fn sinks_are_those_that_are_named() {
     let config = parse("sinks: { stdout: {} }").unwrap();
     assert!(config.sinks.stdout && !config.sinks.store && !config.sinks.prometheus);
@@ -172,6 +187,12 @@ fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
             "",
         ),
         ("http: [", "weir.yaml:1", "", ""),
+        (
+            "haproxy:\n  config: haproxy.cfg\n  log_format: \"%ci\"",
+            "weir.yaml:3:15",
+            "`log_format` and `config`",
+            "keep one",
+        ),
     ] {
         let problem = parse(text).unwrap_err();
         for part in [place, about, hint] {

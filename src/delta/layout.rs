@@ -1,7 +1,9 @@
 //! What the cells of a group mean: written by `rules` once at load, read by `window`.
 
 use super::cell::{Cell, CellKind};
+use super::map::GroupKey;
 use super::row::Row;
+use crate::metric::Tags;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +72,20 @@ pub enum Formula {
 }
 
 impl Grouping {
+    /// The tags of a group's series. Values that its events lack make no tag. A log line
+    /// need not be UTF-8, a tag must.
+    pub fn tags(&self, key: &GroupKey) -> Tags {
+        let values = self.by.iter().zip(key.values());
+        let mut tags: Vec<(Arc<str>, Arc<str>)> = values
+            .filter_map(|(name, value)| {
+                let value = String::from_utf8_lossy(value?);
+                Some((Arc::clone(name), Arc::from(value.as_ref())))
+            })
+            .collect();
+        tags.sort();
+        tags.into()
+    }
+
     /// A row before the first event.
     pub fn empty_row(&self) -> Row {
         self.cells.iter().map(|kind| kind.empty()).collect()

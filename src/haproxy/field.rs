@@ -1,7 +1,9 @@
-//! The fields of an event by name: the table that rules are checked against.
+//! The fields of an event by name: the table that rules are checked against, and that
+//! printed events and `weir fields` come from.
 
 use super::event::{Captures, Event, Extra, ExtraField};
 use crate::time::Timestamp;
+use std::fmt;
 
 /// What kind of value a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,21 @@ pub enum FieldType {
     Extra,
 }
 
+/// With its unit.
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            FieldType::String => "string",
+            FieldType::Int => "int",
+            FieldType::Millis => "int, ms",
+            FieldType::Bool => "bool",
+            FieldType::Timestamp => "timestamp",
+            FieldType::Strings => "list of strings",
+            FieldType::Extra => "map",
+        })
+    }
+}
+
 /// A field's value in one event, borrowed from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -32,7 +49,7 @@ pub enum Value<'a> {
 }
 
 macro_rules! fields {
-    ($($variant:ident $name:literal $kind:ident $alias:literal $get:expr;)*) => {
+    ($($variant:ident $name:literal $kind:ident $alias:literal $meaning:literal $get:expr;)*) => {
         /// A field of an [`Event`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Field {
@@ -40,7 +57,7 @@ macro_rules! fields {
         }
 
         impl Field {
-            /// Every field, in the order of the manual's log lines.
+            /// Every field, in the order in which events are printed.
             pub const ALL: &'static [Field] = &[$(Field::$variant,)*];
 
             /// The name that rules use.
@@ -55,6 +72,11 @@ macro_rules! fields {
             /// HAProxy's own symbol, empty where the field is not of its format.
             pub const fn alias(self) -> &'static str {
                 match self { $(Field::$variant => $alias,)* }
+            }
+
+            /// What it holds, in a few words.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Field::$variant => $meaning,)* }
             }
 
             /// This field's value in `event`.
@@ -72,55 +94,104 @@ macro_rules! fields {
 }
 
 fields! {
-    Kind "kind" String "" |e| Value::String(e.kind.as_str().as_bytes());
-    Host "host" String "" |e| string(e.host);
-    Process "process" String "" |e| string(e.process);
-    Pid "pid" Int "" |e| int(e.pid);
-    ClientIp "client_ip" String "%ci" |e| string(e.client_ip);
-    ClientPort "client_port" Int "%cp" |e| int(e.client_port);
-    AcceptDate "accept_date" Timestamp "%t" |e| time(e.accept_date);
-    RequestDate "request_date" Timestamp "%tr" |e| time(e.request_date);
-    Frontend "frontend" String "%f" |e| string(e.frontend);
-    Tls "tls" Bool "%ft" |e| Value::Bool(e.tls);
-    Backend "backend" String "%b" |e| string(e.backend);
-    Server "server" String "%s" |e| string(e.server);
-    Tq "Tq" Millis "%Tq" |e| int(e.timers.accept_to_request);
-    TR "TR" Millis "%TR" |e| int(e.timers.request);
-    Tw "Tw" Millis "%Tw" |e| int(e.timers.queue);
-    Tc "Tc" Millis "%Tc" |e| int(e.timers.connect);
-    Tr "Tr" Millis "%Tr" |e| int(e.timers.response);
-    Td "Td" Millis "%Td" |e| int(e.timers.data);
-    Ta "Ta" Millis "%Ta" |e| int(e.timers.active);
-    Tt "Tt" Millis "%Tt" |e| int(e.timers.total);
-    Th "Th" Millis "%Th" |e| int(e.timers.handshake);
-    Ti "Ti" Millis "%Ti" |e| int(e.timers.idle);
-    Tu "Tu" Millis "%Tu" |e| int(e.timers.user);
-    Partial "partial" Bool "" |e| Value::Bool(e.partial);
-    Status "status" Int "%ST" |e| int(e.status);
-    BytesRead "bytes_read" Int "%B" |e| int(e.bytes_read);
-    BytesUploaded "bytes_uploaded" Int "%U" |e| int(e.bytes_uploaded);
-    RequestCookie "request_cookie" String "%CC" |e| string(e.request_cookie);
-    ResponseCookie "response_cookie" String "%CS" |e| string(e.response_cookie);
-    TerminationState "termination_state" String "%ts" |e| string(e.termination_state);
-    Actconn "actconn" Int "%ac" |e| int(e.actconn);
-    Feconn "feconn" Int "%fc" |e| int(e.feconn);
-    Beconn "beconn" Int "%bc" |e| int(e.beconn);
-    SrvConn "srv_conn" Int "%sc" |e| int(e.srv_conn);
-    Retries "retries" Int "%rc" |e| int(e.retries);
-    Redispatched "redispatched" Bool "%rc" |e| Value::Bool(e.redispatched);
-    SrvQueue "srv_queue" Int "%sq" |e| int(e.srv_queue);
-    BackendQueue "backend_queue" Int "%bq" |e| int(e.backend_queue);
-    BindName "bind_name" String "" |e| string(e.bind_name);
-    Message "message" String "" |e| string(e.message);
-    State "state" String "" |e| string(e.state);
-    RequestHeaders "request_headers" Strings "%hr" |e| strings(e.request_headers);
-    ResponseHeaders "response_headers" Strings "%hs" |e| strings(e.response_headers);
-    Request "request" String "%r" |e| string(e.request);
-    Method "method" String "%HM" |e| string(e.method);
-    Path "path" String "%HP" |e| string(e.path);
-    Query "query" String "%HQ" |e| string(e.query);
-    HttpVersion "http_version" String "%HV" |e| string(e.http_version);
-    Extra "extra" Extra "%[...]" |e| extra(e.extra);
+    Kind "kind" String "" "which kind of line: http, tcp, error, connect or event"
+        |e| Value::String(e.kind.as_str().as_bytes());
+    Host "host" String "" "the host that sent it, from the syslog envelope"
+        |e| string(e.host);
+    Process "process" String "" "the program's name in the syslog envelope"
+        |e| string(e.process);
+    Pid "pid" Int "" "the process's number in the syslog envelope"
+        |e| int(e.pid);
+    ClientIp "client_ip" String "%ci" "the client's address; `unix` for a unix socket"
+        |e| string(e.client_ip);
+    ClientPort "client_port" Int "%cp" "the client's port"
+        |e| int(e.client_port);
+    AcceptDate "accept_date" Timestamp "%t" "when the connection was accepted"
+        |e| time(e.accept_date);
+    RequestDate "request_date" Timestamp "%tr" "when the request's first byte came"
+        |e| time(e.request_date);
+    Frontend "frontend" String "%f" "the frontend, without the `~` that marks TLS"
+        |e| string(e.frontend);
+    Tls "tls" Bool "%ft" "the frontend was marked by `~`: the client came over TLS"
+        |e| Value::Bool(e.tls);
+    Backend "backend" String "%b" "the backend"
+        |e| string(e.backend);
+    Server "server" String "%s" "the server; `<NOSRV>` where there was none"
+        |e| string(e.server);
+    Tq "Tq" Millis "%Tq" "from accept until the full request was there"
+        |e| int(e.timers.accept_to_request);
+    TR "TR" Millis "%TR" "until the full request was there, from its first byte"
+        |e| int(e.timers.request);
+    Tw "Tw" Millis "%Tw" "in the queues"
+        |e| int(e.timers.queue);
+    Tc "Tc" Millis "%Tc" "to connect to the server"
+        |e| int(e.timers.connect);
+    Tr "Tr" Millis "%Tr" "the server's, until its full response header"
+        |e| int(e.timers.response);
+    Td "Td" Millis "%Td" "of the data transfer"
+        |e| int(e.timers.data);
+    Ta "Ta" Millis "%Ta" "the request, to the last byte of its response"
+        |e| int(e.timers.active);
+    Tt "Tt" Millis "%Tt" "the whole session, from accept to close"
+        |e| int(e.timers.total);
+    Th "Th" Millis "%Th" "handshakes before any request: TLS, PROXY protocol"
+        |e| int(e.timers.handshake);
+    Ti "Ti" Millis "%Ti" "idle before the request"
+        |e| int(e.timers.idle);
+    Tu "Tu" Millis "%Tu" "as the user sees it: Tt without Ti"
+        |e| int(e.timers.user);
+    Partial "partial" Bool "" "a `+` stood before a time or size: they are lower bounds"
+        |e| Value::Bool(e.partial);
+    Status "status" Int "%ST" "the response's status; missing where none was sent"
+        |e| int(e.status);
+    BytesRead "bytes_read" Int "%B" "bytes sent to the client"
+        |e| int(e.bytes_read);
+    BytesUploaded "bytes_uploaded" Int "%U" "bytes received from the client"
+        |e| int(e.bytes_uploaded);
+    RequestCookie "request_cookie" String "%CC" "the captured cookie of the request"
+        |e| string(e.request_cookie);
+    ResponseCookie "response_cookie" String "%CS" "the captured cookie of the response"
+        |e| string(e.response_cookie);
+    TerminationState "termination_state" String "%ts" "how the session ended, 2 or 4 characters"
+        |e| string(e.termination_state);
+    Actconn "actconn" Int "%ac" "concurrent connections of the process"
+        |e| int(e.actconn);
+    Feconn "feconn" Int "%fc" "concurrent connections of the frontend"
+        |e| int(e.feconn);
+    Beconn "beconn" Int "%bc" "concurrent connections of the backend"
+        |e| int(e.beconn);
+    SrvConn "srv_conn" Int "%sc" "concurrent connections of the server"
+        |e| int(e.srv_conn);
+    Retries "retries" Int "%rc" "how often connecting to the server was tried again"
+        |e| int(e.retries);
+    Redispatched "redispatched" Bool "%rc" "a `+` stood before retries: the last went elsewhere"
+        |e| Value::Bool(e.redispatched);
+    SrvQueue "srv_queue" Int "%sq" "requests before it in the server's queue"
+        |e| int(e.srv_queue);
+    BackendQueue "backend_queue" Int "%bq" "requests before it in the backend's queue"
+        |e| int(e.backend_queue);
+    BindName "bind_name" String "" "of an error line: the bind that took the connection"
+        |e| string(e.bind_name);
+    Message "message" String "" "of an error line what went wrong, of an event its text"
+        |e| string(e.message);
+    State "state" String "" "of an event: what became of it, such as DOWN"
+        |e| string(e.state);
+    RequestHeaders "request_headers" Strings "%hr" "captured headers of the request"
+        |e| strings(e.request_headers);
+    ResponseHeaders "response_headers" Strings "%hs" "captured headers of the response"
+        |e| strings(e.response_headers);
+    Method "method" String "%HM" "the request's method"
+        |e| string(e.method);
+    Path "path" String "%HP" "the request's path, without the query"
+        |e| string(e.path);
+    Query "query" String "%HQ" "the request's query, after the `?`"
+        |e| string(e.query);
+    HttpVersion "http_version" String "%HV" "such as HTTP/1.1"
+        |e| string(e.http_version);
+    Request "request" String "%r" "the request line as logged"
+        |e| string(e.request);
+    Extra "extra" Extra "%[...]" "what a custom format has beside these, by name"
+        |e| extra(e.extra);
 }
 
 impl Field {

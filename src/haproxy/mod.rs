@@ -9,6 +9,7 @@ mod date;
 pub mod event;
 pub mod field;
 mod formats;
+pub mod json;
 mod leaf;
 mod log_format;
 mod parser;
@@ -22,5 +23,6 @@ pub use event::{
 };
 pub use field::{Field, FieldNames, FieldType, Value};
 pub use formats::Formats;
+pub use json::{Json, JsonText};
 pub use parser::Parser;
 pub use reject::Reject;

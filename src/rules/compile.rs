@@ -5,7 +5,7 @@ use super::expr::{Bool, Number, Text};
 use super::file::{self, Rule};
 use super::program::{Draw, Group, GroupRule, KeyPart};
 use super::schema::{SERVICE, Schema, Typed, Unusable};
-use super::{Options, Rules, cel};
+use super::{Options, RulePlace, Rules, WrittenRule, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
 use crate::haproxy::{Field, FieldNames};
 use crate::metric::identifier;
@@ -32,16 +32,13 @@ const FRACTION_SCALE: u32 = 1000;
 /// Compiles all rules, or says everything that is wrong with them.
 pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
-    let service = match &options.service {
-        Some(expression) => service(expression, &options.names, &mut problems),
-        None => Text::Field(Field::Frontend),
-    };
+    let service = service(options, &mut problems);
     let mut compiler = Compiler {
         schema: Schema::with_service(service, &options.names),
         problems,
         rules: HashMap::new(),
         series: HashMap::new(),
-        names: Vec::new(),
+        written: Vec::new(),
         layout: Layout::default(),
         groups: Vec::new(),
     };
@@ -52,7 +49,7 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
         Ok(Rules {
             layout: Arc::new(compiler.layout),
             groups: compiler.groups,
-            names: compiler.names,
+            written: compiler.written,
             files: sources.iter().map(|source| source.name.clone()).collect(),
         })
     } else {
@@ -61,9 +58,11 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
 }
 
 /// What `service` stands for; its frontend where that cannot be read.
-fn service(placed: &Placed, names: &FieldNames, problems: &mut Vec<Problem>) -> Text {
-    let Placed { source, text } = placed;
-    let schema = Schema::without_service(names);
+pub(super) fn service(options: &Options, problems: &mut Vec<Problem>) -> Text {
+    let Some(Placed { source, text }) = &options.service else {
+        return Text::Field(Field::Frontend);
+    };
+    let schema = Schema::without_service(&options.names);
     let read = cel::parse(&text.value).and_then(|node| check::text(&node, &schema));
     read.unwrap_or_else(|faults| {
         let problems_of = faults
@@ -81,7 +80,8 @@ struct Compiler<'a> {
     rules: HashMap<String, Place>,
     /// Each series' name and where it stands, by [`comparable`].
     series: HashMap<String, (String, Place)>,
-    names: Vec<Arc<str>>,
+    /// In the order of the files.
+    written: Vec<WrittenRule>,
     layout: Layout,
     /// One for each grouping of the layout, in its order.
     groups: Vec<Group>,
@@ -109,7 +109,7 @@ impl Compiler<'_> {
             self.problems.push(problem.hint(hint));
         }
         for rule in &rules {
-            if self.names.len() == MAX_RULES {
+            if self.written.len() == MAX_RULES {
                 let message = format!("more than {MAX_RULES} rules");
                 let problem = source.problem(rule.span.clone(), message);
                 return self.problems.push(problem);
@@ -169,7 +169,12 @@ impl Compiler<'_> {
             }
         }
         if let (Some(condition), true) = (condition, self.problems.len() == noted) {
-            self.take_in(name.into(), condition, by, window, measures);
+            let place = self.take_in(name.into(), condition, by, window, measures);
+            self.written.push(WrittenRule {
+                file: Arc::clone(&source.name),
+                condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
+                place,
+            });
         }
     }
 
@@ -351,7 +356,7 @@ impl Compiler<'_> {
         by: Vec<(Arc<str>, KeyPart)>,
         window: Duration,
         measures: Vec<(Arc<str>, Aggregate)>,
-    ) {
+    ) -> RulePlace {
         let (tags, parts): (Vec<_>, Vec<_>) = by.into_iter().unzip();
         let place = self
             .groups
@@ -378,12 +383,15 @@ impl Compiler<'_> {
         });
         let measures = measures.collect();
         self.layout.groupings[place].rules.push(RuleLayout {
-            name: Arc::clone(&name),
+            name,
             matched: rule.matched,
             measures,
         });
         self.groups[place].rules.push(rule);
-        self.names.push(name);
+        RulePlace {
+            grouping: place,
+            rule: self.groups[place].rules.len() - 1,
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! [`load`] reads rule files and says everything that is wrong with them, or gives
-//! [`Rules`] that cannot fail any more; an [`Evaluator`] runs them.
+//! [`Rules`] that cannot fail any more; an [`Evaluator`] runs them, and
+//! [`Rules::explain`] tells what they do with one event.
 //!
 //! Nothing here knows what becomes of a delta: windows do not exist here, nor do
 //! clocks and sockets. Only `read` touches the disk.
@@ -15,16 +16,20 @@ mod cel;
 mod check;
 mod compile;
 mod eval;
+mod explain;
 mod expr;
 mod file;
 mod program;
 mod read;
 mod schema;
+mod service;
 
 pub use eval::{Evaluator, Outcome};
+pub use explain::{Drawn, Explained, Matched, Moved};
 pub use read::{ReadError, bundled, read};
+pub use service::Service;
 
-use crate::delta::Layout;
+use crate::delta::{Layout, RuleLayout};
 use crate::haproxy::FieldNames;
 use crate::source::{Placed, Problem, Source};
 use std::sync::Arc;
@@ -49,13 +54,30 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>
     compile::load(sources, options)
 }
 
+/// A rule as its writer knows it.
+#[derive(Debug)]
+struct WrittenRule {
+    file: Arc<str>,
+    /// `None` without a `where`.
+    condition: Option<Arc<str>>,
+    place: RulePlace,
+}
+
+/// Where a rule is in the layout and in the program.
+#[derive(Clone, Copy, Debug)]
+struct RulePlace {
+    grouping: usize,
+    /// Within the grouping.
+    rule: usize,
+}
+
 /// A compiled set of rules. It does not change.
 #[derive(Debug)]
 pub struct Rules {
     layout: Arc<Layout>,
     /// One for each grouping of the layout, in its order.
     groups: Vec<program::Group>,
-    names: Vec<Arc<str>>,
+    written: Vec<WrittenRule>,
     files: Vec<Arc<str>>,
 }
 
@@ -72,16 +94,22 @@ impl Rules {
 
     /// How many rules there are.
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.written.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.written.is_empty()
     }
 
     /// The rules' names, in the order of the files.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+        self.written
+            .iter()
+            .map(|written| &*self.rule_layout(written.place).name)
+    }
+
+    fn rule_layout(&self, place: RulePlace) -> &RuleLayout {
+        &self.layout.groupings[place.grouping].rules[place.rule]
     }
 }
 

@@ -38,7 +38,7 @@ impl Groups {
 
     pub fn insert(&mut self, grouping: &Grouping, key: GroupKey) -> usize {
         let number = self.groups.insert(Group {
-            tags: tags(grouping, &key),
+            tags: grouping.tags(&key),
             key: key.clone(),
             seen: vec![None; grouping.rules.len()].into(),
         });
@@ -139,17 +139,4 @@ impl Group {
             }
         }
     }
-}
-
-/// Values that an event lacks make no tag. A log line need not be UTF-8, a tag must.
-fn tags(grouping: &Grouping, key: &GroupKey) -> Tags {
-    let values = grouping.by.iter().zip(key.values());
-    let mut tags: Vec<(Arc<str>, Arc<str>)> = values
-        .filter_map(|(name, value)| {
-            let value = String::from_utf8_lossy(value?);
-            Some((Arc::clone(name), Arc::from(value.as_ref())))
-        })
-        .collect();
-    tags.sort();
-    tags.into()
 }

@@ -116,17 +116,41 @@ fn a_wrong_key_in_the_configuration_is_named_with_its_place() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let site = folder(&[("weir.yaml", "rules: elsewhere.yaml\n")]);
+    let site = folder(&[
+        ("weir.yaml", "rules: elsewhere.yaml\n"),
+        ("formats.yaml", "haproxy: { config: nowhere.cfg }\n"),
+    ]);
     for (args, missing) in [
         (["serve", "-c", "nowhere.yaml"], "nowhere.yaml"),
         (["check", "-c", "nowhere.yaml"], "nowhere.yaml"),
         (["serve", "-c", "weir.yaml"], "elsewhere.yaml"),
         (["check", "-c", "weir.yaml"], "elsewhere.yaml"),
+        (["serve", "-c", "formats.yaml"], "nowhere.cfg"),
+        (["check", "-c", "formats.yaml"], "nowhere.cfg"),
+        (["parse", "-c", "formats.yaml"], "nowhere.cfg"),
+        (["parse", "--haproxy-config", "nowhere.cfg"], "nowhere.cfg"),
+        (["parse", "--", "nowhere.log"], "nowhere.log"),
     ] {
         let ended = Weir::run(&args, Some(site.path()));
         let printed = printed(&ended);
         assert_eq!(ended.code, INPUT_IS_WRONG, "{args:?}: {printed}");
         assert!(printed.contains(missing), "{args:?}: {printed}");
+    }
+}
+
+#[test]
+fn check_names_what_is_wrong_with_the_formats_and_the_rules_at_once() {
+    let site = folder(&[
+        ("rules.yaml", BAD_RULES),
+        (
+            "weir.yaml",
+            "rules: rules.yaml\nhaproxy: { config: nowhere.cfg }\n",
+        ),
+    ]);
+    let ended = Weir::run(&["check", "-c", "weir.yaml"], Some(site.path()));
+    assert_eq!(ended.code, INPUT_IS_WRONG, "{}", printed(&ended));
+    for word in ["nowhere.cfg", "stauts", "frontend"] {
+        assert!(ended.stderr.contains(word), "{}", ended.stderr);
     }
 }
 
@@ -137,6 +161,10 @@ fn wrong_usage_ends_with_2() {
         &["serve", "--nonsense"],
         &["no-such-command"],
         &["librato", "--listen"],
+        &["parse", "--framing", "relp"],
+        &["parse", "--log-format", "%ci", "--haproxy-config", "a.cfg"],
+        &["explain"],
+        &["fields", "kind"],
     ] {
         let ended = Weir::run(args, None);
         assert_eq!(ended.code, USAGE_IS_WRONG, "{args:?}: {}", printed(&ended));
@@ -161,7 +189,9 @@ fn every_command_in_the_help_has_help_of_its_own() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect();
-    for expected in ["demo", "serve", "check", "librato"] {
+    for expected in [
+        "demo", "serve", "check", "parse", "explain", "fields", "librato",
+    ] {
         assert!(
             commands.contains(&expected),
             "no {expected} in {commands:?}"

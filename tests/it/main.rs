@@ -10,6 +10,7 @@ mod docker;
 mod haproxy_config;
 mod listeners;
 mod page;
+mod parse;
 mod pipeline;
 mod receiver;
 mod rejects;

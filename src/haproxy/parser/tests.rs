@@ -84,11 +84,11 @@ fn every_field_of_an_http_line() {
     backend_queue=7
     request_headers=shop.example;curl 8
     response_headers=nginx
-    request=GET /cart/9?full=1 HTTP/1.1
     method=GET
     path=/cart/9
     query=full=1
     http_version=HTTP/1.1
+    request=GET /cart/9?full=1 HTTP/1.1
     ");
 }
 

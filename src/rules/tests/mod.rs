@@ -1,5 +1,6 @@
 mod diagnostics;
 mod evaluation;
+mod explanation;
 mod expressions;
 
 use super::*;

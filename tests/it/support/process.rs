@@ -1,7 +1,7 @@
 //! A program that a test started: its output is kept, and it ends with the test.
 
 use super::wait_for;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,8 +28,24 @@ pub struct Ended {
 
 impl Process {
     pub fn spawn(name: &str, command: &mut Command) -> Process {
+        Process::spawn_reading(name, command, Stdio::null())
+    }
+
+    /// With these bytes on its standard input, and then its end.
+    pub fn spawn_fed(name: &str, command: &mut Command, input: Vec<u8>) -> Process {
+        let mut process = Process::spawn_reading(name, command, Stdio::piped());
+        let mut stdin = process.child.stdin.take().expect("stdin is piped");
+        // By a thread of its own: the program need not read before it prints. One that
+        // ends early has its reasons, which are the test's to judge.
+        std::thread::spawn(move || {
+            let _ = stdin.write_all(&input);
+        });
+        process
+    }
+
+    fn spawn_reading(name: &str, command: &mut Command, stdin: Stdio) -> Process {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -40,6 +40,12 @@ impl Weir {
         spawn(args, folder).wait(END)
     }
 
+    /// Runs a command that ends by itself, with these bytes on its standard input.
+    pub fn fed(args: &[&str], folder: Option<&Path>, input: &[u8]) -> Ended {
+        let (name, mut command) = command(args, folder);
+        Process::spawn_fed(&name, &mut command, input.to_vec()).wait(END)
+    }
+
     /// Where it listens for `udp`, `tcp` or `http`, from what it logs of each
     /// socket it has bound.
     pub fn address(&mut self, protocol: &str) -> SocketAddr {
@@ -122,13 +128,19 @@ impl Demo {
 }
 
 fn spawn(args: &[&str], folder: Option<&Path>) -> Process {
+    let (name, mut command) = command(args, folder);
+    Process::spawn(&name, &mut command)
+}
+
+/// The command, and what it is called when something goes wrong.
+fn command(args: &[&str], folder: Option<&Path>) -> (String, Command) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
     // The log must say what was bound, whatever the caller's shell asks for.
     command.args(args).env_remove("RUST_LOG");
     if let Some(folder) = folder {
         command.current_dir(folder);
     }
-    Process::spawn(&format!("weir {}", args.join(" ")), &mut command)
+    (format!("weir {}", args.join(" ")), command)
 }
 
 fn listening(log: &str, protocol: &str) -> Option<SocketAddr> {

@@ -1,0 +1,521 @@
+//! `weir explain`: how each layer reads one line, and what rules do with it.
+
+use super::envelope::Envelope;
+use super::frames::{Framing, Input, Numbered, Stopped, Visit};
+use super::print::{Shown, print};
+use super::reading::{self, Reading};
+use super::{Failure, load};
+use crate::clock;
+use crate::haproxy::{Event, ExtraValue, Field, FieldType, Kind, Reject, Value};
+use crate::input::framing::trim_end;
+use crate::rules::{Drawn, Explained, Rules, Service};
+use crate::syslog::Message;
+use crate::time::Timestamp;
+use crate::worker::FUTURE_MAX;
+use std::ffi::OsString;
+use std::fmt::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+/// As much of a line as stands above the caret, so that it does not wrap.
+const EXCERPT: usize = 90;
+
+/// Syslog's facilities by number (RFC 5424, section 6.2.1, with the usual short names).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4",
+    "local5", "local6", "local7",
+];
+
+/// Syslog's severities by number (RFC 5424, section 6.2.1).
+const SEVERITIES: [&str; 8] = [
+    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The line, with or without its syslog header, or `-` to read one from standard input
+    #[arg(value_name = "LINE", allow_hyphen_values = true)]
+    line: OsString,
+    #[command(flatten)]
+    reading: reading::Options,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut reading = arguments.reading.load()?;
+    let rules = load::rules(&reading.config)?;
+    let limit = reading.config.limits.line_bytes;
+    let line = match arguments.line.as_bytes() {
+        b"-" => first_line(limit)?,
+        line => trim_end(line).to_vec(),
+    };
+    print(&explain(&mut reading, &rules, &line, clock::now())?)
+}
+
+/// The first line of standard input that is not blank; empty if there is none.
+fn first_line(limit: usize) -> Result<Vec<u8>, Failure> {
+    struct First(Vec<u8>);
+    impl Visit for First {
+        fn frame(&mut self, frame: Numbered<'_>) -> Result<(), Stopped> {
+            self.0 = frame.bytes.to_vec();
+            Err(Stopped::Closed)
+        }
+        fn pause(&mut self) -> Result<(), Stopped> {
+            Ok(())
+        }
+    }
+    let mut first = First(Vec::new());
+    match Input::open(None)?.each(Framing::Lines, limit, &mut first) {
+        Err(Stopped::Failed(failure)) => Err(failure),
+        Ok(()) | Err(Stopped::Closed) => Ok(first.0),
+    }
+}
+
+fn explain(
+    reading: &mut Reading,
+    rules: &Rules,
+    line: &[u8],
+    now: Timestamp,
+) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let Reading {
+        config,
+        syslog,
+        haproxy,
+        service,
+    } = reading;
+    let limit = config.limits.line_bytes;
+    let frame = &line[..line.len().min(limit)];
+    match line.len() {
+        bytes if bytes > limit => writeln!(text, "frame    {bytes} bytes, cut to {limit}")?,
+        bytes => writeln!(text, "frame    {bytes} bytes")?,
+    }
+    let message = syslog.parse(frame);
+    let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
+    tell_envelope(&mut text, &envelope, &message)?;
+    match haproxy.parse(&message) {
+        Ok(event) => {
+            tell_event(&mut text, &event, service)?;
+            tell_rules(&mut text, &event, rules, now)?;
+        }
+        Err(reject) => tell_reject(&mut text, &message, reject)?,
+    }
+    Ok(text)
+}
+
+fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'_>) -> fmt::Result {
+    let header = match (envelope.protocol, envelope.facility) {
+        (Some(protocol), _) => protocol,
+        (None, Some(_)) => "a priority alone",
+        (None, None) => "no header",
+    };
+    writeln!(text, "\nsyslog   {header}")?;
+    let mut tell = |name: &str, value: &dyn fmt::Display| entry(text, name, "", value);
+    if let Some(facility) = envelope.facility {
+        let name = FACILITIES.get(usize::from(facility)).unwrap_or(&"?");
+        tell("facility", &format_args!("{facility} ({name})"))?;
+    }
+    if let Some(severity) = envelope.severity {
+        let name = SEVERITIES.get(usize::from(severity)).unwrap_or(&"?");
+        tell("severity", &format_args!("{severity} ({name})"))?;
+    }
+    match (message.timestamp, &envelope.timestamp) {
+        (None, _) => {}
+        (Some(printed), Some(time)) if printed == time.as_bytes() => tell("timestamp", time)?,
+        (Some(printed), Some(time)) => {
+            tell("timestamp", &format_args!("{} = {time}", Shown(printed)))?;
+        }
+        (Some(printed), None) => {
+            tell(
+                "timestamp",
+                &format_args!("{}, which no calendar has", Shown(printed)),
+            )?;
+        }
+    }
+    for (name, value) in [
+        ("host", message.host),
+        ("app", message.app),
+        ("pid", message.pid),
+        ("msgid", message.msgid),
+        ("structured_data", message.structured_data),
+    ] {
+        if let Some(value) = value {
+            tell(name, &Shown(value))?;
+        }
+    }
+    if let Some(repeats) = message.repeats {
+        tell("repeats", &repeats)?;
+    }
+    tell("message", &format_args!("{} bytes", message.text.len()))
+}
+
+fn tell_event(text: &mut String, event: &Event<'_>, service: &Service) -> fmt::Result {
+    writeln!(text, "\nhaproxy  a line of kind {}", event.kind.as_str())?;
+    for &field in Field::ALL {
+        let (name, alias) = (field.name(), field.alias());
+        match field.of(event) {
+            // False says no more than that there was no mark.
+            Value::Missing | Value::Bool(false) => {}
+            // Stands above.
+            _ if field == Field::Kind => {}
+            Value::String(value) => entry(text, name, alias, &Shown(value))?,
+            Value::Int(value) => match field.field_type() {
+                FieldType::Millis => {
+                    entry(text, name, alias, &format_args!("{value} ms"))?;
+                }
+                _ => entry(text, name, alias, &value)?,
+            },
+            Value::Bool(true) => entry(text, name, alias, &true)?,
+            Value::Timestamp(value) => entry(text, name, alias, &value)?,
+            Value::Strings(captures) => {
+                for (index, value) in captures.iter().enumerate() {
+                    let name = match captures.names.get(index) {
+                        Some(header) => format!("{name}[\"{header}\"]"),
+                        None => format!("{name}[{index}]"),
+                    };
+                    entry(text, &name, alias, &Shown(value))?;
+                }
+            }
+            Value::Extra(extra) => {
+                for (given, value) in extra.iter() {
+                    let name = format!("{name}[\"{given}\"]");
+                    match value {
+                        ExtraValue::String(value) => {
+                            entry(text, &name, "", &Shown(value))?;
+                        }
+                        ExtraValue::Int(value) => entry(text, &name, "", &value)?,
+                        ExtraValue::Bool(value) => entry(text, &name, "", &value)?,
+                    }
+                }
+            }
+        }
+        if let (Field::Kind, Some(service)) = (field, service.of(event)) {
+            entry(text, "service", "", &Shown(service))?;
+        }
+    }
+    Ok(())
+}
+
+fn tell_reject(text: &mut String, message: &Message<'_>, reject: Reject) -> fmt::Result {
+    writeln!(text, "\nhaproxy  rejected: {}", reject.as_str())?;
+    let line = message.text.trim_ascii();
+    let Reject::Malformed { field, offset } = reject else {
+        writeln!(text, "  {reject}")?;
+        return match line {
+            [] => Ok(()),
+            line => writeln!(text, "\n  {}", Excerpt::of(line, 0).text),
+        };
+    };
+    let excerpt = Excerpt::of(line, offset);
+    writeln!(
+        text,
+        "\n  {}\n  {:>2$}",
+        excerpt.text,
+        "^",
+        excerpt.caret + 1
+    )?;
+    let expected = match (field, field.alias()) {
+        (Field::Kind, _) => "its end".to_owned(),
+        (field, "") => format!("`{}`", field.name()),
+        (field, alias) => format!("`{}` ({alias})", field.name()),
+    };
+    writeln!(text, "  byte {offset} of the message: expected {expected}")
+}
+
+/// The part of a line around a place in it, as it can be shown.
+struct Excerpt {
+    text: String,
+    /// The place, in characters of the text.
+    caret: usize,
+}
+
+impl Excerpt {
+    fn of(line: &[u8], offset: usize) -> Excerpt {
+        let (before, after) = line.split_at(offset.min(line.len()));
+        let (before, after) = (Shown(before).to_string(), Shown(after).to_string());
+        let (before, after) = (chars(&before), chars(&after));
+        // Two thirds before the place: what was read so far tells more.
+        let room = EXCERPT - after.len().min(EXCERPT / 3);
+        let mut text = String::new();
+        let left_out = before.len().saturating_sub(room);
+        if left_out > 0 {
+            text.push('…');
+        }
+        text.extend(&before[left_out..]);
+        let caret = text.chars().count();
+        let shown = after.len().min(EXCERPT - (before.len() - left_out));
+        text.extend(&after[..shown]);
+        if shown < after.len() {
+            text.push('…');
+        }
+        Excerpt { text, caret }
+    }
+}
+
+fn chars(text: &str) -> Vec<char> {
+    text.chars().collect()
+}
+
+fn tell_rules(text: &mut String, event: &Event<'_>, rules: &Rules, now: Timestamp) -> fmt::Result {
+    if event.kind == Kind::Event {
+        return writeln!(text, "\nrules    none sees it: it is no traffic");
+    }
+    let at = event.ended_at();
+    match at {
+        Some(at) => writeln!(text, "\nrules    at {at}, when the request ended")?,
+        None => writeln!(
+            text,
+            "\nrules    at the time it is received: the line has no date"
+        )?,
+    }
+    let at = at.unwrap_or(now);
+    if at > now + FUTURE_MAX {
+        let ahead = at.saturating_since(now).as_secs() / 60;
+        writeln!(
+            text,
+            "\n  dated {ahead} min ahead of now: `weir serve` would refuse it\n  \
+             hint: `haproxy.timezone` in weir.yaml says in which zone HAProxy writes dates"
+        )?;
+    }
+    for explained in rules.explain(event, at) {
+        tell_rule(text, &explained)?;
+    }
+    Ok(())
+}
+
+fn tell_rule(text: &mut String, explained: &Explained<'_>) -> fmt::Result {
+    let Explained {
+        rule,
+        file,
+        condition,
+        matched,
+    } = explained;
+    write!(text, "\n  rule `{rule}` of {file} ")?;
+    let Some(matched) = matched else {
+        writeln!(text, "does not match")?;
+        return match condition {
+            Some(condition) => writeln!(text, "    {}", condition.trim().replace('\n', "\n    ")),
+            None => Ok(()),
+        };
+    };
+    let window = matched.window.as_secs();
+    let start = clock_time(matched.start);
+    writeln!(text, "matches: window {} of {window} s", matched.start)?;
+    let names: Vec<String> = matched.moved.iter().map(|m| m.series.to_string()).collect();
+    let width = names.iter().map(|name| name.chars().count()).max();
+    let width = width.unwrap_or(0);
+    for (moved, name) in matched.moved.iter().zip(&names) {
+        let drawn = match moved.drawn {
+            Drawn::Count => "+1".to_owned(),
+            Drawn::Part(true) => "1 of 1".to_owned(),
+            Drawn::Part(false) => "0 of 1".to_owned(),
+            Drawn::Sample {
+                value,
+                millis: true,
+            } => format!("sample {value} ms"),
+            Drawn::Sample { value, .. } => format!("sample {value}"),
+            Drawn::Missing => "nothing: the line does not have the value".to_owned(),
+        };
+        writeln!(text, "    {name:<width$}  {start}  {drawn}")?;
+    }
+    Ok(())
+}
+
+/// `12:01:01`; the day stands above.
+fn clock_time(time: Timestamp) -> String {
+    let printed = time.to_string();
+    printed.get(11..19).unwrap_or(&printed).to_owned()
+}
+
+fn entry(text: &mut String, name: &str, alias: &str, value: &dyn fmt::Display) -> fmt::Result {
+    let value = match value.to_string() {
+        empty if empty.is_empty() => "(empty)".to_owned(),
+        value => value,
+    };
+    writeln!(text, "  {name:<19} {alias:<3}  {value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules;
+
+    /// 2026-11-21T08:01:12Z
+    const NOW: Timestamp = Timestamp::from_secs(1_795_248_072);
+
+    const LINE: &str = r#"<134>Nov 21 08:01:10 lb1 haproxy[7]: 192.0.2.7:33317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 503 2750 - - SC-- 1/1/1/1/+2 0/0 {a.example|} "GET /a?b HTTP/1.1""#;
+
+    fn explained(line: &str) -> String {
+        let mut reading = reading::Options::default()
+            .load()
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        let rules = rules::load(&rules::bundled(), &rules::Options::default()).unwrap();
+        explain(&mut reading, &rules, line.as_bytes(), NOW).unwrap()
+    }
+
+    #[test]
+    fn every_layer_tells_what_it_read() {
+        insta::assert_snapshot!(explained(LINE), @r#"
+    frame    172 bytes
+
+    syslog   rfc3164
+      facility                 16 (local0)
+      severity                 6 (info)
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10+00:00
+      host                     lb1
+      app                      haproxy
+      pid                      7
+      message                  135 bytes
+
+    haproxy  a line of kind http
+      service                  www
+      host                     lb1
+      process                  haproxy
+      pid                      7
+      client_ip           %ci  192.0.2.7
+      client_port         %cp  33317
+      request_date        %tr  2026-11-21T08:01:09.655Z
+      frontend            %f   www
+      tls                 %ft  true
+      backend             %b   api
+      server              %s   s1
+      TR                  %TR  10 ms
+      Tw                  %Tw  0 ms
+      Tc                  %Tc  30 ms
+      Ta                  %Ta  109 ms
+      status              %ST  503
+      bytes_read          %B   2750
+      termination_state   %ts  SC--
+      actconn             %ac  1
+      feconn              %fc  1
+      beconn              %bc  1
+      srv_conn            %sc  1
+      retries             %rc  2
+      redispatched        %rc  true
+      srv_queue           %sq  0
+      backend_queue       %bq  0
+      request_headers[0]  %hr  a.example
+      request_headers[1]  %hr  (empty)
+      method              %HM  GET
+      path                %HP  /a
+      query               %HQ  b
+      http_version        %HV  HTTP/1.1
+      request             %r   GET /a?b HTTP/1.1
+
+    rules    at 2026-11-21T08:01:09.764Z, when the request ended
+
+      rule `http` of bundled/http.yaml matches: window 2026-11-21T08:01:00.000Z of 10 s
+        http.rate{service="www"}    08:01:00  +1
+        http.errors{service="www"}  08:01:00  1 of 1
+        http.p50{service="www"}     08:01:00  nothing: the line does not have the value
+        http.p95{service="www"}     08:01:00  nothing: the line does not have the value
+        http.p99{service="www"}     08:01:00  nothing: the line does not have the value
+
+      rule `tcp` of bundled/tcp.yaml does not match
+        kind == "tcp"
+    "#);
+    }
+
+    #[test]
+    fn a_caret_shows_where_the_line_cannot_be_read() {
+        insta::assert_snapshot!(explained(&LINE.replace("503", "5O3")), @r#"
+    frame    172 bytes
+
+    syslog   rfc3164
+      facility                 16 (local0)
+      severity                 6 (info)
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10+00:00
+      host                     lb1
+      app                      haproxy
+      pid                      7
+      message                  135 bytes
+
+    haproxy  rejected: malformed
+
+      …33317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 5O3 2750 - - SC-- 1/1/1/1/+2 0…
+                                                                   ^
+      byte 70 of the message: expected `status` (%ST)
+    "#);
+        insta::assert_snapshot!(explained(&LINE[..90]), @r#"
+    frame    90 bytes
+
+    syslog   rfc3164
+      facility                 16 (local0)
+      severity                 6 (info)
+      timestamp                Nov 21 08:01:10 = 2026-11-21T08:01:10+00:00
+      host                     lb1
+      app                      haproxy
+      pid                      7
+      message                  53 bytes
+
+    haproxy  rejected: malformed
+
+      192.0.2.7:33317 [21/Nov/2026:08:01:09.655] www~ api/s
+                                                      ^
+      byte 48 of the message: expected `backend` (%b)
+    "#);
+    }
+
+    #[test]
+    fn what_is_no_traffic_is_told_with_its_reason() {
+        insta::assert_snapshot!(explained("<6>kernel: \x1b[31mred"), @r#"
+    frame    19 bytes
+
+    syslog   a priority alone
+      facility                 0 (kern)
+      severity                 6 (info)
+      message                  16 bytes
+
+    haproxy  rejected: not_traffic
+      neither a line of a known format nor a known message of HAProxy
+
+      kernel: \u{1b}[31mred
+    "#);
+        insta::assert_snapshot!(explained(""), @r#"
+    frame    0 bytes
+
+    syslog   no header
+      message                  0 bytes
+
+    haproxy  rejected: empty
+      the message is empty
+    "#);
+    }
+
+    #[test]
+    fn a_line_of_tomorrow_comes_with_a_hint() {
+        let told = explained(&LINE.replace("[21/", "[22/"));
+        assert!(told.contains("dated 1439 min ahead of now"), "{told}");
+        assert!(told.contains("hint: `haproxy.timezone`"), "{told}");
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_is_told_as_such() {
+        let told = explained(&LINE.replace("Nov 21", "Feb 30"));
+        assert!(
+            told.contains("Feb 30 08:01:10, which no calendar has"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn an_event_is_shown_to_no_rule() {
+        let rules = rules::load(&rules::bundled(), &rules::Options::default()).unwrap();
+        let mut told = String::new();
+        tell_rules(&mut told, &Event::of_kind(Kind::Event), &rules, NOW).unwrap();
+        assert_eq!(told, "\nrules    none sees it: it is no traffic\n");
+    }
+
+    #[test]
+    fn an_excerpt_fits_a_terminal_wherever_its_place_is() {
+        let line = "0123456789".repeat(50);
+        for offset in [0, 5, 89, 90, 250, 499, 500, 600] {
+            let Excerpt { text, caret } = Excerpt::of(line.as_bytes(), offset);
+            assert!(text.chars().count() <= EXCERPT + 2, "{offset}: {text}");
+            let at = text.chars().nth(caret);
+            let expected = line.chars().nth(offset);
+            assert_eq!(at, expected, "{offset}: {text}");
+        }
+        assert_eq!(Excerpt::of(b"\xff\x1bab", 2).text, r"\xff\u{1b}ab");
+        assert_eq!(Excerpt::of(b"\xff\x1bab", 2).caret, 10);
+    }
+}

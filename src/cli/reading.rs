@@ -1,0 +1,56 @@
+//! What lines are read by, as arguments and configuration say it.
+
+use super::{Failure, load};
+use crate::config::{Config, LogFormats};
+use crate::rules::Service;
+use crate::source::{Placed, Source, Written};
+use crate::{haproxy, syslog};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Default, clap::Args)]
+pub struct Options {
+    /// The configuration whose formats, time zone, service and limits hold [default: none]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The log-format that the lines have [default: the configured ones, else HAProxy's own]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
+    log_format: Option<String>,
+    /// The haproxy.cfg whose formats the lines have
+    #[arg(long, value_name = "FILE", conflicts_with = "log_format")]
+    haproxy_config: Option<PathBuf>,
+}
+
+/// What every layer reads by.
+pub struct Reading {
+    pub config: Config,
+    pub syslog: syslog::Parser,
+    pub haproxy: haproxy::Parser,
+    pub service: Service,
+}
+
+impl Options {
+    pub fn load(&self) -> Result<Reading, Failure> {
+        let mut config = load::config(self.config.as_deref())?;
+        if let Some(format) = &self.log_format {
+            config.haproxy.formats = LogFormats::One(Placed {
+                source: Source::new("--log-format", format),
+                text: Written {
+                    value: format.clone(),
+                    span: 0..format.len(),
+                },
+            });
+        }
+        if let Some(file) = &self.haproxy_config {
+            config.haproxy.formats = LogFormats::Haproxy(file.clone());
+        }
+        let (formats, service) = load::both(load::formats(&config), load::service(&config))?;
+        let timezone = config.haproxy.timezone.clone();
+        Ok(Reading {
+            config,
+            syslog: syslog::Parser::new(),
+            haproxy: haproxy::Parser::new(Arc::new(formats), timezone),
+            service,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! What rules do with one event, in words: for `weir explain`, not for the hot path.
+//!
+//! It asks the same program that the [`Evaluator`](super::Evaluator) runs, so what is
+//! told is what happens.
+
+use super::expr::{Int, Number};
+use super::program::{Draw, GroupRule};
+use super::{RulePlace, Rules};
+use crate::delta::{Formula, GroupKey};
+use crate::haproxy::{Event, FieldType};
+use crate::metric::{Series, Tags};
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one rule does with an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained<'a> {
+    pub rule: &'a str,
+    pub file: &'a str,
+    /// The rule's `where` as written; `None` without one.
+    pub condition: Option<&'a str>,
+    /// `None` where the condition does not let the event through.
+    pub matched: Option<Matched>,
+}
+
+/// The window that an event counts in, and what it adds there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matched {
+    /// The window's start.
+    pub start: Timestamp,
+    /// The window's length.
+    pub window: Duration,
+    pub moved: Vec<Moved>,
+}
+
+/// A series and what the event adds to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    pub series: Series,
+    pub drawn: Drawn,
+}
+
+/// What an event adds to a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Drawn {
+    /// It is counted.
+    Count,
+    /// It is one of the whole; whether it is one of the part as well.
+    Part(bool),
+    /// This value is one of the samples. Whether it is in milliseconds: a timer as it is.
+    Sample { value: f64, millis: bool },
+    /// Nothing: it does not have the value.
+    Missing,
+}
+
+impl Rules {
+    /// What every rule does with the event, in the order of the files. `at` is the event's
+    /// time.
+    pub fn explain(&self, event: &Event<'_>, at: Timestamp) -> Vec<Explained<'_>> {
+        let explained = self.written.iter().map(|written| Explained {
+            rule: &self.rule_layout(written.place).name,
+            file: &written.file,
+            condition: written.condition.as_deref(),
+            matched: self.matched(written.place, event, at),
+        });
+        explained.collect()
+    }
+
+    fn matched(&self, place: RulePlace, event: &Event<'_>, at: Timestamp) -> Option<Matched> {
+        let group = &self.groups[place.grouping];
+        let rule = &group.rules[place.rule];
+        if !rule.condition.holds(event) {
+            return None;
+        }
+        let mut key = GroupKey::default();
+        group.key(event, &mut key);
+        let tags = self.layout.groupings[place.grouping].tags(&key);
+        let measures = self.rule_layout(place).measures.iter();
+        let moved = measures.map(|measure| Moved {
+            series: Series {
+                name: Arc::clone(&measure.name),
+                tags: Tags::clone(&tags),
+            },
+            drawn: rule.drawn(measure.formula, event),
+        });
+        Some(Matched {
+            start: at.floor(group.window),
+            window: group.window,
+            moved: moved.collect(),
+        })
+    }
+}
+
+impl GroupRule {
+    /// What the measure of that formula takes from the event.
+    fn drawn(&self, formula: Formula, event: &Event<'_>) -> Drawn {
+        match formula {
+            Formula::Count(_) | Formula::Rate(_) => Drawn::Count,
+            Formula::Ratio { part, .. } => Drawn::Part(self.draws.iter().any(|draw| {
+                matches!(draw, Draw::Count { condition, cell } if *cell == part && condition.holds(event))
+            })),
+            Formula::Sum(cell)
+            | Formula::Mean(cell)
+            | Formula::Min(cell)
+            | Formula::Max(cell)
+            | Formula::Percentile { cell, .. } => self.sample(cell, event),
+        }
+    }
+
+    fn sample(&self, wanted: usize, event: &Event<'_>) -> Drawn {
+        let number = self.draws.iter().find_map(|draw| match draw {
+            Draw::Sample { value, cells } if cells.contains(&wanted) => Some(value),
+            _ => None,
+        });
+        match number.and_then(|number| Some((number, number.of(event)?))) {
+            Some((number, value)) => Drawn::Sample {
+                value,
+                millis: number.is_timer(),
+            },
+            None => Drawn::Missing,
+        }
+    }
+}
+
+impl Number {
+    fn is_timer(&self) -> bool {
+        matches!(self, Number::Int(Int::Field(field)) if field.field_type() == FieldType::Millis)
+    }
+}
