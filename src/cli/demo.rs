@@ -5,7 +5,7 @@ use super::{Failure, load, log_to_stderr};
 use crate::config::{Config, HTTP_ADDRESS, Listen, Protocol, Sinks};
 use crate::daemon::{Bound, Daemon, Loaded, StartError};
 use crate::demo;
-use crate::haproxy::Formats;
+use crate::haproxy::{FieldNames, Formats};
 use crate::http::Mode;
 use crate::rules::Rules;
 use crate::sink::librato;
@@ -28,7 +28,7 @@ pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
         address: ANY_PORT,
     }];
     let source = Source::new("demo.yaml", RULES);
-    let rules = load::compile(&[source], &config)?;
+    let rules = load::compile(&[source], &config, &FieldNames::default())?;
     log_to_stderr("warn");
     run_until_stopped(async {
         let mut bound = bind(config, http).await?;

@@ -42,7 +42,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut reading = arguments.reading.load()?;
-    let rules = load::rules(&reading.config)?;
+    let rules = load::rules(&reading.config, &reading.names)?;
     let limit = reading.config.limits.line_bytes;
     let line = match arguments.line.as_bytes() {
         b"-" => first_line(limit)?,
@@ -82,6 +82,7 @@ fn explain(
         syslog,
         haproxy,
         service,
+        ..
     } = reading;
     let limit = config.limits.line_bytes;
     let frame = &line[..line.len().min(limit)];
@@ -431,9 +432,9 @@ mod tests {
 
     haproxy  rejected: malformed
 
-      …33317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 5O3 2750 - - SC-- 1/1/1/1/+2 0…
+      …3317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 5O3 2750 - - SC-- 1/1/1/1/+2 0/…
                                                                    ^
-      byte 70 of the message: expected `status` (%ST)
+      byte 71 of the message: expected `status` (%ST)
     "#);
         insta::assert_snapshot!(explained(&LINE[..90]), @r#"
     frame    90 bytes
@@ -450,8 +451,8 @@ mod tests {
     haproxy  rejected: malformed
 
       192.0.2.7:33317 [21/Nov/2026:08:01:09.655] www~ api/s
-                                                      ^
-      byte 48 of the message: expected `backend` (%b)
+                                                          ^
+      byte 52 of the message: expected `server` (%s)
     "#);
     }
 

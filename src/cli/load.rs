@@ -2,9 +2,9 @@
 
 use super::Failure;
 use crate::config::{Config, LogFormats};
-use crate::haproxy::Formats;
+use crate::haproxy::{self, FieldNames, Formats};
 use crate::rules::{self, Rules, Service};
-use crate::source::{Placed, Problem, Source};
+use crate::source::Source;
 use std::path::Path;
 
 /// The configuration of that file, or what holds without one.
@@ -18,52 +18,64 @@ pub fn config(path: Option<&Path>) -> Result<Config, Failure> {
     Config::parse(&source, base, &env).map_err(Failure::Problems)
 }
 
-/// The formats that the configuration names.
+/// The formats that the configuration names. What HAProxy would warn about, or what had to
+/// be guessed, is told on standard error.
 pub fn formats(config: &Config) -> Result<Formats, Failure> {
-    let compiled = match &config.haproxy.formats {
-        LogFormats::BuiltIn => return Ok(Formats::built_in()),
-        LogFormats::One(log_format) => one_format(log_format),
-        LogFormats::Haproxy(path) => haproxy_formats(&Source::read(path).map_err(unreadable)?),
-    };
-    compiled.map_err(Failure::Problems)
+    let env = |name: &str| std::env::var_os(name);
+    match &config.haproxy.formats {
+        LogFormats::BuiltIn => Ok(Formats::built_in()),
+        LogFormats::One(log_format) => {
+            Formats::one(log_format, &env).map_err(|problem| Failure::Problems(vec![*problem]))
+        }
+        LogFormats::Haproxy(path) => {
+            let source = Source::read(path).map_err(unreadable)?;
+            let file = haproxy::config::read(&source, &env).map_err(Failure::Problems)?;
+            for warning in &file.warnings {
+                eprintln!("warning: {}\n", warning.render());
+            }
+            Formats::of_config(&file).map_err(Failure::Problems)
+        }
+    }
 }
 
-fn one_format(_log_format: &Placed) -> Result<Formats, Vec<Problem>> {
-    Ok(Formats::built_in())
-}
-
-fn haproxy_formats(_config: &Source) -> Result<Formats, Vec<Problem>> {
-    Ok(Formats::built_in())
+/// The formats, and what is made with the names that are in them. All problems of both.
+pub fn with_formats<T>(
+    config: &Config,
+    make: impl FnOnce(&FieldNames) -> Result<T, Failure>,
+) -> Result<(Formats, T), Failure> {
+    let formats = formats(config);
+    let names = formats.as_ref().map(Formats::names).unwrap_or_default();
+    both(formats, make(&names))
 }
 
 /// The rules that the configuration names.
-pub fn rules(config: &Config) -> Result<Rules, Failure> {
+pub fn rules(config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
     let sources = match &config.rules {
         Some(path) => rules::read(path).map_err(unreadable)?,
         None => rules::bundled(),
     };
-    compile(&sources, config)
+    compile(&sources, config, names)
 }
 
 /// Checks and compiles rule files, all of them together.
-pub fn compile(sources: &[Source], config: &Config) -> Result<Rules, Failure> {
-    rules::load(sources, &rule_options(config)).map_err(Failure::Problems)
+pub fn compile(sources: &[Source], config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
+    rules::load(sources, &rule_options(config, names)).map_err(Failure::Problems)
 }
 
 /// What the configuration means by `service`.
-pub fn service(config: &Config) -> Result<Service, Failure> {
-    Service::new(&rule_options(config)).map_err(Failure::Problems)
+pub fn service(config: &Config, names: &FieldNames) -> Result<Service, Failure> {
+    Service::new(&rule_options(config, names)).map_err(Failure::Problems)
 }
 
-fn rule_options(config: &Config) -> rules::Options {
+fn rule_options(config: &Config, names: &FieldNames) -> rules::Options {
     rules::Options {
         service: config.haproxy.service.clone(),
-        ..rules::Options::default()
+        names: names.clone(),
     }
 }
 
 /// Both, or everything that is wrong with either.
-pub fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
+fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(a), Err(b)) => Err(a.and(b)),

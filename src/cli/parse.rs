@@ -7,6 +7,7 @@ use super::reading::{self, Reading};
 use super::{Failure, load};
 use crate::clock;
 use crate::haproxy::{Json, Reject};
+use crate::input::unframe;
 use crate::rules::Service;
 use crate::syslog::Message;
 use crate::time::Timestamp;
@@ -52,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         syslog,
         haproxy,
         service,
+        ..
     } = arguments.reading.load()?;
     let input = Input::open(arguments.file.as_deref())?;
     let rejects = arguments.rejects.as_deref();
@@ -276,16 +278,8 @@ impl Rejects {
     }
 
     fn write(&mut self, frame: &[u8]) -> Result<(), Stopped> {
-        let written = self.write_line(frame);
+        let written = unframe::write_frame(&mut self.file, frame);
         written.map_err(|error| failed(&self.name, error))
-    }
-
-    fn write_line(&mut self, frame: &[u8]) -> io::Result<()> {
-        if frame.contains(&b'\n') {
-            write!(self.file, "{} ", frame.len())?;
-        }
-        self.file.write_all(frame)?;
-        self.file.write_all(b"\n")
     }
 
     fn flush(&mut self) -> Result<(), Stopped> {

@@ -2,6 +2,7 @@
 
 use super::{Failure, load};
 use crate::config::{Config, LogFormats};
+use crate::haproxy::FieldNames;
 use crate::rules::Service;
 use crate::source::{Placed, Source, Written};
 use crate::{haproxy, syslog};
@@ -27,6 +28,8 @@ pub struct Reading {
     pub syslog: syslog::Parser,
     pub haproxy: haproxy::Parser,
     pub service: Service,
+    /// What rules may name beside fields.
+    pub names: FieldNames,
 }
 
 impl Options {
@@ -44,13 +47,16 @@ impl Options {
         if let Some(file) = &self.haproxy_config {
             config.haproxy.formats = LogFormats::Haproxy(file.clone());
         }
-        let (formats, service) = load::both(load::formats(&config), load::service(&config))?;
+        let (formats, service) =
+            load::with_formats(&config, |names| load::service(&config, names))?;
+        let names = formats.names();
         let timezone = config.haproxy.timezone.clone();
         Ok(Reading {
             config,
             syslog: syslog::Parser::new(),
             haproxy: haproxy::Parser::new(Arc::new(formats), timezone),
             service,
+            names,
         })
     }
 }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     let path = config;
     let config = load::config(path)?;
-    let (formats, rules) = load::both(load::formats(&config), load::rules(&config))?;
+    let (formats, rules) = load::with_formats(&config, |names| load::rules(&config, names))?;
     log_to_stderr("info");
     let file = path.map_or("none, defaults hold".to_owned(), |path| {
         path.display().to_string()

@@ -1,12 +1,15 @@
 //! Which format a line is of.
 
-use super::built_in;
-use super::event::{ExtraField, Kind};
-use super::log_format;
+use super::config::{self, FormatText, HaproxyConfig, LoggedFormat, Proxy, Purpose};
+use super::event::Kind;
+use super::field::FieldNames;
 use super::plan::{Captured, Plan, compile};
-use crate::source::{Placed, Problem};
-use hashbrown::HashMap;
+use super::{built_in, log_format};
+use crate::source::{Placed, Problem, Source};
 use memchr::memchr;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ffi::OsString;
 use std::sync::LazyLock;
 
 /// The formats that lines may have. Whatever they are, HAProxy's own error and connect
@@ -27,8 +30,6 @@ pub(super) struct Candidate {
     pub(super) plan: Plan,
     /// The frontends that have it; empty: any.
     frontends: Vec<Box<[u8]>>,
-    /// The tags under which these log; empty: any.
-    tags: Vec<Box<[u8]>>,
 }
 
 /// HAProxy's built-in formats.
@@ -64,27 +65,126 @@ impl Formats {
         Formats::default()
     }
 
-    /// One `log-format` for all lines, as HAProxy sees it: without the quotes and escapes
-    /// of `haproxy.cfg`.
+    /// One `log-format` for all lines. It can be written as in `haproxy.cfg`, with quotes,
+    /// escaped blanks and variables, or without any of that. `env` is the environment that
+    /// HAProxy runs in.
     ///
     /// # Errors
     ///
     /// When it is no format, or its lines could not be taken apart again: the first place,
     /// and what to write there.
-    pub fn one(format: &Placed) -> Result<Self, Box<Problem>> {
+    pub fn one(
+        format: &Placed,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Box<Problem>> {
         let Placed { source, text } = format;
-        let plan = log_format::parse(&text.value)
+        let unquoted = config::unquote(&Source::new(&source.name, &text.value), env);
+        let written = unquoted.as_ref().map_or(&*text.value, |word| &*word.text);
+        let plan = log_format::parse(written)
             .and_then(|format| compile(&format, None, Captured::default()))
-            .map_err(|fault| source.fault("log format: ", text.span.clone(), &text.value, fault))?;
-        Ok(Formats {
-            configured: vec![Candidate {
-                plan,
-                frontends: Vec::new(),
-                tags: Vec::new(),
-            }],
-            all: vec![0],
-            by_frontend: HashMap::new(),
-        })
+            .map_err(|mut fault| {
+                if let Some(word) = &unquoted {
+                    fault.span = word.span(fault.span);
+                }
+                source.fault("log format: ", text.span.clone(), &text.value, fault)
+            })?;
+        let mut formats = Formats::default();
+        formats.add(Candidate::of(plan));
+        Ok(formats)
+    }
+
+    /// The formats of every frontend of an `haproxy.cfg`.
+    ///
+    /// # Errors
+    ///
+    /// For each format whose lines could not be taken apart again, its place in the file.
+    pub fn of_config(config: &HaproxyConfig) -> Result<Self, Vec<Problem>> {
+        let mut known: HashMap<(Asked, Captured), usize> = HashMap::new();
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let mut problems = Vec::new();
+        for proxy in &config.proxies {
+            let captured = Captured {
+                request: proxy.request_captures.clone().into(),
+                response: proxy.response_captures.clone().into(),
+                known: true,
+            };
+            for format in &proxy.formats {
+                let asked = match Asked::of(format) {
+                    Some(asked) => asked,
+                    // Every line may be one of these.
+                    None => continue,
+                };
+                let place = match known.entry((asked, captured.clone())) {
+                    Entry::Occupied(entry) => *entry.get(),
+                    Entry::Vacant(entry) => match plan_of(format, &captured) {
+                        Ok(plan) => {
+                            candidates.push(Candidate::of(plan));
+                            *entry.insert(candidates.len() - 1)
+                        }
+                        Err(problem) => {
+                            problems.push(*problem);
+                            continue;
+                        }
+                    },
+                };
+                candidates[place].used_by(proxy);
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        // A format that does not tell its frontend takes the lines of any, so those that
+        // do have the first say.
+        candidates.sort_by_key(|candidate| !candidate.plan.tells_frontend());
+        let mut formats = Formats::default();
+        for candidate in candidates {
+            formats.add(candidate);
+        }
+        Ok(formats)
+    }
+
+    fn add(&mut self, candidate: Candidate) {
+        // As many formats as that are no file that anyone could read.
+        let place = self.configured.len() as u16;
+        for frontend in &candidate.frontends {
+            self.by_frontend
+                .entry(frontend.clone())
+                .or_default()
+                .push(place);
+        }
+        self.all.push(place);
+        self.configured.push(candidate);
+    }
+
+    /// What lines may have names for.
+    pub fn names(&self) -> FieldNames {
+        let mut names = FieldNames {
+            known: !self.configured.is_empty(),
+            ..FieldNames::default()
+        };
+        let add = |to: &mut Vec<Box<str>>, from: &[Box<str>]| {
+            for name in from {
+                if !name.is_empty() && !to.contains(name) {
+                    to.push(name.clone());
+                }
+            }
+        };
+        for Candidate { plan, .. } in &self.configured {
+            add(&mut names.request_headers, &plan.captured.request);
+            add(&mut names.response_headers, &plan.captured.response);
+        }
+        let own = [&BUILT_IN.connect, &BUILT_IN.error];
+        let plans = self
+            .configured
+            .iter()
+            .map(|candidate| &candidate.plan)
+            .chain(own);
+        for field in plans.flat_map(|plan| &plan.extra) {
+            if !names.extra.contains(field) {
+                names.extra.push(field.clone());
+            }
+        }
+        names
     }
 
     pub(super) fn configured(&self) -> &[Candidate] {
@@ -101,25 +201,88 @@ impl Formats {
         let own = frontend.and_then(|frontend| self.by_frontend.get(frontend));
         own.unwrap_or(&self.all)
     }
-
-    /// Every field of these formats beside an event's own.
-    pub fn extra(&self) -> impl Iterator<Item = &ExtraField> {
-        let configured = self.configured.iter().map(|candidate| &candidate.plan);
-        let built_in = [&BUILT_IN.https]
-            .into_iter()
-            .filter(|_| self.configured.is_empty());
-        configured.chain(built_in).flat_map(|plan| &plan.extra)
-    }
 }
 
 impl Candidate {
-    /// Whether a line with this frontend, and this tag in its envelope, can be of it.
-    pub(super) fn takes(&self, frontend: Option<&[u8]>, tag: Option<&[u8]>) -> bool {
-        let among = |names: &[Box<[u8]>], name: Option<&[u8]>| {
-            names.is_empty() || name.is_none_or(|name| names.iter().any(|known| **known == *name))
-        };
-        among(&self.frontends, frontend) && among(&self.tags, tag)
+    fn of(plan: Plan) -> Self {
+        Candidate {
+            plan,
+            frontends: Vec::new(),
+        }
     }
+
+    fn used_by(&mut self, proxy: &Proxy) {
+        let name = proxy.name.as_bytes();
+        if !self.frontends.iter().any(|known| **known == *name) {
+            self.frontends.push(name.into());
+        }
+    }
+
+    /// Whether a line that tells this frontend can be of it.
+    pub(super) fn takes(&self, frontend: Option<&[u8]>) -> bool {
+        let named = |name: &[u8]| self.frontends.iter().any(|known| **known == *name);
+        self.frontends.is_empty() || frontend.is_none_or(named)
+    }
+
+    /// The only frontend that has it.
+    pub(super) fn only_frontend(&self) -> Option<&[u8]> {
+        match &*self.frontends {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
+/// What tells formats apart: their text, and whether it is for errors.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    text: Box<str>,
+    error: bool,
+}
+
+impl Asked {
+    /// `None` for the formats that lines may have whatever is configured.
+    fn of(format: &LoggedFormat) -> Option<Asked> {
+        Some(Asked {
+            text: text(&format.text)?.into(),
+            error: format.purpose == Purpose::Error,
+        })
+    }
+}
+
+fn text(format: &FormatText) -> Option<&str> {
+    Some(match format {
+        FormatText::Custom(text) => &text.text,
+        FormatText::BuiltIn(built_in) => match built_in {
+            config::BuiltIn::HttpLog => built_in::HTTPLOG,
+            config::BuiltIn::HttpLogClf => built_in::HTTPLOG_CLF,
+            config::BuiltIn::TcpLog => built_in::TCPLOG,
+            config::BuiltIn::TcpLogClf => built_in::TCPLOG_CLF,
+            config::BuiltIn::HttpsLog => built_in::HTTPSLOG,
+            config::BuiltIn::Connect | config::BuiltIn::Error => return None,
+        },
+    })
+}
+
+fn plan_of(format: &LoggedFormat, captured: &Captured) -> Result<Plan, Box<Problem>> {
+    let kind = match (format.purpose, &format.text) {
+        (Purpose::Error, _) => Some(Kind::Error),
+        (Purpose::Traffic, FormatText::BuiltIn(config::BuiltIn::TcpLog)) => Some(Kind::Tcp),
+        (Purpose::Traffic, _) => None,
+    };
+    log_format::parse(text(&format.text).unwrap_or_default())
+        .and_then(|parsed| compile(&parsed, kind, captured.clone()))
+        .map_err(|fault| match &format.text {
+            FormatText::Custom(text) => {
+                let message = format!("log format: {}", fault.message);
+                let problem = text.source.problem(text.span(fault.span), message);
+                Box::new(match fault.hint {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
+                })
+            }
+            FormatText::BuiltIn(built_in) => unreachable!("{built_in:?}: {}", fault.message),
+        })
 }
 
 /// Which built-in format a line looks like.

@@ -3,7 +3,7 @@
 use super::date::Dates;
 use super::event::Event;
 use super::field::Field;
-use super::formats::{BUILT_IN, Formats, Shape};
+use super::formats::{BUILT_IN, Candidate, Formats, Shape};
 use super::leaf::{Stuck, number};
 use super::plan::{Encoded, Escapes, Misfit, Plan, Scratch, Store, complete};
 use super::reject::Reject;
@@ -104,7 +104,7 @@ impl Parser {
         }
         let read = match formats.configured() {
             [] => built_in(text, last, dates, scratch)?,
-            _ => configured(formats, text, message.app, dates, scratch, encoded)?,
+            _ => configured(formats, text, dates, scratch, encoded)?,
         };
         let spans = &mut scratch.spans;
         let mut event = complete(
@@ -154,7 +154,6 @@ fn built_in<'a>(
 fn configured<'a>(
     formats: &'a Formats,
     text: &'a [u8],
-    tag: Option<&[u8]>,
     dates: &mut Dates,
     scratch: &mut Scratch,
     encoded: &'a mut Encoded,
@@ -172,18 +171,20 @@ fn configured<'a>(
         tried += 1;
         let plan = &candidate.plan;
         if plan.encoding.is_some() {
-            if encoded.read(plan, text) && candidate.takes(encoded.frontend(plan), tag) {
+            if encoded.read(plan, text) && candidate.takes(encoded.frontend(plan)) {
                 let encoded: &'a Encoded = encoded;
                 let mut store = Store::new(plan, encoded.values(), dates, scratch);
                 return match encoded.store(plan, &mut store) {
-                    Ok(()) => Ok(Read::new(store, plan, encoded.values())),
+                    Ok(()) => Ok(Read::new(store, plan, encoded.values()).in_only(candidate)),
                     Err(field) => Err(Reject::Malformed { field, offset: 0 }),
                 };
             }
             continue;
         }
         let miss = match attempt(plan, text, false, dates, scratch) {
-            Ok(read) if candidate.takes(read.event.frontend, tag) => return Ok(read),
+            Ok(read) if candidate.takes(read.event.frontend) => {
+                return Ok(read.in_only(candidate));
+            }
             Ok(read) => Miss {
                 misfit,
                 frontend: read.event.frontend,
@@ -235,6 +236,12 @@ impl<'a> Read<'a> {
             values,
             escapes,
         }
+    }
+
+    /// Where a format does not tell the frontend and only one has it, that is it.
+    fn in_only(mut self, candidate: &'a Candidate) -> Self {
+        self.event.frontend = self.event.frontend.or(candidate.only_frontend());
+        self
     }
 }
 

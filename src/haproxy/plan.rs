@@ -19,6 +19,7 @@ pub(super) use store::{Escapes, Scratch, Store, complete};
 
 use super::alias::{Class, DateForm, Slot};
 use super::event::{ExtraField, Kind};
+use super::field::Field;
 use super::log_format::Encoding;
 
 /// How to read the lines of one format.
@@ -30,6 +31,7 @@ pub(super) struct Plan {
     /// In an encoded format: its fields by name.
     keys: Box<[Key]>,
     pub(super) encoding: Option<Encoding>,
+    tells_frontend: bool,
     pub(super) extra: Box<[ExtraField]>,
     pub(super) captured: Captured,
 }
@@ -77,11 +79,16 @@ struct Key {
 
 #[derive(Debug)]
 enum Step {
-    Literal(Box<[u8]>),
+    /// `after` is the field before it, which is what cannot be read if this is not there.
+    Literal {
+        bytes: Box<[u8]>,
+        after: Field,
+    },
     /// Any number of blanks. None, if the value before was empty and its own blank has
     /// been read already; `last` if nothing but captures may follow, which may be missing.
     Blank {
         last: bool,
+        after: Field,
     },
     /// `%ci:%cp` and the like, up to a byte or the line's end. The port is behind the last
     /// colon: IPv6 addresses have no brackets.
@@ -118,9 +125,18 @@ enum Step {
         count: Option<usize>,
     },
     /// ` %hr %hs "%r` up to the closing quote, as one: each of the first two can be missing.
-    Tail,
+    Tail {
+        after: Field,
+    },
     /// One value encoded as JSON: `%{+json}[...]`.
     Json(Value),
+}
+
+impl Plan {
+    /// Whether its lines tell their frontend.
+    pub(super) fn tells_frontend(&self) -> bool {
+        self.tells_frontend
+    }
 }
 
 impl Class {

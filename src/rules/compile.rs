@@ -7,7 +7,7 @@ use super::program::{Draw, Group, GroupRule, KeyPart};
 use super::schema::{SERVICE, Schema, Typed, Unusable};
 use super::{Options, RulePlace, Rules, WrittenRule, cel};
 use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
-use crate::haproxy::{Field, FieldNames};
+use crate::haproxy::Field;
 use crate::metric::identifier;
 use crate::names;
 use crate::source::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};

@@ -124,3 +124,28 @@ pub fn read(
 ) -> Result<HaproxyConfig, Vec<Problem>> {
     reader::read(source, env)
 }
+
+/// A word with what `haproxy.cfg` has around and in it: quotes, escaped blanks, and in
+/// double quotes variables. `None` if the text is more than one word, or has nothing of
+/// that kind: then it is to be taken as it is.
+pub(super) fn unquote(
+    source: &Source,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Option<ConfigText> {
+    if !source.text.starts_with(['"', '\'']) && !source.text.contains('\\') {
+        return None;
+    }
+    let environment = environment::Environment::new(env);
+    let here = lex::Here {
+        line: 1,
+        section: "",
+    };
+    let whole = 0..source.text.len();
+    let line = lex::Lexer::new(source)
+        .cut(whole, &environment, &here)
+        .ok()?;
+    match &*line.words {
+        [word] => word.text(source),
+        _ => None,
+    }
+}

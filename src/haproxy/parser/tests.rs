@@ -350,7 +350,7 @@ fn rejects_say_why() {
         (" 1830 ", " wrong ", Field::BytesRead),
         (" 1830 ", " 9999999999999999999 ", Field::BytesRead),
         ("--NI", "-", Field::TerminationState),
-        ("6/7 ", "6/7x ", Field::Request),
+        ("6/7 ", "6/7x ", Field::BackendQueue),
         ("1/2/3/40/50", "1/2/+3/40/50", Field::Tc),
         (
             " {shop.example|curl 8} {nginx} \"GET /cart/9?full=1 HTTP/1.1\"",

@@ -3,6 +3,7 @@
 use super::{Form, Key, Plan, Search, Segment, Step, Value};
 use crate::haproxy::alias::{Class, Flagged, Goes, Slot};
 use crate::haproxy::event::{ExtraField, ExtraType, Kind};
+use crate::haproxy::field::Field;
 use crate::haproxy::log_format::{Encoding, FieldSource, FormatField, LogFormat, What};
 use crate::haproxy::sample;
 use crate::source::Fault;
@@ -12,7 +13,7 @@ use std::ops::Range;
 const EXTRA_MAX: usize = 256;
 
 /// The names of captured headers, in the order in which lines have them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(in crate::haproxy) struct Captured {
     pub(in crate::haproxy) request: Box<[Box<str>]>,
     pub(in crate::haproxy) response: Box<[Box<str>]>,
@@ -24,10 +25,10 @@ pub(in crate::haproxy) struct Captured {
 enum Part {
     Blank,
     Literal(Vec<u8>),
-    Field(Field),
+    Field(PartField),
 }
 
-struct Field {
+struct PartField {
     value: Value,
     json: bool,
     quoted: bool,
@@ -46,6 +47,7 @@ pub(in crate::haproxy) fn compile(
     captured: Captured,
 ) -> Result<Plan, Fault> {
     let mut http = false;
+    let mut tells_frontend = false;
     let mut extra = Vec::new();
     let mut parts = Vec::new();
     let mut keys = Vec::new();
@@ -60,6 +62,7 @@ pub(in crate::haproxy) fn compile(
                     continue;
                 }
                 let value = value(written, &mut extra, &item.span)?;
+                tells_frontend |= value.slot.field() == Field::Frontend;
                 match format.encoding {
                     Some(_) => keys.push(Key {
                         name: written.name.clone().unwrap_or_default(),
@@ -84,6 +87,7 @@ pub(in crate::haproxy) fn compile(
         segments: steps,
         keys: keys.into(),
         encoding: format.encoding,
+        tells_frontend,
         extra: extra.into(),
         captured,
     })
@@ -168,7 +172,7 @@ fn field(
     if around {
         literal(parts, b"\"");
     }
-    parts.push(Part::Field(Field {
+    parts.push(Part::Field(PartField {
         value,
         json: flags.json,
         quoted,
@@ -204,24 +208,28 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
     // Of the literal that is next, so many bytes were read by the step before.
     let mut taken = 0;
     let mut at = 0;
+    let mut after = Field::Kind;
     while let Some(part) = parts.get(at) {
         let skip = std::mem::take(&mut taken);
         match part {
             Part::Blank if is_tail(&parts[at..]) => {
-                steps.push(Step::Tail);
+                steps.push(Step::Tail { after });
+                after = Field::Request;
                 // The quote is the tail's.
                 (at, taken) = (at + 7, 1);
                 continue;
             }
             Part::Blank => {
                 let last = parts[at..].iter().all(Part::may_be_missing);
-                steps.push(Step::Blank { last });
+                steps.push(Step::Blank { last, after });
             }
             Part::Literal(bytes) if bytes.len() > skip => {
-                steps.push(Step::Literal(bytes[skip..].into()));
+                let bytes = bytes[skip..].into();
+                steps.push(Step::Literal { bytes, after });
             }
             Part::Literal(_) => {}
             Part::Field(field) => {
+                after = field.value.slot.field();
                 let next = parts.get(at + 1);
                 match (&parts[at..], field.value.class) {
                     ([_, Part::Literal(colon), Part::Field(port), rest @ ..], Class::Address)
@@ -231,6 +239,7 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
                             && !matches!(rest.first(), Some(Part::Field(_))) =>
                     {
                         port.checks_next(rest.first())?;
+                        after = port.value.slot.field();
                         steps.push(Step::AddressPort {
                             address: field.value.slot,
                             port: port.value.slot,
@@ -290,7 +299,7 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
 /// Adds the step that reads this value, by what comes behind it.
 fn place(
     value: Value,
-    field: &Field,
+    field: &PartField,
     next: Option<&Part>,
     steps: &mut Vec<Step>,
     search: &mut Option<Search>,
@@ -354,7 +363,7 @@ fn place(
     Ok(())
 }
 
-impl Field {
+impl PartField {
     /// A number ends where its digits do, so no digit may follow.
     fn checks_next(&self, next: Option<&Part>) -> Result<(), Fault> {
         let digit = |byte: &u8| match self.value.form {
@@ -416,7 +425,7 @@ fn is_tail(parts: &[Part]) -> bool {
     else {
         return false;
     };
-    let captures = |field: &Field, slot| {
+    let captures = |field: &PartField, slot| {
         field.value.slot == slot && field.value.class == Class::Captures && !field.quoted
     };
     captures(request, Slot::RequestHeaders)

@@ -131,10 +131,10 @@ impl Plan {
     ) -> Read<'a> {
         for step in &segment.steps {
             rest = match step {
-                Step::Blank { last } => blank(line, rest, *last)?,
-                Step::Literal(literal) => match rest.strip_prefix(&**literal) {
+                Step::Blank { last, after } => blank(line, rest, *last, *after)?,
+                Step::Literal { bytes, after } => match rest.strip_prefix(&**bytes) {
                     Some(rest) => rest,
-                    None => return Err(stuck(rest, Field::Kind)),
+                    None => return Err(stuck(rest, *after)),
                 },
                 Step::Int(slot) => int::<KEEP>(rest, *slot, store)?,
                 Step::Until { value, stop } => until::<KEEP>(rest, *value, *stop, store)?,
@@ -145,7 +145,10 @@ impl Plan {
                 } => address_port::<KEEP>(rest, *address, *port, *stop, store)?,
                 Step::Date { slot, form } => date::<KEEP>(rest, *slot, *form, store)?,
                 Step::Fixed { slot, length } => fixed::<KEEP>(rest, *slot, *length, store)?,
-                Step::Tail => tail::<KEEP>(rest, store, self.single_captures())?,
+                Step::Tail { after } if !matches!(rest.first(), None | Some(b' ')) => {
+                    return Err(stuck(rest, *after));
+                }
+                Step::Tail { .. } => tail::<KEEP>(rest, store, self.single_captures())?,
                 Step::Rest(value) => {
                     if !rest.iter().all(|&byte| value.class.holds(byte)) {
                         return Err(stuck(rest, value.slot.field()));
@@ -247,14 +250,14 @@ fn stuck(rest: &[u8], field: Field) -> Stuck {
 }
 
 #[inline]
-fn blank<'a>(line: &[u8], rest: &'a [u8], last: bool) -> Read<'a> {
+fn blank<'a>(line: &[u8], rest: &'a [u8], last: bool, after: Field) -> Read<'a> {
     let read = line.len() - rest.len();
     match rest.first() {
         Some(b' ') => Ok(blanks(rest)),
         None if last => Ok(rest),
         // A value that is empty has no blank of its own.
         _ if read == 0 || line[read - 1] == b' ' => Ok(rest),
-        _ => Err(stuck(rest, Field::Kind)),
+        _ => Err(stuck(rest, after)),
     }
 }
 

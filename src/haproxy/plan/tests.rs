@@ -15,7 +15,7 @@ fn formats(format: &str) -> Result<Formats, String> {
             span: 0..format.len(),
         },
     };
-    Formats::one(&placed).map_err(|problem| problem.render())
+    Formats::one(&placed, &|_| None).map_err(|problem| problem.render())
 }
 
 fn show(event: &Event<'_>) -> String {
@@ -116,17 +116,17 @@ fn lines_are_read_by_their_format() {
         (
             "%{+Q}HU %{+Q}r",
             "\"/a#22b\" \"GET /a#22b HTTP/1.1\"",
-            "kind=http request=GET /a#22b HTTP/1.1 method=GET path=/a\\\"b http_version=HTTP/1.1",
+            "kind=http method=GET path=/a\\\"b http_version=HTTP/1.1 request=GET /a#22b HTTP/1.1",
         ),
         (
             "%r",
             "GET / HTTP/1.1",
-            "kind=http request=GET / HTTP/1.1 method=GET path=/ http_version=HTTP/1.1",
+            "kind=http method=GET path=/ http_version=HTTP/1.1 request=GET / HTTP/1.1",
         ),
         (
             "\"%r\" %ST",
             "\"GET / HT",
-            "kind=http request=GET / HT method=GET path=/",
+            "kind=http method=GET path=/ request=GET / HT",
         ),
         (
             "%b/%s %Tt",
