@@ -1,6 +1,6 @@
 //! The one thread that changes the store: requests in, transactions out.
 
-use super::annotations::{self, Draft};
+use super::annotations;
 use super::format::{self, PointKey};
 use super::index::{Index, Metric, SeriesInfo};
 use super::{
@@ -130,7 +130,7 @@ impl Writer {
         }
         let result = self
             .ensure_open()
-            .and_then(|()| self.transact_annotations(&group, oldest));
+            .and_then(|()| annotations::commit(&self.shared, &group, oldest));
         match result {
             Ok(outcomes) => {
                 for (request, outcomes) in group.into_iter().zip(outcomes) {
@@ -147,51 +147,6 @@ impl Writer {
                 }
             }
         }
-    }
-
-    fn transact_annotations(
-        &self,
-        group: &[Annotate],
-        oldest: i64,
-    ) -> Result<Vec<Vec<Outcome>>, String> {
-        let (shared, options) = (&self.shared, &self.shared.options);
-        let mut draft = Draft::of(&shared.book());
-        draft.trim(oldest);
-        let (mut accepted, mut refused) = (0, 0);
-        let mut outcomes = Vec::with_capacity(group.len());
-        for request in group {
-            let changes = request.changes.iter();
-            let made = changes.map(|change| {
-                let outcome = draft.change(change, request.now, options);
-                if let Change::Post { .. } = change {
-                    accepted += u64::from(outcome.is_ok());
-                    refused += u64::from(outcome.is_err());
-                }
-                outcome
-            });
-            outcomes.push(made.collect());
-        }
-        if draft.is_changed() {
-            let store = |db: &Database| -> Result<(), redb::Error> {
-                let write = db.begin_write()?;
-                draft.write(&write)?;
-                write.commit()?;
-                Ok(())
-            };
-            let guard = shared.db.read().unwrap_or_else(PoisonError::into_inner);
-            store(guard.as_ref().ok_or("it is closed")?).map_err(|why| why.to_string())?;
-            drop(guard);
-            let counts = &shared.annotation_counts;
-            counts
-                .displaced
-                .fetch_add(draft.displaced, Ordering::Relaxed);
-            shared.set_book(draft.book);
-            shared.changes.send_modify(|version| *version += 1);
-        }
-        let counts = &shared.annotation_counts;
-        counts.accepted.fetch_add(accepted, Ordering::Relaxed);
-        counts.refused.fetch_add(refused, Ordering::Relaxed);
-        Ok(outcomes)
     }
 
     fn handle(&mut self, group: Vec<Write>, now: Timestamp) {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::metric::{Annotation, Series};
-use crate::names::SameSeries;
+use crate::names::{self, SameSeries};
+use crate::store::{Options, Store};
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 use serde_json::json;
@@ -378,4 +379,51 @@ async fn measurements_do_not_wait_for_annotations_nor_the_other_way_round() {
         assert_ne!(report["last_error"], "");
         running.abort();
     }
+}
+
+/// Both ends are ours: what one sends, the other takes.
+#[tokio::test]
+async fn our_own_receiver_keeps_an_annotation_that_is_sent_twice_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    let router = crate::http::librato::router(store.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let librato = Librato::new(Settings {
+        url: url.parse().unwrap(),
+        api: Api::Measurements,
+        credentials: None,
+    });
+    let librato = librato.unwrap();
+    let now = Timestamp::from_secs(crate::clock::now().as_secs());
+    let annotations = [
+        Annotation {
+            start: now,
+            ..annotation("a \"b\"\n\u{7f} ü")
+        },
+        Annotation {
+            stream: "..".into(),
+            source: Some("lb 1".into()),
+            description: Some("\u{1}\"\\ü".repeat(2000).into()),
+            start: now,
+            end: Some(now),
+            ..annotation(&"long ".repeat(100))
+        },
+    ];
+    let telemetry = Telemetry::new(now);
+    let outbox = Outbox::new(10, telemetry.sink("librato", url));
+    outbox.push_annotations(&annotations);
+    outbox.push_annotations(&annotations);
+    outbox.close();
+    librato.run(&outbox).await;
+    let counters = &outbox.sink().annotations;
+    assert_eq!((counters.delivered.get(), counters.rejected.get()), (4, 0));
+    let mut kept = store.annotations(0, i64::MAX, 9);
+    kept.reverse();
+    assert_eq!(kept, annotations.each_ref().map(names::sanitise_annotation));
+    // The sink of the store files them as the same.
+    store.write_annotations(&annotations, now).await.unwrap();
+    assert_eq!(store.annotations(0, i64::MAX, 9).len(), 2);
+    server.abort();
 }

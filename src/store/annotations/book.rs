@@ -20,14 +20,6 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// Of all streams, newest first.
     pub fn newest(&self, range: RangeInclusive<i64>) -> impl Iterator<Item = &Arc<Kept>> {
         self.within(range).rev()
@@ -63,6 +55,10 @@ impl Book {
     /// Epoch second of the oldest one's start.
     pub fn oldest_start(&self) -> Option<i64> {
         self.by_start.first().map(|(start, _)| *start)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
     }
 
     pub(super) fn by_id(&self, id: u64) -> Option<&Arc<Kept>> {

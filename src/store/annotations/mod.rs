@@ -17,19 +17,21 @@
 //! that is kept until the stream is deleted.
 
 mod book;
+mod commit;
 mod draft;
 mod file;
 #[cfg(test)]
 mod tests;
 
 pub use book::Book;
-pub use draft::Draft;
+pub use commit::commit;
 pub use file::load;
 
 use super::{Options, Store, WriteError};
 use crate::metric::Annotation;
 use crate::names;
 use crate::time::Timestamp;
+use draft::Draft;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
