@@ -45,6 +45,25 @@ pub struct Measurement {
     pub value: f64,
 }
 
+/// A thing that happened, for marks on charts: Librato's annotation event.
+///
+/// Whole seconds are its resolution wherever it goes: there, two of one stream, title
+/// and source that begin in the same second are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// What it is filed under, such as `haproxy`.
+    pub stream: Box<str>,
+    /// Short, for people.
+    pub title: Box<str>,
+    /// Which of several it happened to, such as a host; `None`: nobody said.
+    pub source: Option<Box<str>>,
+    /// The particulars.
+    pub description: Option<Box<str>>,
+    pub start: Timestamp,
+    /// `None`: it has no length, or has not ended.
+    pub end: Option<Timestamp>,
+}
+
 /// A name as Prometheus can have it: every character that is no ASCII letter or digit
 /// becomes `_`, and one is put before a digit at the start. Case is left alone. Different
 /// names may have the same identifier; the rules are refused where series do.

@@ -6,7 +6,8 @@
 //! Rules: Librato's API reference, "Metrics" and "Measurements". `\w` means ASCII
 //! there, so a letter with an accent is not a valid character.
 
-use crate::metric::Series;
+use crate::metric::{Annotation, Series};
+use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -16,7 +17,12 @@ pub const TAG_NAME_MAX: usize = 64;
 pub const TAG_VALUE_MAX: usize = 255;
 /// Tags of one measurement.
 pub const TAGS_MAX: usize = 50;
-/// What a measurement that names neither source nor tags is filed under.
+/// Characters of an annotation's title. No document says; this is weir's choice.
+pub const TITLE_MAX: usize = 255;
+/// Characters that weir sends of an annotation's description.
+pub const DESCRIPTION_MAX: usize = 1000;
+/// What a measurement that names neither source nor tags is filed under, and an
+/// annotation without a source.
 pub const UNASSIGNED: &str = "unassigned";
 
 /// Of a metric's name, a source or a tag's name: `A-Z a-z 0-9 . : - _`.
@@ -32,6 +38,12 @@ pub fn is_metric_name(name: &str) -> bool {
 /// As a metric name; `all` is reserved for the sum over all sources.
 pub fn is_source(source: &str) -> bool {
     fits(source, SOURCE_MAX, is_name_byte) && !source.eq_ignore_ascii_case("all")
+}
+
+/// Of an annotation stream: as a metric name, since no document says otherwise, but none
+/// that a URL's path takes for a step up or for nothing.
+pub fn is_stream(stream: &str) -> bool {
+    is_metric_name(stream) && !matches!(stream, "." | "..")
 }
 
 /// `\A[-.:_\w]{1,64}\z`
@@ -66,6 +78,40 @@ pub fn sanitise_tag_name(name: &str) -> Cow<'_, str> {
 /// A valid tag value. Case is left alone; the API lower-cases on storage.
 pub fn sanitise_tag_value(value: &str) -> Cow<'_, str> {
     sanitise(value, TAG_VALUE_MAX, is_value_byte)
+}
+
+/// A valid annotation in whole seconds, the same however often it is made of the same one.
+///
+/// Names as above. What is too long is cut, control characters become spaces, a title
+/// of nothing becomes `_`, and an end before the start becomes the start.
+pub fn sanitise_annotation(given: &Annotation) -> Annotation {
+    let second = |time: Timestamp| Timestamp::from_secs(time.as_secs());
+    let start = second(given.start);
+    let stream = match sanitise_metric_name(&given.stream) {
+        dots if !is_stream(&dots) => "_".into(),
+        fine => fine,
+    };
+    let title = cut(&given.title, TITLE_MAX);
+    Annotation {
+        stream: stream.into(),
+        title: if title.is_empty() { "_".into() } else { title },
+        source: (given.source.as_deref()).map(|source| sanitise_source(source).into()),
+        description: (given.description.as_deref()).map(|text| cut(text, DESCRIPTION_MAX)),
+        start,
+        end: given.end.map(|end| second(end).max(start)),
+    }
+}
+
+/// At most so many characters, the last of them `…` where there were more.
+fn cut(text: &str, max: usize) -> Box<str> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let mut clean: String = text.chars().take(max).map(printable).collect();
+    if text.chars().nth(max).is_some() {
+        clean.pop();
+        clean.push('…');
+    }
+    clean.into()
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -202,6 +248,37 @@ mod tests {
         }
         assert_eq!(sanitise_source("all"), "all_");
         assert_eq!(sanitise_tag_value("GET /v1/{id}"), "GET /v1/_id_");
+    }
+
+    #[test]
+    fn annotations_are_made_valid() {
+        let given = |stream: &str, title: &str| Annotation {
+            stream: stream.into(),
+            title: title.into(),
+            source: Some("all".into()),
+            description: Some("a\nb".into()),
+            start: Timestamp::from_millis(5_900),
+            end: Some(Timestamp::from_millis(4_000)),
+        };
+        let valid = sanitise_annotation(&given("ha proxy", " web/app1 is DOWN "));
+        let five = Timestamp::from_secs(5);
+        assert_eq!(
+            valid,
+            Annotation {
+                stream: "ha_proxy".into(),
+                title: "web/app1 is DOWN".into(),
+                source: Some("all_".into()),
+                description: Some("a b".into()),
+                start: five,
+                end: Some(five),
+            }
+        );
+        assert_eq!(sanitise_annotation(&valid), valid);
+        let long = sanitise_annotation(&given("..", &"ü".repeat(TITLE_MAX + 1)));
+        assert_eq!(&*long.stream, "_");
+        assert_eq!(long.title.chars().count(), TITLE_MAX);
+        assert!(long.title.ends_with('…'));
+        assert_eq!(&*sanitise_annotation(&given("a", " ")).title, "_");
     }
 
     proptest! {

@@ -84,12 +84,19 @@ pub struct Listener {
     pub lost: Counter,
 }
 
-/// What one sink has done, in measurements.
+/// What one sink has done.
 #[derive(Debug)]
 pub struct Sink {
     pub name: &'static str,
     /// Where it delivers to; without credentials.
     pub target: String,
+    pub measurements: Deliveries,
+    pub annotations: Deliveries,
+}
+
+/// What became of one kind of thing that a sink was given.
+#[derive(Debug, Default)]
+pub struct Deliveries {
     pub delivered: Counter,
     /// Refused by the far side.
     pub rejected: Counter,
@@ -171,11 +178,8 @@ impl Telemetry {
         let sink = Arc::new(Sink {
             name,
             target,
-            delivered: Counter::default(),
-            rejected: Counter::default(),
-            dropped: Counter::default(),
-            queued: Counter::default(),
-            failure: Mutex::default(),
+            measurements: Deliveries::default(),
+            annotations: Deliveries::default(),
         });
         lock(&self.sinks).push(Arc::clone(&sink));
         sink
@@ -291,7 +295,7 @@ impl Listener {
     }
 }
 
-impl Sink {
+impl Deliveries {
     /// Deliveries succeed again.
     pub fn succeeded(&self) {
         lock(&self.failure).clear();
@@ -306,22 +310,38 @@ impl Sink {
         lock(&self.failure).is_empty()
     }
 
+    fn snapshot(&self) -> DeliveriesSnapshot {
+        DeliveriesSnapshot {
+            delivered: self.delivered.get(),
+            rejected: self.rejected.get(),
+            dropped: self.dropped.get(),
+            queued: self.queued.get(),
+        }
+    }
+}
+
+impl Sink {
     fn snapshot(&self) -> SinkSnapshot {
-        let last_error = lock(&self.failure).clone();
-        let delivered = self.delivered.get();
-        let queued = self.queued.get();
+        let (measurements, annotations) = (&self.measurements, &self.annotations);
+        let mut last_error = lock(&measurements.failure).clone();
+        if last_error.is_empty() {
+            last_error.clone_from(&lock(&annotations.failure));
+        }
+        let (measurements, annotations) = (measurements.snapshot(), annotations.snapshot());
+        let moved = |of: &DeliveriesSnapshot| of.delivered + of.queued;
         SinkSnapshot {
             name: self.name,
             target: self.target.clone(),
-            state: match (last_error.is_empty(), delivered + queued) {
+            state: match (
+                last_error.is_empty(),
+                moved(&measurements) + moved(&annotations),
+            ) {
                 (false, _) => "retrying",
                 (true, 0) => "idle",
                 (true, _) => "ok",
             },
-            delivered,
-            rejected: self.rejected.get(),
-            dropped: self.dropped.get(),
-            queued,
+            measurements,
+            annotations,
             last_error,
         }
     }
@@ -426,9 +446,17 @@ pub struct SinkSnapshot {
     pub name: &'static str,
     pub target: String,
     pub state: &'static str,
+    #[serde(flatten)]
+    pub measurements: DeliveriesSnapshot,
+    pub annotations: DeliveriesSnapshot,
+    /// Why measurements, or else annotations, are not taken.
+    pub last_error: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveriesSnapshot {
     pub delivered: u64,
     pub rejected: u64,
     pub dropped: u64,
     pub queued: u64,
-    pub last_error: String,
 }

@@ -1,4 +1,4 @@
-//! Sinks: [`Measurement`]s in, deliveries to where people look out.
+//! Sinks: [`Measurement`]s and [`Annotation`]s in, deliveries to where people look out.
 //!
 //! Each push sink has an [`Outbox`] of its own and takes from it at its own pace, so
 //! a slow one delays neither the windows nor another sink. Nothing here computes.
@@ -12,4 +12,4 @@ pub mod store;
 pub use outbox::Outbox;
 
 #[cfg(doc)]
-use crate::metric::Measurement;
+use crate::metric::{Annotation, Measurement};

@@ -2,7 +2,7 @@
 //! counters, in the OpenMetrics text format.
 
 use crate::metric::{Measurement, Series, identifier};
-use crate::telemetry::{Snapshot, Telemetry};
+use crate::telemetry::{DeliveriesSnapshot, SinkSnapshot, Snapshot, Telemetry};
 use crate::time::Timestamp;
 use crate::window::ClosedWindow;
 use prometheus_client::collector::Collector;
@@ -226,29 +226,41 @@ impl Collector for Own {
             file.map(|file| (Labels::new(), file.queued as f64)),
         )?;
 
-        let outcomes = own.sinks.iter().flat_map(|sink| {
-            let of = |outcome| labels_of(&[("sink", sink.name), ("outcome", outcome)]);
-            [
-                (of("delivered"), sink.delivered),
-                (of("rejected"), sink.rejected),
-                (of("dropped"), sink.dropped),
-            ]
-        });
-        counters(
-            e,
-            "weir_sink_measurements",
-            "Measurements by what became of them: delivered, rejected by the far side, or \
-             dropped by weir",
-            outcomes,
-        )?;
-        let sinks = own.sinks.iter();
-        let queued = sinks.map(|sink| (labels_of(&[("sink", sink.name)]), sink.queued as f64));
-        gauges(
-            e,
-            "weir_sink_queued",
-            "Measurements waiting for the sink",
-            queued,
-        )?;
+        for (name, noun, get) in [
+            ("measurements", "Measurements", measurements as Kind),
+            ("annotations", "Annotations", annotations as Kind),
+        ] {
+            let outcomes = own.sinks.iter().flat_map(|sink| {
+                let of = |outcome| labels_of(&[("sink", sink.name), ("outcome", outcome)]);
+                [
+                    (of("delivered"), get(sink).delivered),
+                    (of("rejected"), get(sink).rejected),
+                    (of("dropped"), get(sink).dropped),
+                ]
+            });
+            counters(
+                e,
+                &format!("weir_sink_{name}"),
+                &format!(
+                    "{noun} by what became of them: delivered, rejected by the far side, or \
+                     dropped by weir"
+                ),
+                outcomes,
+            )?;
+        }
+        for (name, noun, get) in [
+            ("weir_sink_queued", "Measurements", measurements as Kind),
+            (
+                "weir_sink_annotations_queued",
+                "Annotations",
+                annotations as Kind,
+            ),
+        ] {
+            let sinks = own.sinks.iter();
+            let queued =
+                sinks.map(|sink| (labels_of(&[("sink", sink.name)]), get(sink).queued as f64));
+            gauges(e, name, &format!("{noun} waiting for the sink"), queued)?;
+        }
         let sinks = own.sinks.iter();
         let up = sinks.map(|sink| {
             let up = if sink.last_error.is_empty() { 1.0 } else { 0.0 };
@@ -261,6 +273,17 @@ impl Collector for Own {
             up,
         )
     }
+}
+
+/// Chooses one kind of a sink's counters.
+type Kind = fn(&SinkSnapshot) -> &DeliveriesSnapshot;
+
+fn measurements(sink: &SinkSnapshot) -> &DeliveriesSnapshot {
+    &sink.measurements
+}
+
+fn annotations(sink: &SinkSnapshot) -> &DeliveriesSnapshot {
+    &sink.annotations
 }
 
 type Labels = Vec<(String, String)>;
@@ -355,6 +378,9 @@ mod tests {
             .listener("udp", "127.0.0.1:514".to_owned())
             .received
             .add(3);
+        let sink = telemetry.sink("librato", "http://127.0.0.1:8420".to_owned());
+        sink.measurements.delivered.add(5);
+        sink.annotations.rejected.add(2);
         telemetry.add(&Tally {
             parsed: 3,
             skipped: 1,
@@ -410,5 +436,13 @@ mod tests {
         );
         let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
         assert!(lines(&latest, "weir_events").contains(&skipped));
+        for line in [
+            r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,
+            r#"weir_sink_annotations_total{sink="librato",outcome="rejected"} 2"#,
+            r#"weir_sink_annotations_queued{sink="librato"} 0.0"#,
+        ] {
+            let found = lines(&latest, "weir_sink");
+            assert!(found.iter().any(|found| found == line), "{line}: {found:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! What is in `store.redb`: tables, keys, records. docs/store-format.md says the
-//! same for readers in other languages; change both together, and [`VERSION`].
+//! What is in `store.redb`: tables, keys, records; those of annotations are in
+//! annotations/file.rs. docs/store-format.md says the same for readers in other
+//! languages; change both together, and [`VERSION`].
 
 use super::OpenError;
 use super::index::{Metric, SeriesInfo};
@@ -10,6 +11,7 @@ use std::path::Path;
 pub const VERSION: u64 = 1;
 
 /// `"format"`: [`VERSION`]. `"next_series"`: the next series number; none is used twice.
+/// `"next_annotation"` likewise.
 pub const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// Metric name in lower case to [`Metric`] as JSON.
 pub const METRICS: TableDefinition<&str, &[u8]> = TableDefinition::new("metrics");
@@ -88,7 +90,7 @@ pub fn prepare(db: &Database, path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Everything but the points, as the index keeps it in memory.
+/// What there is of series, as the index keeps it in memory.
 pub struct Catalogue {
     pub next_series: u32,
     pub metrics: Vec<Metric>,

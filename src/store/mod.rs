@@ -23,8 +23,10 @@
 //!
 //! Bounds: [`Options`]; points waiting for the writer ([`QUEUE_POINTS_MAX`]: writers
 //! wait). Beyond a bound a point is refused and counted, but for
-//! [`Options::points_max`], where the oldest points make room.
+//! [`Options::points_max`], where the oldest points make room. Annotations are kept beside
+//! the points and have bounds of their own (annotations/mod.rs).
 
+mod annotations;
 mod format;
 mod index;
 mod open;
@@ -34,6 +36,9 @@ mod summary;
 mod tests;
 mod writer;
 
+pub use annotations::{
+    AnnotationStats, Book, Change, ChangeError, Edit, Kept, Link, Outcome, Posted, Stream,
+};
 pub use index::{Description, Kind, Listed, Metric, SeriesId, SeriesInfo, TagMap};
 pub use open::OpenError;
 pub use read::{Point, ReadError};
@@ -48,7 +53,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use writer::{Job, Mode, Request};
+use writer::{Annotate, Job, Mode, Request, Write};
 
 /// Points that may wait for the writer; further writers wait in turn.
 pub const QUEUE_POINTS_MAX: u32 = 250_000;
@@ -68,6 +73,10 @@ pub struct Options {
     pub series_max: usize,
     /// Beyond these the oldest points are trimmed early. A point takes some 35 bytes.
     pub points_max: u64,
+    /// Beyond these the oldest annotations make room.
+    pub annotations_max: usize,
+    /// An annotation of a stream beyond these is refused.
+    pub streams_max: usize,
     /// redb's page cache. Its own default is 1 GiB.
     pub cache_bytes: usize,
 }
@@ -79,6 +88,8 @@ impl Default for Options {
             future: Duration::from_secs(3600),
             series_max: 100_000,
             points_max: 50_000_000,
+            annotations_max: 10_000,
+            streams_max: 1_000,
             cache_bytes: 16 << 20,
         }
     }
@@ -139,6 +150,7 @@ pub struct Stats {
     pub bytes: u64,
     pub accepted: u64,
     pub refused: u64,
+    pub annotations: AnnotationStats,
     /// Seconds.
     pub retention: u64,
 }
@@ -151,7 +163,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     /// `None` only while dropping.
-    queue: Option<mpsc::Sender<Request>>,
+    queue: Option<mpsc::Sender<writer::Queued>>,
     room: Arc<Semaphore>,
     writer: Option<JoinHandle<()>>,
 }
@@ -164,6 +176,8 @@ struct Shared {
     /// close and reopen the file after a failed write. `None`: that did not succeed.
     db: RwLock<Option<redb::Database>>,
     index: RwLock<index::Index>,
+    annotations: RwLock<Arc<Book>>,
+    annotation_counts: annotations::Counts,
     points: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -187,10 +201,13 @@ impl Store {
     ) -> Result<Store, OpenError> {
         let db = open()?;
         let catalogue = format::load(&db, &path)?;
+        let book = annotations::load(&db, &path)?;
         let shared = Arc::new(Shared {
             options,
             db: RwLock::new(Some(db)),
             index: RwLock::new(index::Index::new(catalogue)),
+            annotations: RwLock::new(Arc::new(book)),
+            annotation_counts: annotations::Counts::default(),
             points: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -290,7 +307,7 @@ impl Store {
         self.send(Job::Tick, now).await.map(|_| ())
     }
 
-    /// Counts up each time points have been stored.
+    /// Counts up each time points or annotations have been stored.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.shared.changes.subscribe()
     }
@@ -304,6 +321,7 @@ impl Store {
             bytes: std::fs::metadata(&shared.path).map_or(0, |file| file.len()),
             accepted: shared.accepted.load(Ordering::Relaxed),
             refused: shared.refused.load(Ordering::Relaxed),
+            annotations: shared.annotation_counts.stats(&shared.book()),
             retention: shared.options.retention.as_secs(),
         }
     }
@@ -338,30 +356,62 @@ impl Store {
     }
 
     async fn send(&self, job: Job, now: Timestamp) -> Result<Written, WriteError> {
+        let size = job.points();
+        self.queue(size, |reply| Request::Write(Write { job, now, reply }))
+            .await?
+    }
+
+    /// The changes' outcomes, in their order.
+    async fn send_changes(
+        &self,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Vec<Outcome>, WriteError> {
+        let size = changes.len();
+        let request = |reply| {
+            Request::Annotate(Annotate {
+                changes,
+                now,
+                reply,
+            })
+        };
+        self.queue(size, request).await?
+    }
+
+    /// Waits for room in the writer's queue, then for its answer.
+    async fn queue<T>(
+        &self,
+        size: usize,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, WriteError> {
         let closed = |_| WriteError::Unavailable("its writer has stopped".into());
-        let wanted = u32::try_from(job.points().max(1))
+        let wanted = u32::try_from(size.max(1))
             .unwrap_or(u32::MAX)
             .min(QUEUE_POINTS_MAX);
         let room = self.0.room.clone().acquire_many_owned(wanted).await;
         let room = room.map_err(|closed| WriteError::Unavailable(closed.to_string()))?;
         let (reply, answer) = oneshot::channel();
-        let request = Request {
-            job,
-            now,
-            reply,
-            _room: room,
-        };
         if let Some(queue) = &self.0.queue {
             // An error drops the request and with it `reply`: `answer` says so below.
-            let _ = queue.send(request).await;
+            let _ = queue.send((request(reply), room)).await;
         }
-        answer.await.map_err(closed)?
+        answer.await.map_err(closed)
     }
 }
 
 impl Shared {
     fn index<T>(&self, read: impl FnOnce(&index::Index) -> T) -> T {
         read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn book(&self) -> Arc<Book> {
+        let book = self.annotations.read();
+        book.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_book(&self, book: Book) {
+        let shown = self.annotations.write();
+        *shown.unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
     }
 }
 

@@ -516,6 +516,19 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
         .await
         .unwrap();
 
+    let annotation = |title: &str| crate::metric::Annotation {
+        stream: "haproxy".into(),
+        title: title.into(),
+        source: None,
+        description: None,
+        start: now(),
+        end: None,
+    };
+    store
+        .write_annotations(&[annotation("kept")], now())
+        .await
+        .unwrap();
+
     disk.full.store(true, Ordering::SeqCst);
     for _ in 0..3 {
         let refused = store.write(vec![point("b", "x", NOW, 1.0)], now()).await;
@@ -523,6 +536,12 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
             matches!(refused, Err(WriteError::Unavailable(_))),
             "{refused:?}"
         );
+        let refused = store.write_annotations(&[annotation("lost")], now()).await;
+        assert!(
+            matches!(refused, Err(ChangeError::Unavailable(_))),
+            "{refused:?}"
+        );
+        assert_eq!(store.annotations(0, i64::MAX, 9), [annotation("kept")]);
     }
     disk.full.store(false, Ordering::SeqCst);
     store
@@ -530,6 +549,7 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
         .await
         .unwrap();
     assert_eq!(dump(&store), ["a x 0 1", "c x 0 3"]);
+    assert_eq!(store.annotations(0, i64::MAX, 9), [annotation("kept")]);
 }
 
 /// Runs this very test again as the process to kill.

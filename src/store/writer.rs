@@ -1,8 +1,11 @@
 //! The one thread that changes the store: requests in, transactions out.
 
+use super::annotations;
 use super::format::{self, PointKey};
 use super::index::{Index, Metric, SeriesInfo};
-use super::{NewPoint, OpenError, Options, SeriesId, Shared, Summary, WriteError, Written};
+use super::{
+    Change, NewPoint, OpenError, Options, Outcome, SeriesId, Shared, Summary, WriteError, Written,
+};
 use crate::time::Timestamp;
 use redb::{Database, ReadableTable, ReadableTableMetadata, Table};
 use std::collections::HashMap;
@@ -17,12 +20,35 @@ const GROUP_POINTS: usize = 50_000;
 /// trimming never holds up writing for long.
 const TRIM_POINTS: usize = 50_000;
 
-pub struct Request {
+/// With the request's share of the queue, given back when the request is done.
+pub type Queued = (Request, OwnedSemaphorePermit);
+
+pub enum Request {
+    Write(Write),
+    Annotate(Annotate),
+}
+
+pub struct Write {
     pub job: Job,
     pub now: Timestamp,
     pub reply: oneshot::Sender<Result<Written, WriteError>>,
-    /// Gives the request's share of the queue back when the request is done.
-    pub _room: OwnedSemaphorePermit,
+}
+
+pub struct Annotate {
+    /// Each on its own.
+    pub changes: Vec<Change>,
+    pub now: Timestamp,
+    pub reply: oneshot::Sender<Result<Vec<Outcome>, WriteError>>,
+}
+
+impl Request {
+    /// Its share of a transaction.
+    fn size(&self) -> usize {
+        match self {
+            Request::Write(write) => write.job.points(),
+            Request::Annotate(annotate) => annotate.changes.len(),
+        }
+    }
 }
 
 pub enum Job {
@@ -65,22 +91,66 @@ impl Writer {
     }
 
     /// Until every sender is gone and the queue is empty.
-    pub fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub fn run(mut self, mut requests: mpsc::Receiver<Queued>) {
         while let Some(first) = requests.blocking_recv() {
-            let mut points = first.job.points();
+            let mut size = first.0.size();
             let mut group = vec![first];
-            while points < GROUP_POINTS
+            while size < GROUP_POINTS
                 && let Ok(next) = requests.try_recv()
             {
-                points += next.job.points();
+                size += next.0.size();
                 group.push(next);
             }
-            self.handle(group);
+            let (mut writes, mut annotates, mut room) = (Vec::new(), Vec::new(), Vec::new());
+            for (request, share) in group {
+                room.push(share);
+                match request {
+                    Request::Write(write) => writes.push(write),
+                    Request::Annotate(annotate) => annotates.push(annotate),
+                }
+            }
+            let times = writes.iter().map(|write| write.now);
+            let now = times.chain(annotates.iter().map(|annotate| annotate.now));
+            let now = now.max().unwrap_or(Timestamp::MIN);
+            // First, so that a tick is answered when all that is old is gone.
+            self.annotate(annotates, now);
+            if !writes.is_empty() {
+                self.handle(writes, now);
+            }
         }
     }
 
-    fn handle(&mut self, group: Vec<Request>) {
-        let result = self.ensure_open().and_then(|()| self.transact(&group));
+    /// Makes the changes in a transaction of their own, and forgets what is too old.
+    fn annotate(&mut self, group: Vec<Annotate>, now: Timestamp) {
+        let oldest = (now - self.shared.options.retention).as_secs();
+        // By the minute, as points are: a quiet store is not written to every second.
+        let due = (self.shared.book().oldest_start()).is_some_and(|start| start < oldest / 60 * 60);
+        if group.is_empty() && !due {
+            return;
+        }
+        let result = self
+            .ensure_open()
+            .and_then(|()| annotations::commit(&self.shared, &group, oldest));
+        match result {
+            Ok(outcomes) => {
+                for (request, outcomes) in group.into_iter().zip(outcomes) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = request.reply.send(Ok(outcomes));
+                }
+            }
+            Err(why) => {
+                self.close(&why);
+                for request in group {
+                    let _ = request
+                        .reply
+                        .send(Err(WriteError::Unavailable(why.clone())));
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, group: Vec<Write>, now: Timestamp) {
+        let result = self.ensure_open().and_then(|()| self.transact(&group, now));
         match result {
             Ok((commit, answers)) => {
                 self.publish(commit);
@@ -96,21 +166,25 @@ impl Writer {
                 }
             }
             Err(why) => {
-                tracing::error!(store = %self.shared.path.display(), "cannot write: {why}");
+                self.close(&why);
                 for request in group {
                     let _ = request
                         .reply
                         .send(Err(WriteError::Unavailable(why.clone())));
                 }
-                // redb refuses every transaction after a failed write, also when there is
-                // room on the disk again: only closing and opening the file clears that.
-                *self
-                    .shared
-                    .db
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner) = None;
             }
         }
+    }
+
+    /// After a failed write redb refuses every transaction, also when there is room on the
+    /// disk again: only closing and opening the file clears that.
+    fn close(&self, why: &str) {
+        tracing::error!(store = %self.shared.path.display(), "cannot write: {why}");
+        *self
+            .shared
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn ensure_open(&self) -> Result<(), String> {
@@ -132,6 +206,8 @@ impl Writer {
         // The failed transaction may have reached the disk after all, so what was in
         // memory is no longer known to be true.
         let catalogue = format::load(&opened, &self.shared.path).map_err(|why| why.to_string())?;
+        let book = annotations::load(&opened, &self.shared.path).map_err(|why| why.to_string())?;
+        self.shared.set_book(book);
         *self
             .shared
             .index
@@ -144,7 +220,8 @@ impl Writer {
 
     fn transact(
         &mut self,
-        group: &[Request],
+        group: &[Write],
+        now: Timestamp,
     ) -> Result<(Commit, Vec<Result<Written, WriteError>>), String> {
         let (mut staged, answers) = self.shared.index(|index| {
             let mut staging = Staging {
@@ -163,11 +240,6 @@ impl Writer {
         staged
             .points
             .sort_by_key(|(id, second, _)| format::point_key(*id, *second));
-        let now = group
-            .iter()
-            .map(|request| request.now)
-            .max()
-            .unwrap_or(Timestamp::MIN);
         let guard = self
             .shared
             .db
@@ -372,7 +444,7 @@ struct Undo {
 }
 
 impl Staging<'_> {
-    fn request(&mut self, request: &Request) -> Result<Written, WriteError> {
+    fn request(&mut self, request: &Write) -> Result<Written, WriteError> {
         let Job::Write { points, mode } = &request.job else {
             return Ok(Written::default());
         };

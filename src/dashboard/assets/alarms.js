@@ -41,9 +41,9 @@ export function watch() {
         raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${sink.last_error ? `: ${sink.last_error}` : ""}`);
       }
       const same = (p) => p.sinks.find(({ name }) => name === sink.name);
-      const dropped = grown((p) => same(p)?.dropped);
+      const dropped = grown((p) => both(same(p), "dropped"));
       if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
-      const refused = grown((p) => same(p)?.rejected);
+      const refused = grown((p) => both(same(p), "rejected"));
       if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
     }
 
@@ -76,7 +76,12 @@ export function watch() {
 
 /** What arrived or should have, and is not in the numbers: kernel drops and sink drops. */
 export function lost(pipeline) {
-  return kernelLost(pipeline) + pipeline.sinks.reduce((sum, sink) => sum + sink.dropped, 0);
+  return kernelLost(pipeline) + pipeline.sinks.reduce((sum, sink) => sum + both(sink, "dropped"), 0);
+}
+
+/** A sink's counter over measurements and annotations. */
+function both(sink, key) {
+  return (sink?.[key] ?? 0) + (sink?.annotations?.[key] ?? 0);
 }
 
 export function rejected(pipeline) {

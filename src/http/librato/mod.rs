@@ -1,7 +1,8 @@
 //! The Librato-compatible receiver: `POST` of points to `/v1/metrics` and
-//! `/v1/measurements`, `GET` of one name's points from both.
+//! `/v1/measurements`, `GET` of one name's points from both; annotations at
+//! `/v1/annotations`.
 //!
-//! Requests enter, answers leave; the points are the store's. A request is stored whole
+//! Requests enter, answers leave; points and annotations are the store's. A request is stored whole
 //! or refused whole, with the error body that Librato's clients know. Nothing here
 //! authenticates or limits rates.
 //!
@@ -9,7 +10,9 @@
 //! store one ([`STORE_TIME`]; 503), queries at work ([`READS_MAX`]; further ones wait),
 //! rows and streams of an answer (rows.rs).
 
+mod annotations;
 mod body;
+mod page;
 mod query;
 mod read;
 mod reply;
@@ -33,7 +36,8 @@ use reply::Refusal;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::error::Elapsed;
 use tower_http::decompression::RequestDecompressionLayer;
 
 /// How long a request waits for the disk before it is answered with 503.
@@ -53,6 +57,7 @@ pub fn router(store: Store) -> Router {
         .route("/measurements", post(post_measurements))
         .route("/metrics/{name}", get(get_metric))
         .route("/measurements/{name}", get(get_measurements))
+        .merge(annotations::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_route)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
@@ -132,6 +137,14 @@ async fn get_measurements(
 
 type Parse = fn(&[u8], Option<&str>, Timestamp) -> Result<Vec<NewPoint>, Refusal>;
 
+/// A request's body.
+struct Received<'a> {
+    headers: HeaderMap,
+    bytes: Vec<u8>,
+    /// Its share of the room, until it has been dealt with.
+    _held: Option<SemaphorePermit<'a>>,
+}
+
 impl Receiver {
     /// Reads, parses and stores a body; the number of points.
     async fn take(
@@ -141,32 +154,36 @@ impl Receiver {
         time_field: &str,
         parse: Parse,
     ) -> Result<u64, Refusal> {
-        let (parts, body) = request.into_parts();
-        check_headers(&parts.headers)?;
-        let (body, _held) = self.bodies.read(&parts.headers, body).await?;
-        let user_agent = parts
+        let body = self.body(request).await?;
+        let user_agent = body
             .headers
             .get(USER_AGENT)
             .and_then(|agent| agent.to_str().ok());
-        let points = match parse(&body, user_agent, now) {
+        let points = match parse(&body.bytes, user_agent, now) {
             Ok(points) => points,
             Err(refusal) => {
                 self.store.count_refused(1);
                 return Err(refusal);
             }
         };
-        let slow = |_| {
-            Refusal::system(format!(
-                "the store took more than {} s",
-                STORE_TIME.as_secs()
-            ))
-        };
         let written = tokio::time::timeout(STORE_TIME, self.store.write(points, now))
             .await
-            .map_err(slow)?;
+            .map_err(too_slow)?;
         written
             .map(|written| written.accepted)
             .map_err(|why| Refusal::from_store(why, time_field))
+    }
+
+    /// Reads a body of JSON.
+    async fn body(&self, request: Request) -> Result<Received<'_>, Refusal> {
+        let (parts, body) = request.into_parts();
+        check_headers(&parts.headers)?;
+        let (bytes, held) = self.bodies.read(&parts.headers, body).await?;
+        Ok(Received {
+            headers: parts.headers,
+            bytes,
+            _held: held,
+        })
     }
 
     async fn answer(
@@ -192,6 +209,11 @@ impl Receiver {
             }
         }
     }
+}
+
+fn too_slow(_: Elapsed) -> Refusal {
+    let seconds = STORE_TIME.as_secs();
+    Refusal::system(format!("the store took more than {seconds} s"))
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -222,7 +244,7 @@ async fn no_such_route(method: Method, OriginalUri(uri): OriginalUri) -> Refusal
     Refusal::request(
         StatusCode::NOT_FOUND,
         format!(
-            "{method} {} does not exist here. There are: POST /v1/metrics, POST /v1/measurements, GET /v1/metrics/NAME, GET /v1/measurements/NAME",
+            "{method} {} does not exist here. There are: POST /v1/metrics, POST /v1/measurements, GET /v1/metrics/NAME, GET /v1/measurements/NAME, GET /v1/annotations and what is below it",
             uri.path()
         ),
     )

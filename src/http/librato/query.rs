@@ -137,6 +137,20 @@ pub fn positive(query: &Query, name: &str) -> Result<Option<i64>, Refusal> {
     }
 }
 
+/// Percent-encoding for a query or a path's segment (RFC 3986): unreserved characters stay.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(byte as char)
+            }
+            _ => escaped += &format!("%{byte:02X}"),
+        }
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

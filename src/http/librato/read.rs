@@ -5,7 +5,7 @@
 //! a mean of totals; a derivative is the difference to the row before; a legacy read
 //! sees the series whose only tag is `source`.
 
-use super::query::{Query, TagFilter, get, int, matches, positive};
+use super::query::{Query, TagFilter, escape, get, int, matches, positive};
 use super::reply::Refusal;
 use super::rows::{self, ROWS_MAX, Rows};
 use crate::store::{Kind, Listed, Metric, SeriesId, Store, Summary};
@@ -20,6 +20,10 @@ type Pairs = Vec<(String, String)>;
 type Values = Vec<(i64, f64)>;
 
 const RESOLUTION_MAX: i64 = 604_800;
+
+fn no_metric(name: &str) -> Refusal {
+    Refusal::not_found(format!("no metric is named '{name}'"))
+}
 
 /// What a metric is, without its points.
 pub fn metadata(metric: &Metric) -> Value {
@@ -41,7 +45,7 @@ pub fn by_source(
     query: &Query,
     now: Timestamp,
 ) -> Result<Value, Refusal> {
-    let metric = store.metric(name).ok_or_else(|| Refusal::not_found(name))?;
+    let metric = store.metric(name).ok_or_else(|| no_metric(name))?;
     let mut answer = metadata(&metric);
     let range_keys = ["start_time", "end_time", "count", "resolution"];
     if !query
@@ -133,7 +137,7 @@ pub fn by_tags(
     query: &Query,
     now: Timestamp,
 ) -> Result<Value, Refusal> {
-    let metric = store.metric(name).ok_or_else(|| Refusal::not_found(name))?;
+    let metric = store.metric(name).ok_or_else(|| no_metric(name))?;
     let resolution = positive(query, "resolution")?
         .ok_or_else(|| Refusal::param("resolution", "is required"))?;
     if resolution > RESOLUTION_MAX {
@@ -447,18 +451,4 @@ fn next_href(path: &str, query: &Query, start: i64, end: i64) -> String {
         href += &format!("&{}={}", escape(key), escape(value));
     }
     href
-}
-
-/// Percent-encoding for a query (RFC 3986): unreserved characters stay.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(byte as char)
-            }
-            _ => escaped += &format!("%{byte:02X}"),
-        }
-    }
-    escaped
 }

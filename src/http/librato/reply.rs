@@ -4,7 +4,7 @@
 //! `{"errors":{"request":[MESSAGE]}}`, trouble of ours `{"errors":{"system":[MESSAGE]}}`.
 //! Two bodies of the measurement side have shapes of their own.
 
-use crate::store::{Kind, ReadError, WriteError};
+use crate::store::{ChangeError, Kind, ReadError, WriteError};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -56,11 +56,8 @@ impl Refusal {
         bad_request(json!({"code": 400, "message": "Unable to process JSON"}))
     }
 
-    pub fn not_found(name: &str) -> Self {
-        Refusal::request(
-            StatusCode::NOT_FOUND,
-            format!("no metric is named '{name}'"),
-        )
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Refusal::request(StatusCode::NOT_FOUND, message)
     }
 
     /// `time_field`: what this route calls the time of a point.
@@ -83,6 +80,33 @@ impl Refusal {
                 Refusal::param_of(&name, "value", "is out of range")
             }
             WriteError::Unavailable(_) => Refusal::system(error.to_string()),
+        }
+    }
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::TooOld(_) => Refusal::param("start_time", "is too far in the past"),
+            ChangeError::TooNew(_) => Refusal::param("start_time", "is too far in the future"),
+            ChangeError::EndsBeforeStart => {
+                Refusal::param("end_time", "must not be before start_time")
+            }
+            // The API's word for what exists already.
+            ChangeError::SameLink { rel } => Refusal {
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                ..Refusal::param(
+                    "rel",
+                    format!("'{rel}' is taken: it is unique in an annotation"),
+                )
+            },
+            ChangeError::NoStream { .. }
+            | ChangeError::NoAnnotation { .. }
+            | ChangeError::NoLink { .. } => Refusal::not_found(error.to_string()),
+            ChangeError::TooLarge | ChangeError::Full { .. } | ChangeError::StreamsFull { .. } => {
+                Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
+            }
+            ChangeError::Unavailable(_) => Refusal::system(error.to_string()),
         }
     }
 }

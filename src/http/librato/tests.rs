@@ -9,28 +9,28 @@ use tempfile::TempDir;
 use tokio_stream::StreamExt;
 use tower::ServiceExt;
 
-struct Server {
+pub(super) struct Server {
     _dir: TempDir,
-    store: Store,
+    pub store: Store,
     /// The second in which the test began; points are sent around it.
-    now: i64,
+    pub now: i64,
 }
 
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
     }
 }
 
 impl Server {
-    fn new() -> Server {
+    pub fn new() -> Server {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), Options::default()).unwrap();
         Server {
@@ -40,7 +40,7 @@ impl Server {
         }
     }
 
-    async fn call(
+    pub async fn call(
         &self,
         method: &str,
         path: &str,
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_text(path, &body.to_string()).await
     }
 
@@ -76,13 +76,13 @@ impl Server {
         self.call("POST", path, &headers, body.to_owned()).await
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         let answer = self.call("GET", path, &[], "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         answer.json()
     }
 
-    async fn refused(&self, path: &str) -> (u16, Value) {
+    pub async fn refused(&self, path: &str) -> (u16, Value) {
         let answer = self.call("GET", path, &[], "").await;
         (answer.status, answer.json())
     }
@@ -481,7 +481,7 @@ async fn what_the_receiver_does_not_take_it_names() {
         ),
         (
             "GET",
-            "/v1/annotations",
+            "/v1/spaces",
             "",
             "identity",
             404,

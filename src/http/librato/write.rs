@@ -235,7 +235,7 @@ fn measurement(
 }
 
 /// `null` is how some clients leave a field out.
-fn present<'a>(object: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
+pub(super) fn present<'a>(object: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
     object.get(field).filter(|value| !value.is_null())
 }
 
@@ -309,7 +309,7 @@ fn samples(item: &Map<String, Value>, name: &str, count: u64) -> Result<Summary,
 }
 
 /// Whole seconds; a fraction is cut off.
-fn time(object: &Map<String, Value>, field: &str) -> Result<Option<i64>, Refusal> {
+pub(super) fn time(object: &Map<String, Value>, field: &str) -> Result<Option<i64>, Refusal> {
     match present(object, field).map(Value::as_f64) {
         None => Ok(None),
         Some(None) => Err(Refusal::param(field, "is not a number")),
@@ -437,7 +437,7 @@ fn sign(said: &mut Description, user_agent: Option<&str>) {
 }
 
 /// A message repeats what was wrong, but not kilobytes of it.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into(),

@@ -4,7 +4,7 @@
 //! the windows' starts, whole seconds.
 
 use super::Api;
-use crate::metric::Measurement;
+use crate::metric::{Annotation, Measurement};
 use crate::names::{self, SameSeries, Unmixed};
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,23 @@ pub fn of(api: Api, chunk: &[Measurement]) -> Body {
         Api::Metrics => json!({ "gauges": items }),
     };
     Body { json, left_out }
+}
+
+/// The stream, and the body of `POST /v1/annotations/:stream`. What nobody said is left
+/// out. A stream's name needs no escaping in a URL.
+pub fn annotation(annotation: &Annotation) -> (Box<str>, Value) {
+    let valid = names::sanitise_annotation(annotation);
+    let mut json = json!({"title": &*valid.title, "start_time": valid.start.as_secs()});
+    if let Some(source) = &valid.source {
+        json["source"] = (**source).into();
+    }
+    if let Some(description) = &valid.description {
+        json["description"] = (**description).into();
+    }
+    if let Some(end) = valid.end {
+        json["end_time"] = end.as_secs().into();
+    }
+    (valid.stream, json)
 }
 
 /// Of `POST /v1/measurements`, without the value.

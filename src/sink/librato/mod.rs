@@ -1,10 +1,11 @@
-//! Any server with Librato's API: measurements pushed in chunks, retried until taken.
+//! Any server with Librato's API: measurements pushed in chunks, annotations one by one,
+//! retried until taken.
 
 mod body;
 
 use super::Outbox;
 use crate::metric::Measurement;
-use crate::telemetry::Sink;
+use crate::telemetry::{Deliveries, Sink};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use body::Body;
 use reqwest::{StatusCode, Url};
@@ -54,6 +55,9 @@ pub struct Settings {
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// Annotations taken from the outbox at a time.
+const ANNOTATIONS_CHUNK: usize = 100;
 
 /// How much of an answer is read: its errors are short, and a stranger's may not be.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -106,7 +110,7 @@ impl Librato {
             .map_err(|error| format!("cannot prepare the HTTP client: {}", chain(&error)))?;
         Ok(Librato {
             client,
-            endpoint: endpoint(&settings.url, settings.api),
+            endpoint: below(&settings.url, settings.api.path()),
             settings,
         })
     }
@@ -116,10 +120,33 @@ impl Librato {
         self.endpoint.to_string()
     }
 
-    /// Delivers what comes until the outbox is closed and empty.
+    /// Delivers what comes until the outbox is closed and empty. Annotations go beside the
+    /// measurements: neither waits while the server does not take the other.
     pub async fn run(&self, outbox: &Outbox) {
+        tokio::join!(self.measurements(outbox), self.annotations(outbox));
+    }
+
+    async fn measurements(&self, outbox: &Outbox) {
         while let Some(chunk) = outbox.next(self.settings.api.chunk()).await {
             self.deliver(&chunk, outbox.sink()).await;
+        }
+    }
+
+    /// One request each, as the API has it.
+    async fn annotations(&self, outbox: &Outbox) {
+        let sink = outbox.sink();
+        while let Some(chunk) = outbox.next_annotations(ANNOTATIONS_CHUNK).await {
+            for annotation in &chunk {
+                let (stream, json) = body::annotation(annotation);
+                let url = below(&self.settings.url, &format!("v1/annotations/{stream}"));
+                let refused = match self.settle(What::Annotations, url, &json, sink).await {
+                    Ok(_) => 0,
+                    Err(_) => 1,
+                };
+                sink.annotations.queued.sub(1);
+                sink.annotations.rejected.add(refused);
+                sink.annotations.delivered.add(1 - refused);
+            }
         }
     }
 
@@ -130,47 +157,67 @@ impl Librato {
             tracing::warn!(target = %sink.target, "{same}");
         }
         let (count, left_out) = (chunk.len() as u64, left_out.len() as u64);
+        let endpoint = self.endpoint.clone();
+        let settled = self.settle(What::Measurements, endpoint, &json, sink).await;
+        let refused = match settled {
+            Ok(refused) => refused + left_out,
+            Err(why) => {
+                // The sink is well again when it takes something.
+                sink.measurements.failed(why);
+                count
+            }
+        };
+        let refused = refused.min(count);
+        sink.measurements.queued.sub(count);
+        sink.measurements.rejected.add(refused);
+        sink.measurements.delivered.add(count - refused);
+    }
+
+    /// Sends a body until it is taken, which gives how many items of it were refused, or
+    /// refused for good, which gives why.
+    async fn settle(
+        &self,
+        what: What,
+        url: Url,
+        json: &serde_json::Value,
+        sink: &Sink,
+    ) -> Result<u64, String> {
+        let counters = what.counters(sink);
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_RETRY)
             .with_max_delay(LAST_RETRY)
             .with_jitter()
             .without_max_times()
             .build();
-        let refused = loop {
-            match self.send(&json).await {
+        loop {
+            match self.send(what, url.clone(), json).await {
                 Answer::Taken { refused, why } => {
                     if refused > 0 {
-                        tracing::error!(target = %sink.target, refused, why, "the sink refused measurements");
+                        tracing::error!(target = %sink.target, refused, why, "the sink refused {what}");
                     }
-                    if !sink.accepts() {
-                        tracing::info!(target = %sink.target, "the sink takes measurements again");
+                    if !counters.accepts() {
+                        tracing::info!(target = %sink.target, "the sink takes {what} again");
                     }
-                    sink.succeeded();
-                    break refused + left_out;
+                    counters.succeeded();
+                    return Ok(refused);
                 }
                 Answer::Refused(why) => {
-                    tracing::error!(target = %sink.target, refused = count, why, "the sink refused measurements");
-                    // The sink is well again when it takes something.
-                    sink.failed(why);
-                    break count;
+                    tracing::error!(target = %sink.target, why, "the sink refused {what}");
+                    return Err(why);
                 }
                 Answer::Later(why) => {
-                    if sink.accepts() {
-                        tracing::warn!(target = %sink.target, why, "the sink does not take measurements; retrying");
+                    if counters.accepts() {
+                        tracing::warn!(target = %sink.target, why, "the sink does not take {what}; retrying");
                     }
-                    sink.failed(why);
+                    counters.failed(why);
                     tokio::time::sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
                 }
             }
-        };
-        let refused = refused.min(count);
-        sink.queued.sub(count);
-        sink.rejected.add(refused);
-        sink.delivered.add(count - refused);
+        }
     }
 
-    async fn send(&self, body: &serde_json::Value) -> Answer {
-        let mut request = self.client.post(self.endpoint.clone()).json(body);
+    async fn send(&self, what: What, url: Url, body: &serde_json::Value) -> Answer {
+        let mut request = self.client.post(url).json(body);
         if let Some((user, token)) = &self.settings.credentials {
             request = request.basic_auth(user, Some(token));
         }
@@ -187,13 +234,52 @@ impl Librato {
                 Err(error) => return Answer::Later(chain(&error.without_url())),
             }
         }
-        judge(status, &String::from_utf8_lossy(&text))
+        judge(what, status, &String::from_utf8_lossy(&text))
+    }
+}
+
+/// What a request carries.
+#[derive(Clone, Copy)]
+enum What {
+    Measurements,
+    Annotations,
+}
+
+impl What {
+    fn counters(self, sink: &Sink) -> &Deliveries {
+        match self {
+            What::Measurements => &sink.measurements,
+            What::Annotations => &sink.annotations,
+        }
+    }
+
+    /// Answers that are not about what was sent but about where and as whom: mended on
+    /// the far side or by a restart, and what waits must not be lost meanwhile. A server
+    /// may well take measurements and have no annotations, though.
+    fn address_errors(self) -> &'static [StatusCode] {
+        match self {
+            What::Measurements => &[
+                StatusCode::UNAUTHORIZED,
+                StatusCode::NOT_FOUND,
+                StatusCode::METHOD_NOT_ALLOWED,
+            ],
+            What::Annotations => &[StatusCode::UNAUTHORIZED],
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            What::Measurements => "measurements",
+            What::Annotations => "annotations",
+        })
     }
 }
 
 /// Reads an answer. A body of a refusal names what was wrong; of a success on
 /// `/v1/measurements`, a list `errors` names items that were refused all the same.
-fn judge(status: StatusCode, text: &str) -> Answer {
+fn judge(what: What, status: StatusCode, text: &str) -> Answer {
     let shown = || {
         format!(
             "{status}: {}",
@@ -214,16 +300,9 @@ fn judge(status: StatusCode, text: &str) -> Answer {
     // The API's rate limit on /v1/metrics is a 403 that says so.
     let limited = status == StatusCode::FORBIDDEN && text.contains("limit");
     let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
-    // These are not about the measurements but about where they were sent and as whom:
-    // mended on the far side or by a restart, and what waits must not be lost meanwhile.
-    let address = [
-        StatusCode::UNAUTHORIZED,
-        StatusCode::NOT_FOUND,
-        StatusCode::METHOD_NOT_ALLOWED,
-    ];
     if status.is_server_error() || passing.contains(&status) || limited {
         Answer::Later(shown())
-    } else if status.is_redirection() || address.contains(&status) {
+    } else if status.is_redirection() || what.address_errors().contains(&status) {
         Answer::Later(format!("{} (check the sink's url and token)", shown()))
     } else {
         Answer::Refused(shown())
@@ -236,10 +315,10 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The URL of the API's route below `base`, with or without a slash at its end.
-fn endpoint(base: &Url, api: Api) -> Url {
+/// The URL of a route below `base`, with or without a slash at its end.
+fn below(base: &Url, route: &str) -> Url {
     let mut url = base.clone();
-    let path = format!("{}/{}", base.path().trim_end_matches('/'), api.path());
+    let path = format!("{}/{route}", base.path().trim_end_matches('/'));
     url.set_path(&path);
     url
 }

@@ -1,8 +1,9 @@
 //! Against a server that answers as told; the real receiver is in `tests/it`.
 
 use super::*;
-use crate::metric::Series;
-use crate::names::SameSeries;
+use crate::metric::{Annotation, Series};
+use crate::names::{self, SameSeries};
+use crate::store::{Options, Store};
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 use serde_json::json;
@@ -44,10 +45,14 @@ async fn deliver(
     outbox.push(chunk);
     outbox.close();
     sink(&server, api).run(&outbox).await;
-    let sink = outbox.sink();
-    assert_eq!(sink.queued.get(), 0);
+    let measurements = &outbox.sink().measurements;
+    assert_eq!(measurements.queued.get(), 0);
     let requests = server.received_requests().await.unwrap().len();
-    (sink.delivered.get(), sink.rejected.get(), requests)
+    (
+        measurements.delivered.get(),
+        measurements.rejected.get(),
+        requests,
+    )
 }
 
 fn sink(server: &MockServer, api: Api) -> Librato {
@@ -84,7 +89,7 @@ async fn expect(api: Api, route: &str, body: serde_json::Value, success: Respons
     ]);
     outbox.close();
     sink(&server, api).run(&outbox).await;
-    assert_eq!(outbox.sink().delivered.get(), 2);
+    assert_eq!(outbox.sink().measurements.delivered.get(), 2);
 }
 
 #[tokio::test]
@@ -197,7 +202,7 @@ fn the_route_stands_below_any_base() {
             "https://example.com/librato/v1/measurements",
         ),
     ] {
-        let url = endpoint(&base.parse().unwrap(), Api::Measurements);
+        let url = below(&base.parse().unwrap(), Api::Measurements.path());
         assert_eq!(url.as_str(), want);
     }
 }
@@ -213,7 +218,7 @@ async fn a_sink_that_refuses_everything_is_not_well() {
     librato
         .deliver(&[measurement("m", &[], 1.0)], outbox.sink())
         .await;
-    assert!(!outbox.sink().accepts());
+    assert!(!outbox.sink().measurements.accepts());
 
     Mock::given(method("POST"))
         .respond_with(answer(202, "{}"))
@@ -222,7 +227,7 @@ async fn a_sink_that_refuses_everything_is_not_well() {
     librato
         .deliver(&[measurement("m", &[], 1.0)], outbox.sink())
         .await;
-    assert!(outbox.sink().accepts());
+    assert!(outbox.sink().measurements.accepts());
 }
 
 #[test]
@@ -236,4 +241,189 @@ fn loopback_is_told_from_the_world() {
     ] {
         assert_eq!(is_loopback(&url.parse().unwrap()), loopback, "{url}");
     }
+}
+
+fn annotation(title: &str) -> Annotation {
+    Annotation {
+        stream: "ha proxy".into(),
+        title: title.into(),
+        source: None,
+        description: None,
+        start: Timestamp::from_millis(1_767_268_800_900),
+        end: None,
+    }
+}
+
+/// Delivers annotations to a server that gives these answers in turn, the last for ever.
+/// Delivered, rejected, and the titles of all requests.
+async fn deliver_annotations(
+    annotations: &[Annotation],
+    answers: &[ResponseTemplate],
+) -> (u64, u64, Vec<String>) {
+    let server = MockServer::start().await;
+    for (i, answer) in answers.iter().enumerate() {
+        let times = if i + 1 < answers.len() { 1 } else { u64::MAX };
+        let mock = Mock::given(method("POST")).and(path("/v1/annotations/ha_proxy"));
+        let mock = mock.respond_with(answer.clone());
+        mock.up_to_n_times(times).mount(&server).await;
+    }
+    let telemetry = Telemetry::new(Timestamp::from_secs(0));
+    let outbox = Outbox::new(1000, telemetry.sink("librato", server.uri()));
+    outbox.push_annotations(annotations);
+    outbox.close();
+    sink(&server, Api::Metrics).run(&outbox).await;
+    let counters = &outbox.sink().annotations;
+    assert_eq!(counters.queued.get(), 0);
+    let requests = server.received_requests().await.unwrap();
+    let titles = requests.iter().map(|request| {
+        let body: serde_json::Value = request.body_json().unwrap();
+        body["title"].as_str().unwrap().to_owned()
+    });
+    (
+        counters.delivered.get(),
+        counters.rejected.get(),
+        titles.collect(),
+    )
+}
+
+#[tokio::test]
+async fn an_annotation_says_what_is_known_of_it() {
+    let server = MockServer::start().await;
+    for body in [
+        json!({"title": "web/app1 is DOWN", "start_time": 1767268800}),
+        json!({"title": "web/app1 was DOWN", "start_time": 1767268800, "end_time": 1767268805,
+               "source": "lb-1", "description": "0 active servers left"}),
+    ] {
+        Mock::given(path("/v1/annotations/ha_proxy"))
+            .and(header(
+                "authorization",
+                "Basic bWVAZXhhbXBsZS5jb206c2VjcmV0",
+            ))
+            .and(body_json(body))
+            .respond_with(answer(201, r#"{"id":1,"links":[]}"#))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let telemetry = Telemetry::new(Timestamp::from_secs(0));
+    let outbox = Outbox::new(10, telemetry.sink("librato", server.uri()));
+    let more = Annotation {
+        source: Some("lb-1".into()),
+        description: Some("0 active servers left".into()),
+        end: Some(Timestamp::from_secs(1_767_268_805)),
+        ..annotation("web/app1 was DOWN")
+    };
+    outbox.push_annotations(&[annotation("web/app1 is DOWN"), more]);
+    outbox.close();
+    sink(&server, Api::Measurements).run(&outbox).await;
+    assert_eq!(outbox.sink().annotations.delivered.get(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_annotation_is_skipped_and_one_not_taken_is_sent_again() {
+    let ok = || answer(201, "{}");
+    for (answers, delivered, rejected, titles) in [
+        (vec![ok()], 2, 0, ["a", "b"].as_slice()),
+        (vec![answer(400, "no"), ok()], 1, 1, &["a", "b"]),
+        // A server without annotations must not keep them waiting for ever.
+        (vec![answer(404, "")], 0, 2, &["a", "b"]),
+        (vec![answer(405, "")], 0, 2, &["a", "b"]),
+        (vec![answer(503, ""), ok()], 2, 0, &["a", "a", "b"]),
+        (vec![answer(429, ""), ok()], 2, 0, &["a", "a", "b"]),
+        (vec![answer(401, ""), ok()], 2, 0, &["a", "a", "b"]),
+    ] {
+        let found = deliver_annotations(&[annotation("a"), annotation("b")], &answers).await;
+        let titles = titles.iter().map(|title| (*title).to_owned()).collect();
+        assert_eq!(found, (delivered, rejected, titles), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn measurements_do_not_wait_for_annotations_nor_the_other_way_round() {
+    for (stuck, moving) in [
+        ("/v1/annotations/ha_proxy", "/v1/measurements"),
+        ("/v1/measurements", "/v1/annotations/ha_proxy"),
+    ] {
+        let server = MockServer::start().await;
+        for (route, status) in [(stuck, 503), (moving, 202)] {
+            let mock = Mock::given(path(route)).respond_with(answer(status, "{}"));
+            mock.mount(&server).await;
+        }
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let outbox = Arc::new(Outbox::new(10, telemetry.sink("librato", server.uri())));
+        let librato = sink(&server, Api::Measurements);
+        let running = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move { librato.run(&outbox).await }
+        });
+        for n in 1..=3 {
+            outbox.push(&[measurement("m", &[], 1.0)]);
+            outbox.push_annotations(&[annotation("a")]);
+            let Sink {
+                measurements,
+                annotations,
+                ..
+            } = outbox.sink();
+            let (stuck, moving) = match moving {
+                "/v1/measurements" => (annotations, measurements),
+                _ => (measurements, annotations),
+            };
+            while moving.delivered.get() < n || stuck.accepts() {
+                tokio::task::yield_now().await;
+            }
+            assert!(moving.accepts());
+            assert_eq!((stuck.delivered.get(), stuck.queued.get()), (0, n));
+        }
+        let report = serde_json::to_value(&telemetry.snapshot().sinks[0]).unwrap();
+        assert_eq!(report["state"], "retrying");
+        assert_ne!(report["last_error"], "");
+        running.abort();
+    }
+}
+
+/// Both ends are ours: what one sends, the other takes.
+#[tokio::test]
+async fn our_own_receiver_keeps_an_annotation_that_is_sent_twice_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    let router = crate::http::librato::router(store.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let librato = Librato::new(Settings {
+        url: url.parse().unwrap(),
+        api: Api::Measurements,
+        credentials: None,
+    });
+    let librato = librato.unwrap();
+    let now = Timestamp::from_secs(crate::clock::now().as_secs());
+    let annotations = [
+        Annotation {
+            start: now,
+            ..annotation("a \"b\"\n\u{7f} ü")
+        },
+        Annotation {
+            stream: "..".into(),
+            source: Some("lb 1".into()),
+            description: Some("\u{1}\"\\ü".repeat(2000).into()),
+            start: now,
+            end: Some(now),
+            ..annotation(&"long ".repeat(100))
+        },
+    ];
+    let telemetry = Telemetry::new(now);
+    let outbox = Outbox::new(10, telemetry.sink("librato", url));
+    outbox.push_annotations(&annotations);
+    outbox.push_annotations(&annotations);
+    outbox.close();
+    librato.run(&outbox).await;
+    let counters = &outbox.sink().annotations;
+    assert_eq!((counters.delivered.get(), counters.rejected.get()), (4, 0));
+    let mut kept = store.annotations(0, i64::MAX, 9);
+    kept.reverse();
+    assert_eq!(kept, annotations.each_ref().map(names::sanitise_annotation));
+    // The sink of the store files them as the same.
+    store.write_annotations(&annotations, now).await.unwrap();
+    assert_eq!(store.annotations(0, i64::MAX, 9).len(), 2);
+    server.abort();
 }
