@@ -45,6 +45,20 @@ pub struct Measurement {
     pub value: f64,
 }
 
+/// A thing that happened, for marks on charts: Librato's annotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// What kind of thing, such as `haproxy.server` or `deploys`.
+    pub stream: Box<str>,
+    pub title: Box<str>,
+    /// Where it happened, such as a host. `None` where nobody said.
+    pub source: Option<Box<str>>,
+    pub description: Option<Box<str>>,
+    pub start: Timestamp,
+    /// `None` for what took no time, or has not ended.
+    pub end: Option<Timestamp>,
+}
+
 /// A name as Prometheus can have it: every character that is no ASCII letter or digit
 /// becomes `_`, and one is put before a digit at the start. Case is left alone. Different
 /// names may have the same identifier; the rules are refused where series do.

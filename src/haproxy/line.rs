@@ -15,6 +15,7 @@ use super::date::Dates;
 use super::event::{Captures, Event, Kind, Separator, Timers};
 use super::field::Field;
 use super::leaf::{Read, Stuck, byte, digits, int, number, optional, plus_int, stuck, until};
+use super::notice;
 use super::reject::Reject;
 use super::request::{self, RequestLine};
 use crate::syslog::Message;
@@ -64,7 +65,9 @@ impl Parser {
             field: stuck.field,
             offset: text.len() - stuck.left,
         };
-        let (rest, (client_ip, client_port)) = client(text).map_err(|_| Reject::NotTraffic)?;
+        let Ok((rest, (client_ip, client_port))) = client(text) else {
+            return notice::parse(message, text);
+        };
         let (rest, head) = head(rest).map_err(|error| at(stop(error)))?;
         let date = self.dates.read(head.date).ok_or(Reject::Malformed {
             field: Field::AcceptDate,

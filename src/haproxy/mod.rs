@@ -7,6 +7,7 @@ pub mod event;
 pub mod field;
 mod leaf;
 mod line;
+mod notice;
 pub mod reject;
 mod request;
 
@@ -15,4 +16,5 @@ pub use event::{
 };
 pub use field::{Field, FieldType, Value};
 pub use line::{Formats, Parser};
+pub use notice::State;
 pub use reject::Reject;

@@ -151,6 +151,11 @@ impl Collector for Own {
                 "Frames longer than limits.line_bytes, or cut short by the end of the connection",
                 own.cut,
             ),
+            (
+                "weir_notices_dropped",
+                "HAProxy's own messages that are missing among the annotations: too many at once",
+                own.notices_dropped,
+            ),
             ("weir_windows_closed", "Windows closed", own.windows.closed),
             (
                 "weir_windows_amended",
@@ -167,13 +172,14 @@ impl Collector for Own {
             ("future", own.future),
             ("over_limit", own.over_limit),
             ("skipped", own.skipped),
+            ("notice", own.notices),
         ];
         counters(
             e,
             "weir_events",
             "Parsed events by what became of them: counted in an open window, late (amended a \
              closed one), too_late, future (dated too far ahead), over_limit (one series too \
-             many), skipped (no rule wanted it)",
+             many), skipped (no rule wanted it), notice (HAProxy's own message, no request)",
             outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
         )?;
         let reasons = [
@@ -335,6 +341,8 @@ mod tests {
         telemetry.add(&Tally {
             parsed: 3,
             skipped: 1,
+            notices: 2,
+            notices_dropped: 1,
             ..Tally::default()
         });
         let page = render(latest, &telemetry).unwrap();
@@ -374,7 +382,14 @@ mod tests {
             lines(&latest, "weir_lines_parsed"),
             ["weir_lines_parsed_total 3"]
         );
-        let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
-        assert!(lines(&latest, "weir_events").contains(&skipped));
+        let events = lines(&latest, "weir_events");
+        for outcome in [r#"{outcome="skipped"} 1"#, r#"{outcome="notice"} 2"#] {
+            let line = format!("weir_events_total{outcome}");
+            assert!(events.contains(&line), "{line}: {events:?}");
+        }
+        assert_eq!(
+            lines(&latest, "weir_notices"),
+            ["weir_notices_dropped_total 1"]
+        );
     }
 }

@@ -25,6 +25,7 @@
 //! wait). Beyond a bound a point is refused and counted, but for
 //! [`Options::points_max`], where the oldest points make room.
 
+mod annotations_stub;
 mod format;
 mod index;
 mod open;

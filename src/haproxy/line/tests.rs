@@ -314,11 +314,6 @@ fn rejects_say_why() {
         ("", Empty),
         (" \n", Empty),
         (
-            "Server api/api3 is DOWN, reason: Layer4 timeout.",
-            NotTraffic,
-        ),
-        ("Proxy web started.", NotTraffic),
-        (
             "Connect from 192.0.2.7:40112 to 192.0.2.1:80 (web/HTTP)",
             NotTraffic,
         ),
