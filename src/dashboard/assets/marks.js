@@ -2,7 +2,7 @@
 // and listed under them. A glyph tells what colour tells.
 
 import * as format from "./format.js";
-import { el, patchChildren, setAttribute, setText, show } from "./dom.js";
+import { el, patchChildren, setText, show } from "./dom.js";
 
 const GLYPHS = { bad: "▼", ok: "▲", info: "◆" };
 const WORST_FIRST = ["bad", "ok", "info"];
@@ -11,8 +11,6 @@ const WORST_FIRST = ["bad", "ok", "info"];
 const APART = 13;
 /** Marks that a tip names; it says how many more there are. */
 const NAMED = 6;
-/** Half of a tip's width, in pixels: nearer to an edge it hangs from that side. */
-const TIP_HALF = 150;
 
 /**
  * The layer of marks of one chart. `reachable`: the Tab key stops at its glyphs, as it
@@ -20,9 +18,13 @@ const TIP_HALF = 150;
  * `place(uplot)` whenever its scale or size may have changed.
  */
 export function marksLayer(reachable) {
+  const lines = el("div");
+  const glyphs = el("div");
   const tip = el("div", { class: "tip", role: "tooltip", hidden: "" });
-  const layer = el("div", { class: "marks" });
+  const layer = el("div", { class: "marks" }, lines, glyphs, tip);
+  const shown = new Map(); // glyphs by what they stand for: one that stays keeps focus and tip
   let marks = [];
+  let opened = null; // the glyph whose tip is open
   let drawn = "";
 
   function place(u) {
@@ -37,13 +39,33 @@ export function marksLayer(reachable) {
     const next = JSON.stringify([width, seen]);
     if (next === drawn) return;
     drawn = next;
-    const focused = [...layer.querySelectorAll(".mark")].indexOf(document.activeElement);
-    show(tip, false);
-    layer.replaceChildren(...seen.flatMap(lines), ...clusters(seen).map((cluster) => glyph(cluster, width)), tip);
-    layer.querySelectorAll(".mark")[focused]?.focus();
+    lines.replaceChildren(...seen.flatMap(line));
+    placeGlyphs(clusters(seen), width);
   }
 
-  function glyph({ x, marks: all }, width) {
+  function placeGlyphs(wanted, width) {
+    const byKey = new Map(wanted.map((cluster) => [JSON.stringify(cluster.marks), cluster]));
+    for (const [key, glyph] of shown) {
+      if (byKey.has(key)) continue;
+      if (opened === glyph) close();
+      glyph.node.remove();
+      shown.delete(key);
+    }
+    let before = null;
+    for (const [key, { marks: all, x }] of byKey) {
+      if (!shown.has(key)) shown.set(key, createGlyph(all));
+      const glyph = shown.get(key);
+      glyph.x = x;
+      glyph.width = width;
+      glyph.node.style.left = `${x}px`;
+      const there = before === null ? glyphs.firstChild : before.nextSibling;
+      if (there !== glyph.node) glyphs.insertBefore(glyph.node, there);
+      before = glyph.node;
+    }
+    if (opened) placeTip();
+  }
+
+  function createGlyph(all) {
     const worst = WORST_FIRST.find((kind) => all.some((mark) => mark.kind === kind));
     const label = all.length === 1 ? words(all[0]) : `${all.length} marks, the last: ${words(all[all.length - 1])}`;
     const node = el(
@@ -52,21 +74,32 @@ export function marksLayer(reachable) {
       GLYPHS[worst],
       ...(all.length > 1 ? [el("sup", {}, String(all.length))] : []),
     );
-    node.style.left = `${x}px`;
+    const glyph = { node, x: 0, width: 0 };
     const open = () => {
+      opened = glyph;
       tip.replaceChildren(...tipLines(all));
-      tip.style.left = `${x}px`;
-      setAttribute(tip, "data-side", x < TIP_HALF ? "left" : x > width - TIP_HALF ? "right" : null);
       show(tip, true);
+      placeTip();
     };
-    const close = () => show(tip, false);
     node.addEventListener("mouseenter", open);
     node.addEventListener("mouseleave", close);
     node.addEventListener("focus", open);
     node.addEventListener("blur", close);
     // A glyph is no place to begin dragging a span.
     node.addEventListener("mousedown", (event) => event.stopPropagation());
-    return node;
+    return glyph;
+  }
+
+  /** Under its glyph, but within the chart. */
+  function placeTip() {
+    const { x, width } = opened;
+    const half = tip.offsetWidth / 2;
+    tip.style.left = `${Math.max(half, Math.min(x, width - half))}px`;
+  }
+
+  function close() {
+    opened = null;
+    show(tip, false);
   }
 
   return {
@@ -77,14 +110,14 @@ export function marksLayer(reachable) {
   };
 }
 
-function lines({ mark, x, end }) {
-  const line = el("i", { class: "mark-line", "data-kind": mark.kind });
-  line.style.left = `${x}px`;
-  if (end === null || end - x < 2) return [line];
+function line({ mark, x, end }) {
+  const begin = el("i", { class: "mark-line", "data-kind": mark.kind });
+  begin.style.left = `${x}px`;
+  if (end === null || end - x < 2) return [begin];
   const band = el("i", { class: "mark-band", "data-kind": mark.kind });
   band.style.left = `${x}px`;
   band.style.width = `${end - x}px`;
-  return [band, line];
+  return [band, begin];
 }
 
 /** Neighbours that would cover each other, as one; oldest first, and so within each. */
@@ -142,7 +175,7 @@ function row(mark) {
     { "data-mark": mark.kind },
     el("td", { class: "when" }, `${format.dayAndClock(mark.time)}${end}`),
     el("th", { scope: "row" }, glyph, mark.title),
-    el("td", {}, mark.source ?? format.number(null)),
+    el("td", { class: "where" }, mark.source ?? format.number(null)),
     el("td", { class: "particulars" }, particulars),
   );
 }
