@@ -2,8 +2,9 @@
 //!
 //! A worker keeps the [`Notice`]s of its batches, since events borrow from them; the
 //! pipeline makes [`Annotation`]s of them. Whoever looks at a chart at three in the
-//! morning wants to see what changed, so routine messages ([`State::is_routine`]) stop
-//! here, and what is said several times is one mark.
+//! morning wants to see what changed, so routine messages ([`State::is_routine`]) and those
+//! about proxies that HAProxy has for itself stop here, and what is said several times is
+//! one mark.
 
 use crate::haproxy::{Event, State};
 use crate::metric::Annotation;
@@ -71,7 +72,9 @@ impl Notices {
     /// room: the first ones tell more of how it began.
     pub fn add(&mut self, event: &Event<'_>, at: Timestamp) -> bool {
         let state = event.state.and_then(State::by_name);
-        if state.is_some_and(State::is_routine) {
+        let proxy = event.frontend.or(event.backend);
+        let is_internal = proxy.is_some_and(|proxy| proxy.starts_with(b"<"));
+        if is_internal || state.is_some_and(State::is_routine) {
             return true;
         }
         let has_room = self.notices.len() < NOTICES_MAX;
@@ -255,7 +258,12 @@ mod tests {
             Some(State::CheckFailed),
             "Health check for server ...",
         );
-        assert_eq!(marks(&[checks]), []);
+        let internal = event(
+            [Some("<HTTPCLIENT>"), None, None],
+            Some(State::Stopped),
+            "Proxy <HTTPCLIENT> stopped ...",
+        );
+        assert_eq!(marks(&[checks, internal]), []);
     }
 
     #[test]

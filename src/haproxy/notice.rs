@@ -303,17 +303,22 @@ fn no_server(text: &[u8]) -> Result<Subject<'_>, Stop> {
 
 /// `Proxy web started.`, `Proxy web stopped (FE: 9 conns, BE: 0 conns).`
 ///
-/// It does not say which kind of proxy. Only those that listen are started or at a limit;
-/// one that is stopped is a frontend unless its counts say that it only had servers.
+/// It does not say which kind of proxy. Only those that listen are started or at a limit.
+/// One that is stopped says what it served; where that is nothing it could be either, and
+/// so is given as both, like a `listen`.
 fn proxy(text: &[u8]) -> Result<Subject<'_>, Stop> {
     let rest = text.strip_prefix(b"Proxy ").ok_or(Stop::Unknown)?;
     let (name, rest) = name(rest).ok_or(Stop::Unknown)?;
     let state = state(rest, PROXY)?;
     let served = |side: &[u8]| count_behind(rest, side).is_some_and(|count| count > 0);
-    let (as_frontend, as_backend) = (served(b"FE: "), served(b"BE: "));
+    let (is_frontend, is_backend) = match (state, served(b"FE: "), served(b"BE: ")) {
+        (State::Stopped, false, false) => (true, true),
+        (State::Stopped, as_frontend, as_backend) => (as_frontend, as_backend),
+        _ => (true, false),
+    };
     Ok(Subject {
-        frontend: (as_frontend || !as_backend).then_some(name),
-        backend: as_backend.then_some(name),
+        frontend: is_frontend.then_some(name),
+        backend: is_backend.then_some(name),
         server: None,
         state: Some(state),
     })
@@ -425,11 +430,17 @@ fn typed_name(text: &[u8]) -> Result<(Subject<'_>, &[u8]), Stop> {
 }
 
 /// Letters, digits and `- _ . :` are what a name may hold (section 4 "Proxies" of the
-/// manual).
+/// manual). The names of HAProxy's own proxies are in angle brackets, as `<HTTPCLIENT>`.
 fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let holds = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-    let end = text.iter().take_while(|byte| holds(byte)).count();
-    (end > 0).then(|| text.split_at(end))
+    let inner = text.strip_prefix(b"<").unwrap_or(text);
+    let length = inner.iter().take_while(|byte| holds(byte)).count();
+    let end = match text.first()? {
+        b'<' if inner.get(length) == Some(&b'>') => length + 2,
+        b'<' => return None,
+        _ => length,
+    };
+    (length > 0).then(|| text.split_at(end))
 }
 
 /// The number behind the first `label`.

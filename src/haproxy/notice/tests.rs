@@ -60,6 +60,10 @@ fn servers_backends_and_proxies_by_what_is_said_of_them() {
             "- api/api3 DOWN",
         ),
         (
+            "Server api/api3 is UP, changed from CLI. 3 active and 0 backup servers online.",
+            "- api/api3 UP",
+        ),
+        (
             "Server api/api3 is stopping. 2 active and 0 backup servers left.",
             "- api/api3 stopping",
         ),
@@ -170,8 +174,16 @@ fn servers_backends_and_proxies_by_what_is_said_of_them() {
             "all all/- stopped",
         ),
         (
+            "Proxy idle stopped (cumulated conns: FE: 0, BE: 0).",
+            "idle idle/- stopped",
+        ),
+        (
             "Proxy web hard-stopped (3 remaining conns will be closed).",
-            "web -/- stopped",
+            "web web/- stopped",
+        ),
+        (
+            "Proxy <HTTPCLIENT> stopped (cumulated conns: FE: 0, BE: 2).",
+            "- <HTTPCLIENT>/- stopped",
         ),
         (
             "Proxy web reached process FD limit (maxsock=4031). Please check 'ulimit-n' and \
@@ -230,6 +242,8 @@ fn texts_of_others_are_nothing() {
         "Server api/api3 dreams",
         "Server api/api3 is UPSET",
         "Proxy connection refused",
+        "Proxy <HTTP CLIENT> stopped",
+        "Proxy <> stopped",
         "Stopping Session 4 of user root.",
         "Started Session 4 of user root.",
         "backend is healthy",
