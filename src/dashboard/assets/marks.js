@@ -31,12 +31,13 @@ export function marksLayer(reachable) {
     if (layer.parentNode !== u.over) u.over.append(layer);
     const { min, max } = u.scales.x;
     const at = (time) => Math.round(u.valToPos(time, "x"));
-    const seen = marks
+    const seen = [...marks]
+      .reverse()
       .filter(({ time, end }) => time <= max && (end ?? time) >= min)
       .map((mark) => ({ mark, x: Math.max(0, at(mark.time)), end: mark.end === null ? null : at(Math.min(mark.end, max)) }))
       .sort((a, b) => a.x - b.x);
     const width = u.over.clientWidth;
-    const next = JSON.stringify([width, seen]);
+    const next = JSON.stringify([width, seen.map(({ mark, x, end }) => [identity(mark), x, end])]);
     if (next === drawn) return;
     drawn = next;
     lines.replaceChildren(...seen.flatMap(line));
@@ -44,7 +45,7 @@ export function marksLayer(reachable) {
   }
 
   function placeGlyphs(wanted, width) {
-    const byKey = new Map(wanted.map((cluster) => [JSON.stringify(cluster.marks), cluster]));
+    const byKey = new Map(wanted.map((cluster) => [JSON.stringify(cluster.marks.map(identity)), cluster]));
     for (const [key, glyph] of shown) {
       if (byKey.has(key)) continue;
       if (opened === glyph) close();
@@ -110,6 +111,8 @@ export function marksLayer(reachable) {
   };
 }
 
+const identity = ({ time, end, title, source, kind }) => [time, end, title, source, kind];
+
 function line({ mark, x, end }) {
   const begin = el("i", { class: "mark-line", "data-kind": mark.kind });
   begin.style.left = `${x}px`;
@@ -154,10 +157,14 @@ export function marksTable() {
   const scroll = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "marks-title" },
     el("table", { "aria-labelledby": "marks-title" }, el("thead", {}, el("tr", {}, ...headings)), body));
   const node = el("section", { class: "marks-list", hidden: "" }, title, scroll);
+  let drawn = "";
   return {
     node,
     /** Newest first. */
     update(marks, bound) {
+      const next = JSON.stringify(marks);
+      if (next === drawn) return;
+      drawn = next;
       show(node, marks.length > 0);
       setText(title, marks.length < bound ? `Marks (${marks.length})` : `Marks (the newest ${marks.length})`);
       patchChildren(body, marks.map(row));
