@@ -20,6 +20,7 @@ pub mod http;
 pub mod input;
 pub mod metric;
 pub mod names;
+pub mod notices;
 pub mod pipeline;
 pub mod rejects;
 pub mod rules;

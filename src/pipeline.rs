@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! listeners -> Batch -> workers -> Delta -> owner of windows -> ClosedWindow -> outboxes
+//!                               -> Notice                    -> Annotation
 //! ```
 //!
 //! Every arrow is a bounded channel; when one is full, what is before it waits, back
@@ -14,6 +15,7 @@ use crate::config::Limits;
 use crate::delta::Delta;
 use crate::haproxy::Formats;
 use crate::input::batch::{Batch, Dispatcher, Spares};
+use crate::notices::{self, Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
 use crate::rules::Rules;
 use crate::sink::Outbox;
@@ -33,8 +35,8 @@ use tokio::time::MissedTickBehavior;
 /// windows' grace, so that what was received in time is merged in time.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Deltas that may wait for the windows' owner, per worker.
-const DELTAS_PER_WORKER: usize = 4;
+/// Hand-overs that may wait for the windows' owner, per worker.
+const HAND_OVERS_PER_WORKER: usize = 4;
 
 /// What the stages need to know.
 pub struct Plan {
@@ -65,7 +67,7 @@ impl Pipeline {
         supervisor: &Supervisor,
     ) -> (Pipeline, Dispatcher) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
-        let (deltas, merging) = mpsc::channel(DELTAS_PER_WORKER * plan.workers);
+        let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
         let workers = receivers.into_iter().map(|batches| {
             let rules = Arc::clone(&plan.rules);
             let formats = Arc::clone(&plan.formats);
@@ -75,7 +77,7 @@ impl Pipeline {
             let work = work(
                 worker,
                 batches,
-                deltas.clone(),
+                hand_overs.clone(),
                 plan.rejects.clone(),
                 spares,
                 telemetry,
@@ -83,7 +85,7 @@ impl Pipeline {
             supervisor.spawn("worker", work)
         });
         let workers = workers.collect();
-        drop(deltas);
+        drop(hand_overs);
         let settings = Settings {
             series_max: plan.limits.series,
             ..Settings::default()
@@ -92,9 +94,10 @@ impl Pipeline {
             windows: Windows::new(Arc::clone(plan.rules.layout()), settings),
             outboxes: plan.outboxes,
             latest: plan.latest,
+            repeats: Repeats::default(),
             telemetry: Arc::clone(telemetry),
         };
-        let owner = supervisor.spawn("owner of the windows", owner.run(merging));
+        let owner = supervisor.spawn("owner of the windows", owner.run(taking));
         (Pipeline { owner, workers }, dispatcher)
     }
 
@@ -109,11 +112,17 @@ impl Pipeline {
     }
 }
 
-/// Drives a worker: batches in, one delta a tick out.
+/// What a worker has counted and seen since the last time.
+struct HandOver {
+    delta: Delta,
+    notices: Vec<Notice>,
+}
+
+/// Drives a worker: batches in, one hand-over a tick out.
 async fn work(
     mut worker: Worker,
     mut batches: mpsc::Receiver<Batch>,
-    deltas: mpsc::Sender<Delta>,
+    hand_overs: mpsc::Sender<HandOver>,
     takers: Takers,
     spares: Spares,
     telemetry: Arc<Telemetry>,
@@ -135,18 +144,21 @@ async fn work(
             },
             _ = tick.tick() => {
                 worker.rejects().hand_over(&takers);
-                hand_over(&mut worker, &deltas).await;
+                hand_over(&mut worker, &hand_overs).await;
             }
         }
     }
     worker.rejects().hand_over(&takers);
-    hand_over(&mut worker, &deltas).await;
+    hand_over(&mut worker, &hand_overs).await;
 }
 
-async fn hand_over(worker: &mut Worker, deltas: &mpsc::Sender<Delta>) {
-    let delta = worker.take();
+async fn hand_over(worker: &mut Worker, hand_overs: &mpsc::Sender<HandOver>) {
+    let (delta, notices) = (worker.take(), worker.take_notices());
+    if delta.is_empty() && notices.is_empty() {
+        return;
+    }
     // The owner ends after the last worker, so it is there to take it.
-    if !delta.is_empty() && deltas.send(delta).await.is_err() {
+    if hand_overs.send(HandOver { delta, notices }).await.is_err() {
         tracing::error!("the owner of the windows has ended: events are lost");
     }
 }
@@ -156,20 +168,25 @@ struct Owner {
     windows: Windows,
     outboxes: Vec<Arc<Outbox>>,
     latest: Option<Arc<Latest>>,
+    repeats: Repeats,
     telemetry: Arc<Telemetry>,
 }
 
 impl Owner {
-    async fn run(mut self, mut deltas: mpsc::Receiver<Delta>) {
+    async fn run(mut self, mut hand_overs: mpsc::Receiver<HandOver>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                delta = deltas.recv() => match delta {
-                    Some(delta) => self.telemetry.merged(self.windows.merge(delta)),
+                hand_over = hand_overs.recv() => match hand_over {
+                    Some(HandOver { delta, notices }) => {
+                        self.telemetry.merged(self.windows.merge(delta));
+                        self.annotate(&notices);
+                    }
                     None => break,
                 },
                 _ = tick.tick() => {
+                    self.repeats.next_round();
                     let closed = self.windows.advance(clock::now());
                     self.publish(&closed);
                 }
@@ -188,6 +205,18 @@ impl Owner {
         self.publish(&closed);
         for outbox in &self.outboxes {
             outbox.close();
+        }
+    }
+
+    /// Gives the marks that the notices make to the sinks, each once.
+    fn annotate(&mut self, notices: &[Notice]) {
+        let mut annotations: Vec<_> = notices.iter().map(notices::annotation).collect();
+        annotations.retain(|annotation| self.repeats.is_first(annotation));
+        if annotations.is_empty() {
+            return;
+        }
+        for outbox in &self.outboxes {
+            outbox.push_annotations(&annotations);
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! received = parsed + rejected + queued
-//! parsed   = counted + late + too_late + future + over_limit + skipped
+//! parsed   = counted + late + too_late + future + over_limit + skipped + notices
 //! rejected = written + unwritten + queued, of the file of rejected lines, if there is
 //!            one, up to a tick later
 //! ```
@@ -56,6 +56,8 @@ pub struct Telemetry {
     rejected: [Counter; Reject::REASONS.len()],
     cut: Counter,
     skipped: Counter,
+    notices: Counter,
+    notices_dropped: Counter,
     future: Counter,
     counted: Counter,
     late: Counter,
@@ -127,6 +129,10 @@ pub struct Tally {
     pub cut: u64,
     /// No rule wanted them.
     pub skipped: u64,
+    /// HAProxy's own messages, which are no requests.
+    pub notices: u64,
+    /// Of these, not shown as marks because there were too many at once.
+    pub notices_dropped: u64,
     /// Dated too far in the future.
     pub future: u64,
     pub over_limit: u64,
@@ -145,6 +151,8 @@ impl Telemetry {
             rejected: Default::default(),
             cut: Counter::default(),
             skipped: Counter::default(),
+            notices: Counter::default(),
+            notices_dropped: Counter::default(),
             future: Counter::default(),
             counted: Counter::default(),
             late: Counter::default(),
@@ -207,6 +215,8 @@ impl Telemetry {
         }
         self.cut.add(tally.cut);
         self.skipped.add(tally.skipped);
+        self.notices.add(tally.notices);
+        self.notices_dropped.add(tally.notices_dropped);
         self.future.add(tally.future);
         self.over_limit.add(tally.over_limit);
     }
@@ -265,6 +275,8 @@ impl Telemetry {
             future: self.future.get(),
             over_limit: self.over_limit.get(),
             skipped: self.skipped.get(),
+            notices: self.notices.get(),
+            notices_dropped: self.notices_dropped.get(),
             missing_too_late: self.missing_too_late.get(),
             missing_over_limit: self.missing_over_limit.get(),
             windows: WindowsSnapshot {
@@ -407,6 +419,10 @@ pub struct Snapshot {
     pub future: u64,
     pub over_limit: u64,
     pub skipped: u64,
+    /// HAProxy's own messages.
+    pub notices: u64,
+    /// Of these, missing among the marks: too many came at once.
+    pub notices_dropped: u64,
     pub missing_too_late: u64,
     pub missing_over_limit: u64,
     pub windows: WindowsSnapshot,

@@ -2,6 +2,7 @@
 
 use super::SPARK_RANGE;
 use super::grid::{self, Grid};
+use super::marks::{self, Mark};
 use super::rows;
 use crate::store::{Kind, Listed, ReadError, SeriesId, Store, TagMap};
 use crate::time::Timestamp;
@@ -34,6 +35,8 @@ pub struct ServiceCharts {
     pub times: Vec<i64>,
     /// By measure, each as long as `times`; `None` is a gap.
     pub series: BTreeMap<String, Vec<Option<f64>>>,
+    /// The newest first, at most 500.
+    pub marks: Vec<Mark>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,6 +113,7 @@ pub fn service(
             grid.place(&grid::measure(row, measure, &points)),
         )
     });
+    let services: Vec<&str> = rows.iter().map(|row| row.service).collect();
     Ok(ServiceCharts {
         service: row.service.into(),
         rule: row.rule.into(),
@@ -118,6 +122,7 @@ pub fn service(
         step: grid.step,
         times: grid.times(),
         series: measures.collect(),
+        marks: marks::marks(store, row.service, &services, from, to),
     })
 }
 

@@ -12,6 +12,7 @@
 
 mod charts;
 mod grid;
+mod marks;
 mod rows;
 mod services;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 mod trouble;
 
 pub use charts::{Chart, NotFound, SeriesList, SeriesRow, ServiceCharts, chart, series, service};
+pub use marks::{Mark, MarkKind};
 pub use rows::others_touched;
 pub use services::{ServiceRow, Services, Spark, services};
 pub use trouble::Severity;

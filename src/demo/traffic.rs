@@ -17,6 +17,13 @@ const SLOW: std::ops::Range<u64> = 12..30;
 /// In these seconds of the script `payments` fails: one of its servers is broken.
 const FAILING: std::ops::Range<u64> = 36..50;
 
+/// HAProxy's checks find the broken server this many seconds later.
+const CHECKED: u64 = 4;
+
+/// Only in every third round, beginning with the first, do the checks find it: marks on
+/// the page should stay few.
+const ROUNDS_PER_NOTICE: u64 = 3;
+
 struct Service {
     name: &'static str,
     /// Requests per second, on average.
@@ -106,6 +113,8 @@ pub struct Traffic {
     random: Rng,
     /// Lines of earlier seconds that a service still owes, below one.
     owed: [f64; SERVICES.len()],
+    /// The first second of the story whose notices are still to be written.
+    unsaid: u64,
 }
 
 impl Traffic {
@@ -113,6 +122,7 @@ impl Traffic {
         Traffic {
             random: Rng::with_seed(seed),
             owed: [0.0; SERVICES.len()],
+            unsaid: 0,
         }
     }
 
@@ -120,6 +130,10 @@ impl Traffic {
     /// the story began, after a slice of length `slice` seconds. Each is a syslog
     /// message as HAProxy sends it, ended by a line feed.
     pub fn write(&mut self, now: Timestamp, seconds: u64, slice: f64, out: &mut String) {
+        for unsaid in self.unsaid..=seconds {
+            notice(now, unsaid, out);
+        }
+        self.unsaid = self.unsaid.max(seconds + 1);
         let second = seconds % SCRIPT;
         for (service, def) in SERVICES.iter().enumerate() {
             self.owed[service] += def.rate * slice * between(&mut self.random, 0.7, 1.3);
@@ -186,6 +200,34 @@ impl Traffic {
     }
 }
 
+/// What HAProxy itself says in that second of the story.
+fn notice(now: Timestamp, seconds: u64, out: &mut String) {
+    const DOWN: u64 = FAILING.start + CHECKED;
+    if !(seconds / SCRIPT).is_multiple_of(ROUNDS_PER_NOTICE) {
+        return;
+    }
+    let (severity, text) = match seconds % SCRIPT {
+        DOWN => (
+            1,
+            "is DOWN, reason: Layer4 connection problem, info: \"Connection refused\", check \
+             duration: 0ms. 2 active and 0 backup servers left. 6 sessions active, 0 requeued, \
+             0 remaining in queue.",
+        ),
+        second if second == FAILING.end => (
+            5,
+            "is UP, reason: Layer7 check passed, code: 200, check duration: 3ms. 3 active and 0 \
+             backup servers online. 0 sessions requeued, 0 total in queue.",
+        ),
+        _ => return,
+    };
+    let priority = 16 * 8 + severity;
+    let _ = writeln!(
+        out,
+        "<{priority}>{} haproxy[4711]: Server payments/payments-2 {text}",
+        date(now, "%b %e %H:%M:%S"),
+    );
+}
+
 fn date(time: Timestamp, format: &str) -> String {
     let time = jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or_default();
     time.strftime(format).to_string()
@@ -225,6 +267,9 @@ mod tests {
         let events = lines.lines().filter_map(|line| {
             let message = syslog.parse(line.as_bytes());
             let event = haproxy.parse(&message).expect(line);
+            if event.kind == haproxy::Kind::Event {
+                return None;
+            }
             assert_eq!(event.ended_at(), Some(now), "{line}");
             let own = event.frontend == Some(service.as_bytes());
             own.then(|| (event.status.unwrap(), event.timers.response))
@@ -255,6 +300,26 @@ mod tests {
             times[times.len() / 2]
         };
         assert!(median(SLOW.start) > 5 * median(SLOW.end));
+    }
+
+    #[test]
+    fn a_server_goes_down_and_comes_back_once_in_three_rounds() {
+        let mut traffic = Traffic::new(7);
+        let mut said = Vec::new();
+        for tenth in 0..SCRIPT * 60 {
+            let mut lines = String::new();
+            traffic.write(Timestamp::from_secs(0), tenth / 10, 0.1, &mut lines);
+            let servers = lines.lines().filter(|line| line.contains("Server "));
+            said.extend(servers.map(|line| {
+                let state = line.split(" is ").nth(1).unwrap().split(',').next();
+                (tenth / 10, state.unwrap().to_owned())
+            }));
+        }
+        let down_up = [40, 50, 220, 230]
+            .into_iter()
+            .zip(["DOWN", "UP"].into_iter().cycle());
+        let want: Vec<_> = down_up.map(|(at, state)| (at, state.to_owned())).collect();
+        assert_eq!(said, want);
     }
 
     #[test]

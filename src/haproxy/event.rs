@@ -153,7 +153,8 @@ pub struct Event<'a> {
     pub bind_name: Option<&'a [u8]>,
     /// In an error line what went wrong; in an event the whole text.
     pub message: Option<&'a [u8]>,
-    /// In an event: what became of the server, backend or proxy, such as `DOWN`.
+    /// In an event: what became of the server, backend or proxy, one of
+    /// [`State`](super::State)'s names. `None` where it says nothing of the kind.
     pub state: Option<&'a [u8]>,
 
     /// `%hr`; `None` when nothing is captured.

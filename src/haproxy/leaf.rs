@@ -27,6 +27,14 @@ pub(super) fn number(input: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
+/// The whole of `bytes` as a number.
+pub(super) fn whole(bytes: &[u8]) -> Option<i64> {
+    match number(bytes)? {
+        (value, []) => Some(value),
+        _ => None,
+    }
+}
+
 /// The input without the blanks it begins with.
 #[inline(always)]
 pub(super) fn blanks(mut input: &[u8]) -> &[u8] {

@@ -12,6 +12,7 @@ mod formats;
 pub mod json;
 mod leaf;
 mod log_format;
+mod notice;
 mod parser;
 mod plan;
 pub mod reject;
@@ -24,5 +25,6 @@ pub use event::{
 pub use field::{Field, FieldNames, FieldType, Value};
 pub use formats::Formats;
 pub use json::{Json, JsonText};
+pub use notice::State;
 pub use parser::Parser;
 pub use reject::Reject;

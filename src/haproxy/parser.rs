@@ -4,7 +4,8 @@ use super::date::Dates;
 use super::event::Event;
 use super::field::Field;
 use super::formats::{BUILT_IN, Candidate, Formats, Shape};
-use super::leaf::{Stuck, number};
+use super::leaf::{Stuck, whole};
+use super::notice;
 use super::plan::{Encoded, Escapes, Misfit, Plan, Scratch, Store, complete};
 use super::reject::Reject;
 use crate::syslog::Message;
@@ -103,8 +104,12 @@ impl Parser {
             return Err(Reject::Empty);
         }
         let read = match formats.configured() {
-            [] => built_in(text, last, dates, scratch)?,
-            _ => configured(formats, text, dates, scratch, encoded)?,
+            [] => built_in(text, last, dates, scratch),
+            _ => configured(formats, text, dates, scratch, encoded),
+        };
+        let read = match read {
+            Ok(read) => read,
+            Err(reject) => return notice(message, text, reject),
         };
         let spans = &mut scratch.spans;
         let mut event = complete(
@@ -119,6 +124,20 @@ impl Parser {
         event.process = message.app;
         event.pid = event.pid.or_else(|| message.pid.and_then(whole));
         Ok(event)
+    }
+}
+
+/// What is no traffic can still be a message of HAProxy's own.
+#[cold]
+fn notice<'a>(message: &Message<'a>, text: &'a [u8], reject: Reject) -> Result<Event<'a>, Reject> {
+    // A damaged line of traffic is no message, though it may be logged as an error. But
+    // HAProxy's own updates are dated like a request without a client.
+    if Shape::of(text).is_some() && !text.starts_with(b"-:- ") {
+        return Err(reject);
+    }
+    match notice::parse(message, text) {
+        Err(Reject::NotTraffic) => Err(reject),
+        read => read,
     }
 }
 
@@ -271,14 +290,6 @@ fn reject(misfit: Misfit, text: &[u8]) -> Reject {
             offset: text.len() - stuck.left,
         },
         Misfit::Ambiguous => Reject::Ambiguous,
-    }
-}
-
-/// The whole of `bytes` as a number.
-fn whole(bytes: &[u8]) -> Option<i64> {
-    match number(bytes)? {
-        (value, []) => Some(value),
-        _ => None,
     }
 }
 

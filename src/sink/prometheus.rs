@@ -167,6 +167,11 @@ impl Collector for Own {
                 "Frames longer than limits.line_bytes, or cut short by the end of the connection",
                 own.cut,
             ),
+            (
+                "weir_notices_dropped",
+                "HAProxy's own messages that are missing among the annotations: too many at once",
+                own.notices_dropped,
+            ),
             ("weir_windows_closed", "Windows closed", own.windows.closed),
             (
                 "weir_windows_amended",
@@ -183,13 +188,14 @@ impl Collector for Own {
             ("future", own.future),
             ("over_limit", own.over_limit),
             ("skipped", own.skipped),
+            ("notice", own.notices),
         ];
         counters(
             e,
             "weir_events",
             "Parsed events by what became of them: counted in an open window, late (amended a \
              closed one), too_late, future (dated too far ahead), over_limit (one series too \
-             many), skipped (no rule wanted it)",
+             many), skipped (no rule wanted it), notice (HAProxy's own message, no request)",
             outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
         )?;
         let reasons = [
@@ -384,6 +390,8 @@ mod tests {
         telemetry.add(&Tally {
             parsed: 3,
             skipped: 1,
+            notices: 2,
+            notices_dropped: 1,
             ..Tally::default()
         });
         let file = telemetry.rejects_file("rejects.log".to_owned());
@@ -434,8 +442,6 @@ mod tests {
                 "weir_rejects_queued 0.0"
             ]
         );
-        let skipped = r#"weir_events_total{outcome="skipped"} 1"#.to_owned();
-        assert!(lines(&latest, "weir_events").contains(&skipped));
         for line in [
             r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,
             r#"weir_sink_annotations_total{sink="librato",outcome="rejected"} 2"#,
@@ -444,5 +450,14 @@ mod tests {
             let found = lines(&latest, "weir_sink");
             assert!(found.iter().any(|found| found == line), "{line}: {found:?}");
         }
+        let events = lines(&latest, "weir_events");
+        for outcome in [r#"{outcome="skipped"} 1"#, r#"{outcome="notice"} 2"#] {
+            let line = format!("weir_events_total{outcome}");
+            assert!(events.contains(&line), "{line}: {events:?}");
+        }
+        assert_eq!(
+            lines(&latest, "weir_notices"),
+            ["weir_notices_dropped_total 1"]
+        );
     }
 }

@@ -156,6 +156,42 @@ fn a_click_opens_a_service_over_time_and_escape_goes_back() {
 }
 
 #[test]
+fn what_haproxy_says_of_a_server_is_marked_on_its_service() {
+    let Some((_demo, page)) = open(DESKTOP) else {
+        return;
+    };
+    page.wait_for_ten_services();
+    page.click("tr[data-service='payments'] [data-field='rate']");
+    page.wait_for_charts("payments");
+    let titles =
+        "return [...document.querySelectorAll('tr[data-mark] th')].map(th => th.innerText)";
+    wait_for("the server to be down and up again", INCIDENT, || {
+        let told = page.ask(titles);
+        let want = json!(["▲payments/payments-2 UP", "▼payments/payments-2 DOWN"]);
+        (told == want).then_some(()).ok_or(told.to_string())
+    });
+    // Ten seconds apart in a minute or two: each has its own glyph, in every chart.
+    let glyphs = page.ask(
+        "return [...document.querySelectorAll('[data-chart]')].map(chart =>
+           [...chart.querySelectorAll('.mark')].map(mark => mark.dataset.kind))",
+    );
+    assert_eq!(glyphs, json!([["bad", "ok"], ["bad", "ok"], ["bad", "ok"]]));
+    page.ask("document.querySelector('.mark').focus()");
+    let tip = page.text(".tip:not([hidden])");
+    assert!(
+        tip.contains("payments/payments-2 DOWN"),
+        "the tip says {tip:?}"
+    );
+
+    page.press(Key::Escape);
+    page.wait_for_ten_services();
+    page.click("tr[data-service='search'] [data-field='rate']");
+    page.wait_for_charts("search");
+    assert_eq!(page.ask(titles), json!([]), "another service's server");
+    page.assert_quiet_console();
+}
+
+#[test]
 fn the_keyboard_reaches_everything() {
     let Some((_demo, page)) = open(DESKTOP) else {
         return;

@@ -6,7 +6,7 @@ import { age, count } from "./format.js";
 const GROWTH_SPAN = 60; // seconds
 const SILENT_AFTER = 60; // seconds without one line
 
-/** HAProxy's own notices (a server went down) are no requests, and no fault. */
+/** Other programs' lines, and what HAProxy says beside its requests, are no fault. */
 const EXPECTED_REJECTS = new Set(["not_traffic"]);
 
 /** Counters whose growth is a warning, and how to say it, short and in full. */
@@ -14,6 +14,7 @@ const GROWING = [
   ["cut", "lines cut off", "lines cut off, being too long or cut short when their connection ended,"],
   ["too_late", "events too late", "events too late to count"],
   ["future", "events in the future", "events dated in the future, not counted"],
+  ["notices_dropped", "marks are missing", "of HAProxy's own messages, too many at once, are missing among the marks: over a thousand"],
   ["over_limit", "series limit reached", "events over the series limit"],
 ];
 

@@ -4,6 +4,7 @@
 
 import * as format from "./format.js";
 import { el, setAttribute, setText } from "./dom.js";
+import { marksLayer } from "./marks.js";
 
 /** What each known measure looks like; more than colour tells the lines apart. */
 const LINES = {
@@ -23,10 +24,11 @@ const DAY = 86_400;
  *
  * `chart`: `name` (the test hook), `title`, `measures` (names of its lines),
  * `format` (value to text), `least` (least upper end of the scale).
- * `onSpan(from, to)` is called when a span is dragged.
- * Returns `update(times, lists, from, to)`, `moveCursor(by)`, `destroy()`.
+ * `onSpan(from, to)` is called when a span is dragged; `first` is true of the first of
+ * several charts over the same time.
+ * Returns `update(times, lists, marks, from, to)`, `moveCursor(by)`, `destroy()`.
  */
-export function createChart(root, chart, { sync, onSpan }) {
+export function createChart(root, chart, { sync, first, onSpan }) {
   const time = el("span", { class: "time" });
   const legend = chart.measures.map((measure) => {
     const value = el("span", { class: "value" });
@@ -45,6 +47,7 @@ export function createChart(root, chart, { sync, onSpan }) {
   );
   root.append(box);
 
+  const marks = marksLayer(first);
   let data = [[], ...chart.measures.map(() => [])];
   let span = [0, 1];
   let uplot = build();
@@ -60,8 +63,9 @@ export function createChart(root, chart, { sync, onSpan }) {
     const options = {
       width: Math.max(plot.clientWidth, 50),
       height: Math.max(plot.clientHeight, 50),
-      // Half of a time's width: the last label would be cut off.
-      padding: [8, 26, 0, 0],
+      // Above, room for the marks' glyphs. Right, half of a time's width: the last label
+      // would be cut off.
+      padding: [16, 26, 0, 0],
       legend: { show: false },
       cursor: {
         // Heights mean another thing in each chart: only the time is shared.
@@ -95,6 +99,7 @@ export function createChart(root, chart, { sync, onSpan }) {
       ],
       hooks: {
         setCursor: [showLegend],
+        draw: [marks.place],
         setSelect: [
           (u) => {
             if (u.select.width < 5) return;
@@ -130,8 +135,9 @@ export function createChart(root, chart, { sync, onSpan }) {
   scheme.addEventListener("change", repaint);
 
   return {
-    update(times, lists, from, to) {
+    update(times, lists, happened, from, to) {
       span = [from, to];
+      marks.set(happened);
       data = [times, ...lists];
       uplot.setData(data);
       showLegend(uplot);

@@ -4,6 +4,7 @@
 import { createChart } from "./charts.js";
 import * as format from "./format.js";
 import { el, icon, setAttribute, setText, show } from "./dom.js";
+import { marksTable } from "./marks.js";
 import { RANGES, withSpan } from "./route.js";
 import { culprit, silence } from "./services.js";
 
@@ -23,6 +24,9 @@ const TILES = [
   ["p99", "p99", format.duration],
   ["errors", "errors", format.ratio],
 ];
+
+/** Marks that an answer holds at most. */
+const MARKS_MAX = 500;
 
 /** Seconds that are shown at least, where there is less. */
 const SHOWN_MIN = 120;
@@ -45,6 +49,7 @@ export function detailView(root) {
   let head = null;
   const message = el("p", { class: "message", role: "status" });
   const area = el("div", { class: "charts" });
+  const happened = marksTable();
 
   function open(next) {
     const same = route !== null && identity(route) === identity(next);
@@ -54,7 +59,7 @@ export function detailView(root) {
       head = next.view === "service" ? serviceHead(next) : seriesHead(next);
       setText(message, "loading…");
       show(message, true);
-      root.replaceChildren(head.node, message, area);
+      root.replaceChildren(head.node, message, area, happened.node);
       head.title.focus({ preventScroll: true });
       scrollTo(0, 0);
     }
@@ -113,7 +118,7 @@ export function detailView(root) {
       area.dataset.layout = layout;
       setAttribute(area, "data-count", String(wanted.length));
       for (const chart of wanted) {
-        charts.set(chart, createChart(area, chart, { sync: SYNC, onSpan: (a, b) => (location.hash = withSpan(route, { from: a, to: b })) }));
+        charts.set(chart, createChart(area, chart, { sync: SYNC, first: charts.size === 0, onSpan: (a, b) => (location.hash = withSpan(route, { from: a, to: b })) }));
       }
     }
     // What is younger than the range fills the width all the same.
@@ -121,14 +126,17 @@ export function detailView(root) {
     const begin = asked.span.range && first !== null ? Math.max(from, Math.min(first, to - SHOWN_MIN)) : from;
     shown = to - begin;
     head.ranges.since(begin > from ? first : null);
+    const marks = body.marks ?? [];
+    happened.update(marks, MARKS_MAX);
     for (const [chart, drawn] of charts) {
-      drawn.update(body.times, chart.measures.map((measure) => series[measure]), begin, to);
+      drawn.update(body.times, chart.measures.map((measure) => series[measure]), marks, begin, to);
     }
   }
 
   function destroyCharts() {
     for (const chart of charts.values()) chart.destroy();
     charts = new Map();
+    happened.update([], MARKS_MAX);
     delete area.dataset.layout;
   }
 

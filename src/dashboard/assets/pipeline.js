@@ -144,6 +144,7 @@ function renderDetails(root, p, alarms, rejects) {
         ["in the future", format.whole(p.future), "not counted: see clocks"],
         ["over the limit", format.whole(p.over_limit), "limits.series reached"],
         ["skipped", format.whole(p.skipped), "wanted by no rule"],
+        ["notices", format.whole(p.notices), "HAProxy's own messages, no requests"],
         ["open windows", format.whole(p.windows.open)],
         ["closed", format.whole(p.windows.closed)],
         ["amended", format.whole(p.windows.amended)],
