@@ -50,8 +50,8 @@ pub(super) fn blanks(mut input: &[u8]) -> &[u8] {
 /// Eight bytes at a time: first how many of them are digits, then the value of these by
 /// adding up neighbours, pairs, fours. Numbers in a line have one to five digits, and
 /// how many is what a branch predictor cannot learn; here there is no branch on it.
-#[inline]
-fn digits(bytes: &[u8]) -> Option<(i64, usize)> {
+#[inline(always)]
+pub(super) fn digits(bytes: &[u8]) -> Option<(i64, usize)> {
     if let Some(chunk) = bytes.first_chunk::<8>() {
         let values = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
         // The high bit of each byte that is over 9. A carry can spoil the bytes after

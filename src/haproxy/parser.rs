@@ -1,7 +1,7 @@
 //! Messages to events, by the format of each line.
 
 use super::date::Dates;
-use super::event::Event;
+use super::event::{Event, Kind};
 use super::field::Field;
 use super::formats::{BUILT_IN, Candidate, Formats, Shape};
 use super::leaf::{Stuck, whole};
@@ -54,18 +54,10 @@ impl Exact {
 
 /// A line that is read, but for what [`complete`] adds.
 struct Read<'a> {
-    event: Event<'a>,
     plan: &'a Plan,
     /// What the event's extra fields are pieces of.
     values: &'a [u8],
     escapes: Escapes,
-}
-
-/// Why a line is of none of the formats that were tried.
-struct Miss<'a> {
-    misfit: Misfit,
-    /// The frontend, if it was read before.
-    frontend: Option<&'a [u8]>,
 }
 
 impl Parser {
@@ -103,21 +95,26 @@ impl Parser {
         if text.is_empty() {
             return Err(Reject::Empty);
         }
+        let mut event = Event::of_kind(Kind::Http);
         let read = match formats.configured() {
-            [] => built_in(text, last, dates, scratch),
-            _ => configured(formats, text, dates, scratch, encoded),
+            [] => built_in(text, last, &mut event, dates, scratch),
+            _ => configured(formats, text, &mut event, dates, scratch, encoded),
         };
         let read = match read {
             Ok(read) => read,
             Err(reject) => return notice(message, text, reject),
         };
-        let spans = &mut scratch.spans;
-        let mut event = complete(
-            read.event,
-            read.plan,
-            read.values,
-            read.escapes,
-            spans,
+        let Read {
+            plan,
+            values,
+            escapes,
+        } = read;
+        complete(
+            &mut event,
+            plan,
+            values,
+            escapes,
+            &mut scratch.spans,
             undone,
         );
         event.host = message.host;
@@ -145,34 +142,36 @@ fn notice<'a>(message: &Message<'a>, text: &'a [u8], reject: Reject) -> Result<E
 fn built_in<'a>(
     text: &'a [u8],
     last: &mut Exact,
+    event: &mut Event<'a>,
     dates: &mut Dates,
     scratch: &mut Scratch,
 ) -> Result<Read<'a>, Reject> {
-    if let Ok(read) = attempt(last.plan(), text, false, dates, scratch) {
+    if let Ok(read) = attempt(last.plan(), text, false, event, dates, scratch) {
         return Ok(read);
     }
     let mut exactly = |exact: Exact| {
-        let read = attempt(exact.plan(), text, false, dates, scratch);
+        let read = attempt(exact.plan(), text, false, event, dates, scratch);
         read.inspect(|_| *last = exact)
     };
     let read = match Shape::of(text).ok_or(Reject::NotTraffic)? {
         // Many add fields to httplog's end and say so nowhere: what is before them holds.
         Shape::Http => exactly(Exact::Http)
             .or_else(|_| exactly(Exact::Https))
-            .or_else(|_| attempt(&BUILT_IN.http, text, true, dates, scratch)),
+            .or_else(|_| attempt(&BUILT_IN.http, text, true, event, dates, scratch)),
         Shape::Tcp => exactly(Exact::Tcp),
-        Shape::HttpClf => attempt(&BUILT_IN.http_clf, text, false, dates, scratch),
-        Shape::TcpClf => attempt(&BUILT_IN.tcp_clf, text, false, dates, scratch),
-        Shape::Connect => attempt(&BUILT_IN.connect, text, false, dates, scratch),
-        Shape::Error => attempt(&BUILT_IN.error, text, false, dates, scratch),
+        Shape::HttpClf => attempt(&BUILT_IN.http_clf, text, false, event, dates, scratch),
+        Shape::TcpClf => attempt(&BUILT_IN.tcp_clf, text, false, event, dates, scratch),
+        Shape::Connect => attempt(&BUILT_IN.connect, text, false, event, dates, scratch),
+        Shape::Error => attempt(&BUILT_IN.error, text, false, event, dates, scratch),
     };
-    read.map_err(|miss| reject(miss.misfit, text))
+    read.map_err(|misfit| reject(misfit, text))
 }
 
 /// Reads a line of one of the configured formats, or of those that HAProxy has beside any.
 fn configured<'a>(
     formats: &'a Formats,
     text: &'a [u8],
+    event: &mut Event<'a>,
     dates: &mut Dates,
     scratch: &mut Scratch,
     encoded: &'a mut Encoded,
@@ -192,27 +191,28 @@ fn configured<'a>(
         if plan.encoding.is_some() {
             if encoded.read(plan, text) && candidate.takes(encoded.frontend(plan)) {
                 let encoded: &'a Encoded = encoded;
-                let mut store = Store::new(plan, encoded.values(), dates, scratch);
+                let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
                 return match encoded.store(plan, &mut store) {
-                    Ok(()) => Ok(Read::new(store, plan, encoded.values()).in_only(candidate)),
+                    Ok(()) => {
+                        let read = Read::new(store, plan, encoded.values());
+                        set_only_frontend(event, candidate);
+                        Ok(read)
+                    }
                     Err(field) => Err(Reject::Malformed { field, offset: 0 }),
                 };
             }
             continue;
         }
-        let miss = match attempt(plan, text, false, dates, scratch) {
-            Ok(read) if candidate.takes(read.event.frontend) => {
-                return Ok(read.in_only(candidate));
+        match attempt(plan, text, false, event, dates, scratch) {
+            Ok(read) if candidate.takes(event.frontend) => {
+                set_only_frontend(event, candidate);
+                return Ok(read);
             }
-            Ok(read) => Miss {
-                misfit,
-                frontend: read.event.frontend,
-            },
-            Err(miss) => miss,
-        };
-        misfit = further(misfit, miss.misfit);
-        if frontend.is_none() && miss.frontend.is_some() {
-            frontend = miss.frontend;
+            Ok(_) => {}
+            Err(other) => misfit = further(misfit, other),
+        }
+        if frontend.is_none() && event.frontend.is_some() {
+            frontend = event.frontend;
             order = formats.order(frontend);
             tried = 0;
         }
@@ -224,7 +224,7 @@ fn configured<'a>(
         None if misfit.left() == Some(text.len()) => return Err(Reject::NotTraffic),
         None => return Err(reject(misfit, text)),
     };
-    attempt(plan, text, false, dates, scratch).map_err(|_| reject(misfit, text))
+    attempt(plan, text, false, event, dates, scratch).map_err(|_| reject(misfit, text))
 }
 
 /// Reads a line by one plan.
@@ -233,34 +233,27 @@ fn attempt<'a>(
     plan: &'a Plan,
     text: &'a [u8],
     trailing: bool,
+    event: &mut Event<'a>,
     dates: &mut Dates,
     scratch: &mut Scratch,
-) -> Result<Read<'a>, Miss<'a>> {
-    let mut store = Store::new(plan, text, dates, scratch);
-    match plan.read(text, &mut store, trailing) {
-        Ok(()) => Ok(Read::new(store, plan, text)),
-        Err(misfit) => Err(Miss {
-            misfit,
-            frontend: store.frontend(),
-        }),
-    }
+) -> Result<Read<'a>, Misfit> {
+    let mut store = Store::new(plan, text, event, dates, scratch);
+    plan.read(text, &mut store, trailing)?;
+    Ok(Read::new(store, plan, text))
+}
+
+/// Where a format does not tell the frontend and only one has it, that is it.
+fn set_only_frontend<'a>(event: &mut Event<'a>, candidate: &'a Candidate) {
+    event.frontend = event.frontend.or(candidate.only_frontend());
 }
 
 impl<'a> Read<'a> {
     fn new(store: Store<'_, 'a>, plan: &'a Plan, values: &'a [u8]) -> Self {
-        let (event, escapes) = store.event();
         Read {
-            event,
             plan,
             values,
-            escapes,
+            escapes: store.finish(),
         }
-    }
-
-    /// Where a format does not tell the frontend and only one has it, that is it.
-    fn in_only(mut self, candidate: &'a Candidate) -> Self {
-        self.event.frontend = self.event.frontend.or(candidate.only_frontend());
-        self
     }
 }
 

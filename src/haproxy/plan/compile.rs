@@ -1,6 +1,6 @@
 //! Items of a format to steps of a plan; what cannot be told apart is refused.
 
-use super::{Form, Key, Plan, Search, Segment, Step, Value};
+use super::{Form, Key, Plan, Search, Segment, Step, Then, Value};
 use crate::haproxy::alias::{Class, Flagged, Goes, Slot};
 use crate::haproxy::event::{ExtraField, ExtraType, Kind};
 use crate::haproxy::field::Field;
@@ -244,6 +244,7 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
                             address: field.value.slot,
                             port: port.value.slot,
                             stop: rest.first().and_then(Part::first_byte),
+                            then: Then::Nothing,
                         });
                         at += 3;
                         continue;
@@ -291,9 +292,51 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
     }
     segments.push(Segment {
         search,
-        steps: steps.into(),
+        steps: fused(steps),
     });
     Ok(segments.into())
+}
+
+/// The same steps, where it can be with the byte or blank behind a value in its own.
+fn fused(steps: Vec<Step>) -> Box<[Step]> {
+    let mut fused: Vec<Step> = Vec::with_capacity(steps.len());
+    for mut step in steps {
+        let then = match (&mut step, fused.last_mut().and_then(Step::then)) {
+            (_, None) => None,
+            (Step::Blank { last: false, .. }, Some(then)) => {
+                *then = Then::Blank;
+                continue;
+            }
+            (Step::Literal { bytes, .. }, then) => then.map(|then| (then, bytes)),
+            _ => None,
+        };
+        if let Some((then, bytes)) = then
+            && let [first, rest @ ..] = &**bytes
+        {
+            *then = Then::Byte(*first);
+            if rest.is_empty() {
+                continue;
+            }
+            *bytes = rest.into();
+        }
+        fused.push(step);
+    }
+    fused.into()
+}
+
+impl Step {
+    /// What it reads behind its value, if that is nothing yet.
+    fn then(&mut self) -> Option<&mut Then> {
+        let (Step::Int { then, .. }
+        | Step::Date { then, .. }
+        | Step::Fixed { then, .. }
+        | Step::Until { then, .. }
+        | Step::AddressPort { then, .. }) = self
+        else {
+            return None;
+        };
+        Some(then).filter(|then| **then == Then::Nothing)
+    }
 }
 
 /// Adds the step that reads this value, by what comes behind it.
@@ -312,11 +355,22 @@ fn place(
             field.checks_next(next)?;
             match value.form {
                 Form::Hex => Step::HexInt(slot),
-                _ => Step::Int(slot),
+                _ => Step::Int {
+                    slot,
+                    then: Then::Nothing,
+                },
             }
         }
-        Class::Date(form) => Step::Date { slot, form },
-        Class::Fixed(length) => Step::Fixed { slot, length },
+        Class::Date(form) => Step::Date {
+            slot,
+            form,
+            then: Then::Nothing,
+        },
+        Class::Fixed(length) => Step::Fixed {
+            slot,
+            length,
+            then: Then::Nothing,
+        },
         Class::Captures => Step::Captures {
             slot,
             quoted: field.quoted,
@@ -342,12 +396,16 @@ fn place(
                     Some(&stop)
                         if !class.holds(stop) || (value.form == Form::Escaped && stop == b'"') =>
                     {
-                        Step::Until { value, stop }
+                        Step::Until {
+                            value,
+                            stop,
+                            then: Then::Nothing,
+                        }
                     }
                     _ => {
                         segments.push(Segment {
                             search: search.take(),
-                            steps: std::mem::take(steps).into(),
+                            steps: fused(std::mem::take(steps)),
                         });
                         *search = Some(Search {
                             value,

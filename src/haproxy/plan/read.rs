@@ -3,10 +3,10 @@
 //! Nothing is allocated: values are pieces of the line, and where it gets stuck is two
 //! numbers.
 
-use super::{Class, DateForm, Form, Plan, Search, Segment, Slot, Step, Store, Value};
+use super::{Class, DateForm, Form, Plan, Search, Segment, Slot, Step, Store, Then, Value};
 use crate::haproxy::event::Separator;
 use crate::haproxy::field::Field;
-use crate::haproxy::leaf::{Stuck, blanks, number};
+use crate::haproxy::leaf::{Stuck, blanks, digits};
 use crate::haproxy::request;
 use memchr::{memchr, memrchr};
 
@@ -136,15 +136,34 @@ impl Plan {
                     Some(rest) => rest,
                     None => return Err(stuck(rest, *after)),
                 },
-                Step::Int(slot) => int::<KEEP>(rest, *slot, store)?,
-                Step::Until { value, stop } => until::<KEEP>(rest, *value, *stop, store)?,
+                Step::Int { slot, then } => {
+                    let behind = int::<KEEP>(rest, *slot, store)?;
+                    read_then(line, behind, *then, *slot)?
+                }
+                Step::Until { value, stop, then } => {
+                    let behind = until::<KEEP>(rest, *value, *stop, store)?;
+                    if KEEP && store.cut {
+                        return Ok(behind);
+                    }
+                    read_then(line, behind, *then, value.slot)?
+                }
                 Step::AddressPort {
                     address,
                     port,
                     stop,
-                } => address_port::<KEEP>(rest, *address, *port, *stop, store)?,
-                Step::Date { slot, form } => date::<KEEP>(rest, *slot, *form, store)?,
-                Step::Fixed { slot, length } => fixed::<KEEP>(rest, *slot, *length, store)?,
+                    then,
+                } => {
+                    let behind = address_port::<KEEP>(rest, *address, *port, *stop, store)?;
+                    read_then(line, behind, *then, *port)?
+                }
+                Step::Date { slot, form, then } => {
+                    let behind = date::<KEEP>(rest, *slot, *form, store)?;
+                    read_then(line, behind, *then, *slot)?
+                }
+                Step::Fixed { slot, length, then } => {
+                    let behind = fixed::<KEEP>(rest, *slot, *length, store)?;
+                    read_then(line, behind, *then, *slot)?
+                }
                 Step::Tail { after } if !matches!(rest.first(), None | Some(b' ')) => {
                     return Err(stuck(rest, *after));
                 }
@@ -249,6 +268,18 @@ fn stuck(rest: &[u8], field: Field) -> Stuck {
     }
 }
 
+/// What belongs to the same step as the value before it.
+#[inline(always)]
+fn read_then<'a>(line: &[u8], rest: &'a [u8], then: Then, after: Slot) -> Read<'a> {
+    match (then, rest) {
+        (Then::Nothing, _) => Ok(rest),
+        (Then::Byte(byte), [first, behind @ ..]) if *first == byte => Ok(behind),
+        (Then::Byte(_), _) => Err(stuck(rest, after.field())),
+        (Then::Blank, [b' ', behind @ ..]) => Ok(blanks(behind)),
+        (Then::Blank, _) => blank(line, rest, false, after.field()),
+    }
+}
+
 #[inline]
 fn blank<'a>(line: &[u8], rest: &'a [u8], last: bool, after: Field) -> Read<'a> {
     let read = line.len() - rest.len();
@@ -261,30 +292,37 @@ fn blank<'a>(line: &[u8], rest: &'a [u8], last: bool, after: Field) -> Read<'a> 
     }
 }
 
-#[inline]
+#[inline(always)]
 fn int<'a, const KEEP: bool>(rest: &'a [u8], slot: Slot, store: &mut Store<'_, 'a>) -> Read<'a> {
-    let (unsigned, plus) = match rest {
-        [b'+', unsigned @ ..] if slot.may_have_plus() => (unsigned, true),
-        _ => (rest, false),
-    };
-    let Some((value, behind)) = number(unsigned) else {
-        return match rest {
-            // What has no value.
-            [b'-', behind @ ..] => {
-                keep_int::<KEEP>(rest, behind, slot, None, false, Form::Plain, store)?;
-                Ok(behind)
-            }
-            _ => Err(stuck(rest, slot.field())),
-        };
-    };
-    if plus && value < 0 {
-        return Err(stuck(rest, slot.field()));
+    match digits(rest) {
+        Some((value, length)) => {
+            let behind = &rest[length..];
+            keep_int::<KEEP>(rest, behind, slot, Some(value), false, Form::Plain, store)?;
+            Ok(behind)
+        }
+        None => signed::<KEEP>(rest, slot, store),
     }
-    keep_int::<KEEP>(rest, behind, slot, Some(value), plus, Form::Plain, store)?;
+}
+
+/// A number with a sign, or what stands for none.
+#[inline(never)]
+fn signed<'a, const KEEP: bool>(rest: &'a [u8], slot: Slot, store: &mut Store<'_, 'a>) -> Read<'a> {
+    let (value, plus, behind) = match rest {
+        [b'+', unsigned @ ..] if slot.may_have_plus() => match digits(unsigned) {
+            Some((value, length)) => (Some(value), true, &unsigned[length..]),
+            None => return Err(stuck(rest, slot.field())),
+        },
+        [b'-', unsigned @ ..] => match digits(unsigned) {
+            Some((value, length)) => (Some(-value), false, &unsigned[length..]),
+            None => (None, false, unsigned),
+        },
+        _ => return Err(stuck(rest, slot.field())),
+    };
+    keep_int::<KEEP>(rest, behind, slot, value, plus, Form::Plain, store)?;
     Ok(behind)
 }
 
-#[inline]
+#[inline(always)]
 fn keep_int<'a, const KEEP: bool>(
     rest: &'a [u8],
     behind: &'a [u8],

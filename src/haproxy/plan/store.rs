@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// The event that a line becomes, while it is read.
 pub(in crate::haproxy) struct Store<'p, 'a> {
-    pub(super) event: Event<'a>,
+    pub(super) event: &'p mut Event<'a>,
     pub(super) text: &'a [u8],
     dates: &'p mut Dates,
     spans: &'p mut Vec<ExtraSpan>,
@@ -75,6 +75,7 @@ impl<'p, 'a> Store<'p, 'a> {
     pub(in crate::haproxy) fn new(
         plan: &'a Plan,
         text: &'a [u8],
+        event: &'p mut Event<'a>,
         dates: &'p mut Dates,
         scratch: &'p mut Scratch,
     ) -> Self {
@@ -88,8 +89,9 @@ impl<'p, 'a> Store<'p, 'a> {
             };
             spans.resize(plan.extra.len(), missing);
         }
+        *event = Event::of_kind(plan.kind);
         Store {
-            event: Event::of_kind(plan.kind),
+            event,
             text,
             dates,
             spans,
@@ -109,7 +111,7 @@ impl<'p, 'a> Store<'p, 'a> {
     #[inline]
     pub(super) fn int(&mut self, slot: Slot, value: Option<i64>, plus: bool) -> bool {
         let present = value.filter(|&value| value >= 0);
-        let event = &mut self.event;
+        let event = &mut *self.event;
         let timers = &mut event.timers;
         match slot {
             Slot::ClientPort => {
@@ -206,7 +208,7 @@ impl<'p, 'a> Store<'p, 'a> {
             self.escapes.any = true;
             self.escapes.backslashes |= value.form == Form::Escaped;
         }
-        let event = &mut self.event;
+        let event = &mut *self.event;
         match value.slot {
             Slot::ClientIp => {
                 event.client_ip = present;
@@ -328,13 +330,9 @@ impl<'p, 'a> Store<'p, 'a> {
         }
     }
 
-    /// The frontend, if it has been read.
-    pub(in crate::haproxy) fn frontend(&self) -> Option<&'a [u8]> {
-        self.event.frontend
-    }
-
-    /// The event without what [`complete`] adds, and what that has to undo.
-    pub(in crate::haproxy) fn event(mut self) -> (Event<'a>, Escapes) {
+    /// Every value is there: what is made of several of them. Says what [`complete`] has to
+    /// undo.
+    pub(in crate::haproxy) fn finish(self) -> Escapes {
         self.event.partial = self.plus.0 != 0;
         if let Some(date) = &mut self.event.accept_date
             && self.accept_is_coarse
@@ -342,7 +340,7 @@ impl<'p, 'a> Store<'p, 'a> {
         {
             *date = *date + Duration::from_millis(millis as u64);
         }
-        (self.event, self.escapes)
+        self.escapes
     }
 }
 
@@ -361,13 +359,13 @@ fn request_part(part: Option<&[u8]>) -> Option<&[u8]> {
 /// and the request's parts come out as they were before HAProxy escaped them; `undone` is
 /// where they then are.
 pub(in crate::haproxy) fn complete<'a>(
-    mut event: Event<'a>,
+    event: &mut Event<'a>,
     plan: &'a Plan,
     text: &'a [u8],
     escapes: Escapes,
     spans: &'a mut [ExtraSpan],
     undone: &'a mut Vec<u8>,
-) -> Event<'a> {
+) {
     undone.clear();
     if escapes.any {
         let client_ip = event.client_ip.filter(|_| escapes.hex_client);
@@ -430,7 +428,6 @@ pub(in crate::haproxy) fn complete<'a>(
     if let Some(headers) = &mut event.response_headers {
         headers.names = &plan.captured.response;
     }
-    event
 }
 
 /// Appends the value as it was before it was escaped, and says where it is.

@@ -11,12 +11,16 @@
 //!
 //! and divide by 4096.
 
+mod hand_written;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::hint::black_box;
+use std::sync::Arc;
 use weir::input::framing::{Frame, Framer};
+use weir::source::{Placed, Source, Written};
 use weir::syslog::Message;
 use weir::{haproxy, syslog};
 
@@ -148,6 +152,43 @@ fn line(messages: &[Message<'_>], parser: &mut haproxy::Parser) {
     }
 }
 
+#[inline(never)]
+fn by_hand(messages: &[Message<'_>], dates: &mut hand_written::Dates) {
+    for message in messages {
+        let _ = black_box(hand_written::parse(message.text, dates));
+    }
+}
+
+/// A format of twenty fields, most of them beside an event's own, and a line of it.
+const CUSTOM: &str = "%ci:%cp [%tr] %ft %b/%s %ST %B %Ta %{+Q}[req.hdr(user-agent)] \
+    %(id)[unique-id] %[ssl_fc_sni]/%sslv %(tenant)[var(txn.tenant)]|%(cache:bool)[ssl_fc] \
+    %(size:sint)[req.body_size] %HM %{+Q}HU %HV";
+
+fn custom_text(rng: &mut StdRng) -> String {
+    let head = head(rng);
+    format!(
+        "{head}{} {} {} \"{}\" {:032x} {}/TLSv1.3 {}|{} {} {} \"/api/{}?page={}\" HTTP/1.1",
+        pick(rng, &["200", "200", "404", "503"]),
+        skewed(rng, 6),
+        skewed(rng, 4),
+        pick(
+            rng,
+            &[
+                "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+                "curl/8.14.1",
+            ],
+        ),
+        rng.random::<u128>(),
+        pick(rng, &["shop.example.net", "api.example.net", "-"]),
+        pick(rng, &["acme", "globex corp", "-"]),
+        pick(rng, &["0", "1"]),
+        skewed(rng, 5),
+        pick(rng, &["GET", "POST"]),
+        pick(rng, &["users", "carts/81723", "search"]),
+        skewed(rng, 3),
+    )
+}
+
 fn benches(c: &mut Criterion) {
     let (http, tcp) = (lines(http_text), lines(tcp_text));
     let bytes: usize = http.iter().map(String::len).sum();
@@ -193,6 +234,27 @@ fn benches(c: &mut Criterion) {
     let messages: Vec<Message<'_>> = http.iter().map(|text| message(text)).collect();
     assert!(messages.iter().all(|message| parser.parse(message).is_ok()));
     group.bench_function("httplog", |b| b.iter(|| line(&messages, &mut parser)));
+
+    let mut dates = hand_written::Dates::default();
+    for message in &messages {
+        let by_hand = hand_written::parse(message.text, &mut dates);
+        assert_eq!(parser.parse(message).ok(), by_hand);
+    }
+    group.bench_function("by_hand", |b| b.iter(|| by_hand(&messages, &mut dates)));
+
+    let format = Placed {
+        source: Source::new("custom", CUSTOM),
+        text: Written {
+            value: CUSTOM.into(),
+            span: 0..CUSTOM.len(),
+        },
+    };
+    let formats = haproxy::Formats::one(&format, &|_| None).expect("a format");
+    let mut custom = haproxy::Parser::new(Arc::new(formats), TimeZone::UTC);
+    let texts = lines(custom_text);
+    let customs: Vec<Message<'_>> = texts.iter().map(|text| message(text)).collect();
+    assert!(customs.iter().all(|message| custom.parse(message).is_ok()));
+    group.bench_function("custom", |b| b.iter(|| line(&customs, &mut custom)));
 
     let messages: Vec<Message<'_>> = tcp.iter().map(|text| message(text)).collect();
     assert!(messages.iter().all(|message| parser.parse(message).is_ok()));
