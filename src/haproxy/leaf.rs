@@ -1,6 +1,7 @@
 //! The smallest parts of a line: numbers and blanks.
 
 use super::field::Field;
+use memchr::memchr;
 
 /// Where reading stopped. Small and plain, since it is made for each line that is not
 /// one of ours.
@@ -33,6 +34,26 @@ pub(super) fn whole(bytes: &[u8]) -> Option<i64> {
         (value, []) => Some(value),
         _ => None,
     }
+}
+
+/// Where the first such byte is.
+///
+/// Names and words of a line are short: eight bytes at a time finds their ends in fewer
+/// instructions than a vector search needs to begin. What is longer is left to that.
+#[inline(always)]
+pub(super) fn find(byte: u8, input: &[u8]) -> Option<usize> {
+    let pattern = u64::from(byte) * 0x0101_0101_0101_0101;
+    for (index, chunk) in input.as_chunks::<8>().0.iter().take(3).enumerate() {
+        let same = u64::from_le_bytes(*chunk) ^ pattern;
+        // The high bit of each byte that is zero. A borrow can only spoil the bytes after
+        // the first such byte, and that one is all that is of interest.
+        let zero = same.wrapping_sub(0x0101_0101_0101_0101) & !same & 0x8080_8080_8080_8080;
+        if zero != 0 {
+            return Some(index * 8 + zero.trailing_zeros() as usize / 8);
+        }
+    }
+    let searched = input.len().min(24) / 8 * 8;
+    memchr(byte, &input[searched..]).map(|at| searched + at)
 }
 
 /// The input without the blanks it begins with.
@@ -106,6 +127,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_byte_is_found_as_one_by_one(text in "[ab]{0,40}") {
+            let expected = text.bytes().position(|byte| byte == b'b');
+            prop_assert_eq!(find(b'b', text.as_bytes()), expected);
+        }
+
         #[test]
         fn eight_digits_at_once_read_as_one_by_one(text in "[0-9]{0,19}[^0-9]?.{0,8}") {
             let digits_only: String = text.chars().take_while(char::is_ascii_digit).collect();

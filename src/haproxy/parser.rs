@@ -150,19 +150,19 @@ fn built_in<'a>(
         return Ok(read);
     }
     let mut exactly = |exact: Exact| {
-        let read = attempt(exact.plan(), text, false, event, dates, scratch);
+        let read = again(exact.plan(), text, false, event, dates, scratch);
         read.inspect(|_| *last = exact)
     };
     let read = match Shape::of(text).ok_or(Reject::NotTraffic)? {
         // Many add fields to httplog's end and say so nowhere: what is before them holds.
         Shape::Http => exactly(Exact::Http)
             .or_else(|_| exactly(Exact::Https))
-            .or_else(|_| attempt(&BUILT_IN.http, text, true, event, dates, scratch)),
+            .or_else(|_| again(&BUILT_IN.http, text, true, event, dates, scratch)),
         Shape::Tcp => exactly(Exact::Tcp),
-        Shape::HttpClf => attempt(&BUILT_IN.http_clf, text, false, event, dates, scratch),
-        Shape::TcpClf => attempt(&BUILT_IN.tcp_clf, text, false, event, dates, scratch),
-        Shape::Connect => attempt(&BUILT_IN.connect, text, false, event, dates, scratch),
-        Shape::Error => attempt(&BUILT_IN.error, text, false, event, dates, scratch),
+        Shape::HttpClf => again(&BUILT_IN.http_clf, text, false, event, dates, scratch),
+        Shape::TcpClf => again(&BUILT_IN.tcp_clf, text, false, event, dates, scratch),
+        Shape::Connect => again(&BUILT_IN.connect, text, false, event, dates, scratch),
+        Shape::Error => again(&BUILT_IN.error, text, false, event, dates, scratch),
     };
     read.map_err(|misfit| reject(misfit, text))
 }
@@ -185,12 +185,14 @@ fn configured<'a>(
     // came that far the next ones are the frontend's own.
     let mut order = formats.order(None);
     let mut tried = 0;
+    let mut fresh = true;
     while let Some(candidate) = order.get(tried).map(|&place| formats.candidate(place)) {
         tried += 1;
         let plan = &candidate.plan;
         if plan.encoding.is_some() {
             if encoded.read(plan, text) && candidate.takes(encoded.frontend(plan)) {
                 let encoded: &'a Encoded = encoded;
+                *event = Event::of_kind(plan.kind);
                 let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
                 return match encoded.store(plan, &mut store) {
                     Ok(()) => {
@@ -203,7 +205,11 @@ fn configured<'a>(
             }
             continue;
         }
-        match attempt(plan, text, false, event, dates, scratch) {
+        let read = match std::mem::take(&mut fresh) {
+            true => attempt(plan, text, false, event, dates, scratch),
+            false => again(plan, text, false, event, dates, scratch),
+        };
+        match read {
             Ok(read) if candidate.takes(event.frontend) => {
                 set_only_frontend(event, candidate);
                 return Ok(read);
@@ -224,10 +230,23 @@ fn configured<'a>(
         None if misfit.left() == Some(text.len()) => return Err(Reject::NotTraffic),
         None => return Err(reject(misfit, text)),
     };
-    attempt(plan, text, false, event, dates, scratch).map_err(|_| reject(misfit, text))
+    again(plan, text, false, event, dates, scratch).map_err(|_| reject(misfit, text))
 }
 
-/// Reads a line by one plan.
+/// Reads a line by another plan, after one has not read it.
+fn again<'a>(
+    plan: &'a Plan,
+    text: &'a [u8],
+    trailing: bool,
+    event: &mut Event<'a>,
+    dates: &mut Dates,
+    scratch: &mut Scratch,
+) -> Result<Read<'a>, Misfit> {
+    *event = Event::of_kind(plan.kind);
+    attempt(plan, text, trailing, event, dates, scratch)
+}
+
+/// Reads a line by one plan, into an event of which nothing is known yet.
 #[inline]
 fn attempt<'a>(
     plan: &'a Plan,

@@ -98,10 +98,8 @@ enum Step {
         stop: Option<u8>,
         then: Then,
     },
-    Int {
-        slot: Slot,
-        then: Then,
-    },
+    /// Numbers one behind the other, each with what is behind it.
+    Ints(Vec<(Slot, Then)>),
     HexInt(Slot),
     Date {
         slot: Slot,
@@ -113,7 +111,14 @@ enum Step {
         length: u8,
         then: Then,
     },
-    /// All before the next such byte, which no value of this kind holds.
+    /// All before the next such byte, which no value of this kind holds; it is what it
+    /// says, without escapes.
+    Word {
+        slot: Slot,
+        stop: u8,
+        then: Then,
+    },
+    /// The same, with something to undo or to look at first.
     Until {
         value: Value,
         stop: u8,
@@ -176,6 +181,10 @@ impl Class {
             Class::Captures => byte != b'}',
             Class::Date(_) | Class::CaptureList | Class::Text => true,
         }
+    }
+
+    fn holds_all(self, bytes: &[u8]) -> bool {
+        self == Class::Text || bytes.iter().all(|&byte| self.holds(byte))
     }
 
     /// HAProxy writes some bytes of it as `#XX` (section 8.6 of the manual).

@@ -319,7 +319,10 @@ fn fused(steps: Vec<Step>) -> Box<[Step]> {
             }
             *bytes = rest.into();
         }
-        fused.push(step);
+        match (step, fused.last_mut()) {
+            (Step::Ints(more), Some(Step::Ints(ints))) => ints.extend(more),
+            (step, _) => fused.push(step),
+        }
     }
     fused.into()
 }
@@ -327,15 +330,30 @@ fn fused(steps: Vec<Step>) -> Box<[Step]> {
 impl Step {
     /// What it reads behind its value, if that is nothing yet.
     fn then(&mut self) -> Option<&mut Then> {
-        let (Step::Int { then, .. }
-        | Step::Date { then, .. }
-        | Step::Fixed { then, .. }
-        | Step::Until { then, .. }
-        | Step::AddressPort { then, .. }) = self
-        else {
-            return None;
+        let then = match self {
+            Step::Ints(ints) => ints.last_mut().map(|(_, then)| then),
+            Step::Date { then, .. }
+            | Step::Fixed { then, .. }
+            | Step::Word { then, .. }
+            | Step::Until { then, .. }
+            | Step::AddressPort { then, .. } => Some(then),
+            _ => None,
         };
-        Some(then).filter(|then| **then == Then::Nothing)
+        then.filter(|then| **then == Then::Nothing)
+    }
+}
+
+impl Value {
+    /// The step that reads it up to this byte.
+    fn until(self, stop: u8) -> Step {
+        let then = Then::Nothing;
+        let special = self.form != Form::Plain
+            || self.class.hashed()
+            || matches!(self.slot, Slot::RequestHeaders | Slot::ResponseHeaders);
+        match (special, self) {
+            (false, Value { slot, .. }) => Step::Word { slot, stop, then },
+            (true, value) => Step::Until { value, stop, then },
+        }
     }
 }
 
@@ -355,10 +373,7 @@ fn place(
             field.checks_next(next)?;
             match value.form {
                 Form::Hex => Step::HexInt(slot),
-                _ => Step::Int {
-                    slot,
-                    then: Then::Nothing,
-                },
+                _ => Step::Ints(vec![(slot, Then::Nothing)]),
             }
         }
         Class::Date(form) => Step::Date {
@@ -396,11 +411,7 @@ fn place(
                     Some(&stop)
                         if !class.holds(stop) || (value.form == Form::Escaped && stop == b'"') =>
                     {
-                        Step::Until {
-                            value,
-                            stop,
-                            then: Then::Nothing,
-                        }
+                        value.until(stop)
                     }
                     _ => {
                         segments.push(Segment {

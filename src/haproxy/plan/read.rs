@@ -6,7 +6,7 @@
 use super::{Class, DateForm, Form, Plan, Search, Segment, Slot, Step, Store, Then, Value};
 use crate::haproxy::event::Separator;
 use crate::haproxy::field::Field;
-use crate::haproxy::leaf::{Stuck, blanks, digits};
+use crate::haproxy::leaf::{Stuck, blanks, digits, find};
 use crate::haproxy::request;
 use memchr::{memchr, memrchr};
 
@@ -105,6 +105,10 @@ impl Plan {
             let found = found.clone();
             let last = index + 1 == segments.len();
             let rightmost = search.places_back(&line[found.start..limit]).find(|&end| {
+                // The place that the leftmost reading has is known to be one.
+                if found.start + end == found.end {
+                    return true;
+                }
                 let rest = &line[found.start + end..];
                 match self.steps::<false>(segment, line, rest, store) {
                     Ok(behind) if last => behind.is_empty(),
@@ -136,9 +140,22 @@ impl Plan {
                     Some(rest) => rest,
                     None => return Err(stuck(rest, *after)),
                 },
-                Step::Int { slot, then } => {
-                    let behind = int::<KEEP>(rest, *slot, store)?;
-                    read_then(line, behind, *then, *slot)?
+                Step::Ints(ints) => {
+                    let mut rest = rest;
+                    for (slot, then) in ints {
+                        let behind = int::<KEEP>(rest, *slot, store)?;
+                        rest = read_then(line, behind, *then, *slot)?;
+                    }
+                    rest
+                }
+                Step::Word { slot, stop, then } => {
+                    let Some(end) = find(*stop, rest) else {
+                        return Err(stuck(rest, slot.field()));
+                    };
+                    if KEEP {
+                        store.plain(*slot, &rest[..end]);
+                    }
+                    read_then(line, &rest[end..], *then, *slot)?
                 }
                 Step::Until { value, stop, then } => {
                     let behind = until::<KEEP>(rest, *value, *stop, store)?;
@@ -169,7 +186,7 @@ impl Plan {
                 }
                 Step::Tail { .. } => tail::<KEEP>(rest, store, self.single_captures())?,
                 Step::Rest(value) => {
-                    if !rest.iter().all(|&byte| value.class.holds(byte)) {
+                    if !value.class.holds_all(rest) {
                         return Err(stuck(rest, value.slot.field()));
                     }
                     if KEEP {
@@ -220,10 +237,7 @@ impl Search {
             loop {
                 let at = from + memchr(*self.needle.first()?, rest.get(from..)?)?;
                 // Every place that follows holds the byte that this one cannot.
-                if !rest[from..at]
-                    .iter()
-                    .all(|&byte| self.value.class.holds(byte))
-                {
+                if !self.value.class.holds_all(&rest[from..at]) {
                     from = rest.len() + 1;
                     return None;
                 }
@@ -241,7 +255,10 @@ impl Search {
     fn places_back<'s>(&'s self, rest: &'s [u8]) -> impl Iterator<Item = usize> + 's {
         let other = |&byte: &u8| !self.value.class.holds(byte);
         // One byte that the value cannot hold may be what ends it.
-        let mut to = rest.iter().position(other).map_or(rest.len(), |at| at + 1);
+        let mut to = match self.value.class {
+            Class::Text => rest.len(),
+            _ => rest.iter().position(other).map_or(rest.len(), |at| at + 1),
+        };
         std::iter::from_fn(move || {
             loop {
                 let at = memrchr(*self.needle.first()?, &rest[..to])?;
@@ -384,7 +401,7 @@ fn until<'a, const KEEP: bool>(
     }
     let mut from = 0;
     let end = loop {
-        match memchr(stop, &rest[from..]) {
+        match find(stop, &rest[from..]) {
             Some(at) if value.form == Form::Escaped && is_escaped(&rest[..from + at]) => {
                 from += at + 1
             }
@@ -430,7 +447,7 @@ fn fixed<'a, const KEEP: bool>(
     match rest.split_at_checked(length) {
         Some((text, behind)) if !text.contains(&b' ') => {
             if KEEP {
-                store.text(Value::plain(slot, Class::Word), text);
+                store.plain(slot, text);
             }
             Ok(behind)
         }
@@ -447,16 +464,18 @@ fn address_port<'a, const KEEP: bool>(
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
     let end = match stop {
-        Some(stop) => memchr(stop, rest),
+        Some(stop) => find(stop, rest),
         None => Some(rest.len()),
     };
     let Some(word) = end.map(|end| &rest[..end]) else {
         return Err(stuck(rest, address.field()));
     };
-    let Some(colon) = memrchr(b':', word).filter(|&colon| colon > 0) else {
+    // A port has few digits: no need to set up a search.
+    let colon = word.iter().rposition(|&byte| byte == b':');
+    let Some(colon) = colon.filter(|&colon| colon > 0) else {
         return Err(stuck(rest, address.field()));
     };
-    if memchr(b' ', &word[..colon]).is_some() {
+    if stop != Some(b' ') && memchr(b' ', &word[..colon]).is_some() {
         return Err(stuck(rest, address.field()));
     }
     let behind = int::<KEEP>(&rest[colon + 1..], port, store)?;
@@ -464,7 +483,7 @@ fn address_port<'a, const KEEP: bool>(
         return Err(stuck(behind, port.field()));
     }
     if KEEP {
-        store.text(Value::plain(address, Class::Address), &word[..colon]);
+        store.plain(address, &word[..colon]);
     }
     Ok(behind)
 }

@@ -71,7 +71,7 @@ pub(in crate::haproxy) struct Scratch {
 struct Plus(u8);
 
 impl<'p, 'a> Store<'p, 'a> {
-    /// For a line of that plan.
+    /// For a line of that plan; of the event nothing is known yet.
     pub(in crate::haproxy) fn new(
         plan: &'a Plan,
         text: &'a [u8],
@@ -89,7 +89,7 @@ impl<'p, 'a> Store<'p, 'a> {
             };
             spans.resize(plan.extra.len(), missing);
         }
-        *event = Event::of_kind(plan.kind);
+        event.kind = plan.kind;
         Store {
             event,
             text,
@@ -108,7 +108,7 @@ impl<'p, 'a> Store<'p, 'a> {
     /// field. A value below zero means that there is none, HAProxy prints -1; but
     /// connection counts have been seen below zero, by races between HAProxy's threads,
     /// and stay as they are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn int(&mut self, slot: Slot, value: Option<i64>, plus: bool) -> bool {
         let present = value.filter(|&value| value >= 0);
         let event = &mut *self.event;
@@ -194,13 +194,8 @@ impl<'p, 'a> Store<'p, 'a> {
         }
     }
 
-    /// A text. Nothing and a `-` stand for no value.
-    #[inline]
+    /// A text that may have to be looked at or undone.
     pub(super) fn text(&mut self, value: Value, text: &'a [u8]) {
-        let present = match text {
-            b"" | b"-" => None,
-            text => Some(text),
-        };
         if value.class.hashed() {
             self.escapes.found_hash(memchr(b'#', text).is_some());
         }
@@ -208,12 +203,37 @@ impl<'p, 'a> Store<'p, 'a> {
             self.escapes.any = true;
             self.escapes.backslashes |= value.form == Form::Escaped;
         }
+        let part = request_part(present(text));
         let event = &mut *self.event;
         match value.slot {
             Slot::ClientIp => {
-                event.client_ip = present;
+                event.client_ip = present(text);
                 self.escapes.hex_client = value.form == Form::Hex;
             }
+            Slot::Request => self.request(text, true),
+            Slot::Method => event.method = part,
+            Slot::HttpVersion => event.http_version = part,
+            Slot::Path => event.path = part,
+            Slot::Query => event.query = text.strip_prefix(b"?"),
+            Slot::Uri => {
+                let mark = part.and_then(|uri| memchr(b'?', uri));
+                event.path = part.map(|uri| &uri[..mark.unwrap_or(uri.len())]);
+                event.query = part.zip(mark).map(|(uri, mark)| &uri[mark + 1..]);
+            }
+            slot @ (Slot::RequestHeaders | Slot::ResponseHeaders) => {
+                self.captures(slot, Some((text, Separator::Blank)));
+            }
+            Slot::Extra(index) => self.extra(index, present(text), value.form),
+            slot => self.plain(slot, text),
+        }
+    }
+
+    /// A text that is what it says. Nothing and a `-` stand for no value.
+    #[inline(always)]
+    pub(super) fn plain(&mut self, slot: Slot, text: &'a [u8]) {
+        let event = &mut *self.event;
+        match slot {
+            Slot::ClientIp => event.client_ip = present(text),
             Slot::Frontend => event.frontend = Some(text),
             Slot::FrontendTransport => {
                 event.tls = text.ends_with(b"~");
@@ -221,29 +241,13 @@ impl<'p, 'a> Store<'p, 'a> {
             }
             Slot::Backend => event.backend = Some(text),
             Slot::Server => event.server = Some(text),
-            Slot::RequestCookie => event.request_cookie = present,
-            Slot::ResponseCookie => event.response_cookie = present,
+            Slot::RequestCookie => event.request_cookie = present(text),
+            Slot::ResponseCookie => event.response_cookie = present(text),
             Slot::TerminationState => event.termination_state = Some(text),
-            Slot::BindName => event.bind_name = present,
-            Slot::Message => event.message = present,
-            Slot::Request => self.request(text, true),
-            Slot::Method => event.method = request_part(present),
-            Slot::HttpVersion => event.http_version = request_part(present),
-            Slot::Path => event.path = request_part(present),
-            Slot::Query => {
-                let query = text.strip_prefix(b"?");
-                event.query = query;
-            }
-            Slot::Uri => {
-                let uri = request_part(present);
-                let mark = uri.and_then(|uri| memchr(b'?', uri));
-                event.path = uri.map(|uri| &uri[..mark.unwrap_or(uri.len())]);
-                event.query = uri.zip(mark).map(|(uri, mark)| &uri[mark + 1..]);
-            }
-            Slot::RequestHeaders => self.captures(value.slot, Some((text, Separator::Blank))),
-            Slot::ResponseHeaders => self.captures(value.slot, Some((text, Separator::Blank))),
-            Slot::Extra(index) => self.extra(index, present, value.form),
-            // Numbers and dates are of other classes.
+            Slot::BindName => event.bind_name = present(text),
+            Slot::Message => event.message = present(text),
+            Slot::Extra(index) => self.extra(index, present(text), Form::Plain),
+            // The others are of other classes.
             _ => {}
         }
     }
@@ -350,6 +354,15 @@ impl Plus {
     }
 }
 
+/// `None` for what HAProxy prints where it has nothing to say.
+#[inline(always)]
+fn present(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        b"" | b"-" => None,
+        text => Some(text),
+    }
+}
+
 /// HAProxy prints `<BADREQ>` for every part of a request that it could not read.
 fn request_part(part: Option<&[u8]>) -> Option<&[u8]> {
     part.filter(|part| *part != b"<BADREQ>")
@@ -366,8 +379,8 @@ pub(in crate::haproxy) fn complete<'a>(
     spans: &'a mut [ExtraSpan],
     undone: &'a mut Vec<u8>,
 ) {
-    undone.clear();
     if escapes.any {
+        undone.clear();
         let client_ip = event.client_ip.filter(|_| escapes.hex_client);
         let client_ip = client_ip.and_then(|digits| append_address(undone, digits));
         let mut part = |part: Option<&[u8]>| part.map(|part| append(undone, part, escapes));
@@ -419,7 +432,7 @@ pub(in crate::haproxy) fn complete<'a>(
         event.request_headers = block(request_headers);
         event.response_headers = block(response_headers);
         event.extra = Extra::new(&plan.extra, spans, text, undone);
-    } else {
+    } else if !plan.extra.is_empty() {
         event.extra = Extra::new(&plan.extra, spans, text, &[]);
     }
     if let Some(headers) = &mut event.request_headers {
