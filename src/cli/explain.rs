@@ -93,9 +93,9 @@ fn explain(
     let message = syslog.parse(frame);
     let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
     tell_envelope(&mut text, &envelope, &message)?;
-    match haproxy.parse(&message) {
-        Ok(event) => {
-            tell_event(&mut text, &event, service)?;
+    match haproxy.explain(&message) {
+        Ok((event, format)) => {
+            tell_event(&mut text, &event, format.as_deref(), service)?;
             tell_rules(&mut text, &event, rules, now)?;
         }
         Err(reject) => tell_reject(&mut text, &message, reject)?,
@@ -149,8 +149,17 @@ fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'
     tell("message", &format_args!("{} bytes", message.text.len()))
 }
 
-fn tell_event(text: &mut String, event: &Event<'_>, service: &Service) -> fmt::Result {
-    writeln!(text, "\nhaproxy  a line of kind {}", event.kind.as_str())?;
+fn tell_event(
+    text: &mut String,
+    event: &Event<'_>,
+    format: Option<&str>,
+    service: &Service,
+) -> fmt::Result {
+    write!(text, "\nhaproxy  kind {}, ", event.kind.as_str())?;
+    match format {
+        Some(format) => writeln!(text, "read by {format}")?,
+        None => writeln!(text, "one of HAProxy's own messages")?,
+    }
     for &field in Field::ALL {
         let (name, alias) = (field.name(), field.alias());
         match field.of(event) {
@@ -215,7 +224,7 @@ fn tell_reject(text: &mut String, message: &Message<'_>, reject: Reject) -> fmt:
         excerpt.caret + 1
     )?;
     let expected = match (field, field.alias()) {
-        (Field::Kind, _) => "its end".to_owned(),
+        (Field::Kind, _) => return writeln!(text, "  {reject}"),
         (field, "") => format!("`{}`", field.name()),
         (field, alias) => format!("`{}` ({alias})", field.name()),
     };
@@ -367,7 +376,7 @@ mod tests {
       pid                      7
       message                  135 bytes
 
-    haproxy  a line of kind http
+    haproxy  kind http, read by option httplog
       service                  www
       host                     lb1
       process                  haproxy
