@@ -42,7 +42,7 @@ fn read(formats: &Arc<Formats>, line: &str) -> Answers<Value> {
         event: &event,
         service: None,
     };
-    Ok(serde_json::to_value(&json).unwrap())
+    Ok(serde_json::to_value(json).unwrap())
 }
 
 /// Whether all that is shown of an event is in it.
