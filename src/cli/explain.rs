@@ -19,6 +19,11 @@ use std::os::unix::ffi::OsStrExt;
 /// As much of a line as stands above the caret, so that it does not wrap.
 const EXCERPT: usize = 90;
 
+/// The least width of the column of names, and the most that it grows to for captures and
+/// extra fields.
+const NAME: usize = 19;
+const NAME_MAX: usize = 40;
+
 /// Syslog's facilities by number (RFC 5424, section 6.2.1, with the usual short names).
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
@@ -93,9 +98,9 @@ fn explain(
     let message = syslog.parse(frame);
     let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
     tell_envelope(&mut text, &envelope, &message)?;
-    match haproxy.parse(&message) {
-        Ok(event) => {
-            tell_event(&mut text, &event, service)?;
+    match haproxy.explain(&message) {
+        Ok((event, format)) => {
+            tell_event(&mut text, &event, format.as_deref(), service)?;
             tell_rules(&mut text, &event, rules, now)?;
         }
         Err(reject) => tell_reject(&mut text, &message, reject)?,
@@ -110,7 +115,8 @@ fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'
         (None, None) => "no header",
     };
     writeln!(text, "\nsyslog   {header}")?;
-    let mut tell = |name: &str, value: &dyn fmt::Display| entry(text, name, "", value);
+    let mut tell =
+        |name: &str, value: &dyn fmt::Display| entry(text, name, NAME, "", &value.to_string());
     if let Some(facility) = envelope.facility {
         let name = FACILITIES.get(usize::from(facility)).unwrap_or(&"?");
         tell("facility", &format_args!("{facility} ({name})"))?;
@@ -149,49 +155,63 @@ fn tell_envelope(text: &mut String, envelope: &Envelope<'_>, message: &Message<'
     tell("message", &format_args!("{} bytes", message.text.len()))
 }
 
-fn tell_event(text: &mut String, event: &Event<'_>, service: &Service) -> fmt::Result {
-    writeln!(text, "\nhaproxy  a line of kind {}", event.kind.as_str())?;
+fn tell_event(
+    text: &mut String,
+    event: &Event<'_>,
+    format: Option<&str>,
+    service: &Service,
+) -> fmt::Result {
+    write!(text, "\nhaproxy  kind {}, ", event.kind.as_str())?;
+    match format {
+        Some(format) => writeln!(text, "read by {format}")?,
+        None => writeln!(text, "one of HAProxy's own messages")?,
+    }
+    let mut rows: Vec<(String, &str, String)> = Vec::new();
     for &field in Field::ALL {
         let (name, alias) = (field.name(), field.alias());
+        let mut row = |value: String| rows.push((name.to_owned(), alias, value));
         match field.of(event) {
             // False says no more than that there was no mark.
             Value::Missing | Value::Bool(false) => {}
             // Stands above.
             _ if field == Field::Kind => {}
-            Value::String(value) => entry(text, name, alias, &Shown(value))?,
-            Value::Int(value) => match field.field_type() {
-                FieldType::Millis => {
-                    entry(text, name, alias, &format_args!("{value} ms"))?;
-                }
-                _ => entry(text, name, alias, &value)?,
-            },
-            Value::Bool(true) => entry(text, name, alias, &true)?,
-            Value::Timestamp(value) => entry(text, name, alias, &value)?,
+            Value::String(value) => row(Shown(value).to_string()),
+            Value::Int(value) if field.field_type() == FieldType::Millis => {
+                row(format!("{value} ms"));
+            }
+            Value::Int(value) => row(value.to_string()),
+            Value::Bool(true) => row("true".to_owned()),
+            Value::Timestamp(value) => row(value.to_string()),
             Value::Strings(captures) => {
                 for (index, value) in captures.iter().enumerate() {
                     let name = match captures.names.get(index) {
                         Some(header) => format!("{name}[\"{header}\"]"),
                         None => format!("{name}[{index}]"),
                     };
-                    entry(text, &name, alias, &Shown(value))?;
+                    rows.push((name, alias, Shown(value).to_string()));
                 }
             }
             Value::Extra(extra) => {
                 for (given, value) in extra.iter() {
-                    let name = format!("{name}[\"{given}\"]");
-                    match value {
-                        ExtraValue::String(value) => {
-                            entry(text, &name, "", &Shown(value))?;
-                        }
-                        ExtraValue::Int(value) => entry(text, &name, "", &value)?,
-                        ExtraValue::Bool(value) => entry(text, &name, "", &value)?,
-                    }
+                    let value = match value {
+                        ExtraValue::String(value) => Shown(value).to_string(),
+                        ExtraValue::Int(value) => value.to_string(),
+                        ExtraValue::Bool(value) => value.to_string(),
+                    };
+                    rows.push((format!("{name}[\"{given}\"]"), "", value));
                 }
             }
         }
         if let (Field::Kind, Some(service)) = (field, service.of(event)) {
-            entry(text, "service", "", &Shown(service))?;
+            rows.push(("service".to_owned(), "", Shown(service).to_string()));
         }
+    }
+    // A name that is longer than that would push all values out of sight.
+    let widths = rows.iter().map(|(name, ..)| name.chars().count());
+    let width = widths.filter(|width| *width <= NAME_MAX).max();
+    let width = width.unwrap_or(0).max(NAME);
+    for (name, alias, value) in &rows {
+        entry(text, name, width, alias, value)?;
     }
     Ok(())
 }
@@ -215,7 +235,7 @@ fn tell_reject(text: &mut String, message: &Message<'_>, reject: Reject) -> fmt:
         excerpt.caret + 1
     )?;
     let expected = match (field, field.alias()) {
-        (Field::Kind, _) => "its end".to_owned(),
+        (Field::Kind, _) => return writeln!(text, "  {reject}"),
         (field, "") => format!("`{}`", field.name()),
         (field, alias) => format!("`{}` ({alias})", field.name()),
     };
@@ -327,12 +347,12 @@ fn clock_time(time: Timestamp) -> String {
     printed.get(11..19).unwrap_or(&printed).to_owned()
 }
 
-fn entry(text: &mut String, name: &str, alias: &str, value: &dyn fmt::Display) -> fmt::Result {
-    let value = match value.to_string() {
-        empty if empty.is_empty() => "(empty)".to_owned(),
+fn entry(text: &mut String, name: &str, width: usize, alias: &str, value: &str) -> fmt::Result {
+    let value = match value {
+        "" => "(empty)",
         value => value,
     };
-    writeln!(text, "  {name:<19} {alias:<3}  {value}")
+    writeln!(text, "  {name:<width$} {alias:<3}  {value}")
 }
 
 #[cfg(test)]
@@ -367,7 +387,7 @@ mod tests {
       pid                      7
       message                  135 bytes
 
-    haproxy  a line of kind http
+    haproxy  kind http, read by option httplog
       service                  www
       host                     lb1
       process                  haproxy

@@ -50,7 +50,7 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Check the configuration and rule files, and say what is wrong where
+    /// Check the configuration, log formats and rule files, and say what is wrong where
     Check {
         /// The configuration to check [default: none, the bundled rules alone]
         #[arg(short, long, value_name = "FILE")]

@@ -362,9 +362,9 @@ impl<'a> Extra<'a> {
         }
     }
 
-    /// The line's format has no such field.
+    /// The line has a value for none of its format's fields.
     pub fn is_empty(self) -> bool {
-        self.fields.is_empty()
+        self.iter().next().is_none()
     }
 
     /// Every field of the line's format that the line has a value for.

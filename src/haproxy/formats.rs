@@ -10,6 +10,7 @@ use memchr::memchr;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsString;
+use std::ptr;
 use std::sync::LazyLock;
 
 /// The formats that lines may have. Whatever they are, HAProxy's own error and connect
@@ -28,6 +29,8 @@ pub struct Formats {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) plan: Plan,
+    /// As [`Formats::name_of`] tells it.
+    name: String,
     /// The frontends that have it; empty: any.
     frontends: Vec<Box<[u8]>>,
 }
@@ -89,7 +92,7 @@ impl Formats {
                 source.fault("log format: ", text.span.clone(), &text.value, fault)
             })?;
         let mut formats = Formats::default();
-        formats.add(Candidate::of(plan));
+        formats.add(Candidate::of(plan, format_at(source, text.span.start)));
         Ok(formats)
     }
 
@@ -118,7 +121,7 @@ impl Formats {
                     Entry::Occupied(entry) => *entry.get(),
                     Entry::Vacant(entry) => match plan_of(format, &captured) {
                         Ok(plan) => {
-                            candidates.push(Candidate::of(plan));
+                            candidates.push(Candidate::of(plan, name_of(format)));
                             *entry.insert(candidates.len() - 1)
                         }
                         Err(problem) => {
@@ -195,6 +198,40 @@ impl Formats {
         &self.configured[usize::from(place)]
     }
 
+    /// What this format is called: a built-in one by its option, and one that is written
+    /// somewhere by its place.
+    pub(super) fn name_of(&self, plan: &Plan) -> &str {
+        let mut configured = self.configured.iter();
+        if let Some(candidate) = configured.find(|known| ptr::eq(&known.plan, plan)) {
+            return &candidate.name;
+        }
+        let BuiltIn {
+            http,
+            https,
+            tcp,
+            http_clf,
+            tcp_clf,
+            connect,
+            error,
+        } = &*BUILT_IN;
+        let built_in = [
+            (http, config::BuiltIn::HttpLog),
+            (https, config::BuiltIn::HttpsLog),
+            (tcp, config::BuiltIn::TcpLog),
+            (http_clf, config::BuiltIn::HttpLogClf),
+            (tcp_clf, config::BuiltIn::TcpLogClf),
+            (connect, config::BuiltIn::Connect),
+            (error, config::BuiltIn::Error),
+        ];
+        let named = built_in.iter().find(|(known, _)| ptr::eq(*known, plan));
+        named.map_or("", |(_, built_in)| name(*built_in))
+    }
+
+    /// Whether some candidate is of that frontend.
+    pub(super) fn knows(&self, frontend: &[u8]) -> bool {
+        self.by_frontend.contains_key(frontend)
+    }
+
     /// In which order to try the candidates on a line of that frontend. One that no
     /// candidate names may have any of them.
     pub(super) fn order(&self, frontend: Option<&[u8]>) -> &[u16] {
@@ -204,9 +241,10 @@ impl Formats {
 }
 
 impl Candidate {
-    fn of(plan: Plan) -> Self {
+    fn of(plan: Plan, name: String) -> Self {
         Candidate {
             plan,
+            name,
             frontends: Vec::new(),
         }
     }
@@ -283,6 +321,29 @@ fn plan_of(format: &LoggedFormat, captured: &Captured) -> Result<Plan, Box<Probl
             }
             FormatText::BuiltIn(built_in) => unreachable!("{built_in:?}: {}", fault.message),
         })
+}
+
+fn format_at(source: &Source, at: usize) -> String {
+    format!("the format at {}", source.place_of(at))
+}
+
+fn name_of(format: &LoggedFormat) -> String {
+    match &format.text {
+        FormatText::Custom(text) => format_at(&text.source, text.span(0..1).start),
+        FormatText::BuiltIn(built_in) => name(*built_in).to_owned(),
+    }
+}
+
+fn name(built_in: config::BuiltIn) -> &'static str {
+    match built_in {
+        config::BuiltIn::HttpLog => "option httplog",
+        config::BuiltIn::HttpLogClf => "option httplog clf",
+        config::BuiltIn::TcpLog => "option tcplog",
+        config::BuiltIn::TcpLogClf => "option tcplog clf",
+        config::BuiltIn::HttpsLog => "option httpslog",
+        config::BuiltIn::Connect => "HAProxy's format without an option",
+        config::BuiltIn::Error => "HAProxy's error format",
+    }
 }
 
 /// Which built-in format a line looks like.

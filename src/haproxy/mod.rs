@@ -18,6 +18,8 @@ mod plan;
 pub mod reject;
 mod request;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use event::{
     Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,

@@ -80,6 +80,27 @@ impl Parser {
     /// The event that the message's text says, with host, process and number from its
     /// envelope. Blanks around the text do not matter.
     pub fn parse<'a>(&'a mut self, message: &Message<'a>) -> Result<Event<'a>, Reject> {
+        self.parse_by(message, |_, _| ())
+    }
+
+    /// The event, and the name of the format that it was read by: a built-in one's option,
+    /// or the place where it is written. HAProxy's own messages have none.
+    pub fn explain<'a>(
+        &'a mut self,
+        message: &Message<'a>,
+    ) -> Result<(Event<'a>, Option<String>), Reject> {
+        let mut name = None;
+        let event = self.parse_by(message, |formats, plan| {
+            name = Some(formats.name_of(plan).to_owned());
+        })?;
+        Ok((event, name))
+    }
+
+    fn parse_by<'a>(
+        &'a mut self,
+        message: &Message<'a>,
+        by: impl FnOnce(&Formats, &Plan),
+    ) -> Result<Event<'a>, Reject> {
         let Parser {
             formats,
             buffers:
@@ -104,6 +125,7 @@ impl Parser {
             Ok(read) => read,
             Err(reject) => return notice(message, text, reject),
         };
+        by(formats, read.plan);
         let Read {
             plan,
             values,
@@ -181,6 +203,8 @@ fn configured<'a>(
         left: text.len(),
     });
     let mut frontend = None;
+    // Where a line that can be read has a frontend that the configuration has not.
+    let mut stranger = None;
     // Lines tell their frontend early. Whatever format the first try was made with, if it
     // came that far the next ones are the frontend's own.
     let mut order = formats.order(None);
@@ -190,7 +214,11 @@ fn configured<'a>(
         tried += 1;
         let plan = &candidate.plan;
         if plan.encoding.is_some() {
-            if encoded.read(plan, text) && candidate.takes(encoded.frontend(plan)) {
+            if !encoded.read(plan, text) {
+                continue;
+            }
+            let frontend = encoded.frontend(plan);
+            if candidate.takes(frontend) {
                 let encoded: &'a Encoded = encoded;
                 *event = Event::of_kind(plan.kind);
                 let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
@@ -203,6 +231,9 @@ fn configured<'a>(
                     Err(field) => Err(Reject::Malformed { field, offset: 0 }),
                 };
             }
+            if frontend.is_some_and(|name| !formats.knows(name)) {
+                stranger = Some(0);
+            }
             continue;
         }
         let read = match std::mem::take(&mut fresh) {
@@ -214,7 +245,12 @@ fn configured<'a>(
                 set_only_frontend(event, candidate);
                 return Ok(read);
             }
-            Ok(_) => {}
+            Ok(_) => {
+                if let Some(name) = event.frontend.filter(|name| !formats.knows(name)) {
+                    // It is a piece of the text.
+                    stranger = Some(name.as_ptr().addr().saturating_sub(text.as_ptr().addr()));
+                }
+            }
             Err(other) => misfit = further(misfit, other),
         }
         if frontend.is_none() && event.frontend.is_some() {
@@ -223,11 +259,19 @@ fn configured<'a>(
             tried = 0;
         }
     }
+    if let Some(offset) = stranger {
+        misfit = Misfit::Stuck(Stuck {
+            field: Field::Frontend,
+            left: text.len().saturating_sub(offset),
+        });
+    }
     let plan = match Shape::of(text) {
         Some(Shape::Error) => &BUILT_IN.error,
         Some(Shape::Connect) => &BUILT_IN.connect,
         Some(_) => return Err(reject(misfit, text)),
-        None if misfit.left() == Some(text.len()) => return Err(Reject::NotTraffic),
+        None if misfit.left() == Some(text.len()) && stranger.is_none() => {
+            return Err(Reject::NotTraffic);
+        }
         None => return Err(reject(misfit, text)),
     };
     again(plan, text, false, event, dates, scratch).map_err(|_| reject(misfit, text))

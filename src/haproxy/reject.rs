@@ -13,9 +13,10 @@ pub enum Reject {
     #[error("neither a line of a known format nor a known message of HAProxy")]
     NotTraffic,
     /// It begins as one, but is of no known format or is cut off too early.
-    #[error("cannot read `{}` at byte {offset} of the message", field.name())]
+    #[error("{}", stuck(*field, *offset))]
     Malformed {
-        /// What was expected there; `kind` where the line should have ended.
+        /// What was expected there; `kind` where the line should have ended, or at byte 0
+        /// if no format begins like it.
         field: Field,
         /// Counted from the start of the text without its leading blanks.
         offset: usize,
@@ -52,5 +53,18 @@ impl Reject {
             Reject::Malformed { .. } => 2,
             Reject::Ambiguous => 3,
         }
+    }
+}
+
+fn stuck(field: Field, offset: usize) -> String {
+    match (field, offset) {
+        (Field::Kind, 0) => "no format begins like this".to_owned(),
+        (Field::Kind, _) => {
+            format!("the line goes on at byte {offset} of the message, where its format ends")
+        }
+        _ => format!(
+            "cannot read `{}` at byte {offset} of the message",
+            field.name()
+        ),
     }
 }

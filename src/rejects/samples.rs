@@ -50,8 +50,10 @@ impl Sample {
     fn view(&self) -> SampleView {
         let at = self.stuck.unwrap_or(self.bytes.len());
         let (before, rest) = self.bytes.split_at(at);
-        let word = rest.iter().position(|&byte| byte == b' ');
-        let (stuck, after) = rest.split_at(word.unwrap_or(rest.len()).max(rest.len().min(1)));
+        // A blank alone would hardly show: the word behind it is marked with it.
+        let blanks = rest.iter().take_while(|&&byte| byte == b' ').count();
+        let word = rest[blanks..].iter().take_while(|&&byte| byte != b' ');
+        let (stuck, after) = rest.split_at(blanks + word.count());
         SampleView {
             received_at: self.received_at.as_secs(),
             why: self.reject.to_string(),
@@ -189,7 +191,7 @@ mod tests {
                 ("<134>x:  ab ", Some("cd"), " ef"),
             ),
             ("ab cd", 5, malformed(5), ("ab cd", Some(""), "")),
-            ("ab  cd", 6, malformed(3), ("ab ", Some(" "), "cd")),
+            ("ab  cd ef", 9, malformed(3), ("ab ", Some(" cd"), " ef")),
             ("ab cd", 5, Reject::NotTraffic, ("ab cd", None, "")),
             ("", 0, Reject::Empty, ("", None, "")),
         ] {

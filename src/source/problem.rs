@@ -131,12 +131,11 @@ impl Source {
         numbered: bool,
         message: String,
     ) -> Problem {
-        let before = self.text.get(..at).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let (line, column) = self.line_and_column(at);
         Problem {
             file: Arc::clone(&self.name),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
             message,
             hint: None,
             excerpt: Excerpt {
@@ -146,6 +145,20 @@ impl Source {
             },
             other: None,
         }
+    }
+
+    /// `path:line:column` of a byte.
+    pub(crate) fn place_of(&self, at: usize) -> String {
+        let (line, column) = self.line_and_column(at);
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    /// Both count from 1, columns in characters.
+    fn line_and_column(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
     }
 
     /// Where `span` of a scalar's value stands in the file. `None` where the value's

@@ -32,9 +32,20 @@ const BAD_RULES: &str = r#"rules:
 
 #[test]
 fn check_accepts_what_is_right() {
-    let site = folder(&[("rules.yaml", RULES), ("weir.yaml", "rules: rules.yaml\n")]);
+    let site = folder(&[
+        ("rules.yaml", RULES),
+        ("haproxy.cfg", "frontend www\n  log-format \"%f %ST\"\n"),
+        (
+            "weir.yaml",
+            "rules: rules.yaml\nhaproxy: { config: haproxy.cfg }\n",
+        ),
+    ]);
     let ended = Weir::run(&["check", "-c", "weir.yaml"], Some(site.path()));
     assert_eq!(ended.code, Some(0), "{}", printed(&ended));
+    assert_eq!(
+        ended.stdout,
+        "haproxy.cfg: fine\nrules.yaml: fine\n1 rule in 1 file\n"
+    );
 }
 
 #[test]

@@ -182,7 +182,7 @@ function row(mark) {
     { "data-mark": mark.kind },
     el("td", { class: "when" }, `${format.dayAndClock(mark.time)}${end}`),
     el("th", { scope: "row" }, glyph, mark.title),
-    el("td", { class: "where" }, mark.source ?? format.number(null)),
+    el("td", { class: mark.source === null ? "where none" : "where" }, mark.source ?? format.number(null)),
     el("td", { class: "particulars" }, particulars),
   );
 }

@@ -206,7 +206,7 @@ fn lines_are_read_by_their_format() {
         (
             "%ci %ST",
             "10.0.0.1 20x",
-            "malformed: cannot read `kind` at byte 11 of the message",
+            "malformed: the line goes on at byte 11 of the message, where its format ends",
         ),
         // HAProxy's own lines come whatever the format.
         (
