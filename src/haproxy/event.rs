@@ -178,6 +178,18 @@ pub struct Event<'a> {
     pub extra: Extra<'a>,
 }
 
+impl<'a> Event<'a> {
+    /// Tells the names of the captured headers.
+    pub(super) fn name_captures(&mut self, request: &'a [Box<str>], response: &'a [Box<str>]) {
+        if let Some(headers) = &mut self.request_headers {
+            headers.names = request;
+        }
+        if let Some(headers) = &mut self.response_headers {
+            headers.names = response;
+        }
+    }
+}
+
 impl Event<'_> {
     /// An event of which nothing is known but its kind.
     pub const fn of_kind(kind: Kind) -> Self {

@@ -23,6 +23,10 @@ pub struct Formats {
     all: Vec<u16>,
     /// The candidates of each frontend, by its name.
     by_frontend: HashMap<Box<[u8]>, Vec<u16>>,
+    /// Every candidate, those first whose lines have this tag in their envelope.
+    by_tag: HashMap<Box<[u8]>, Vec<u16>>,
+    /// The tags that are configured.
+    tags: Vec<Box<[u8]>>,
 }
 
 /// A format, and whose lines have it.
@@ -33,6 +37,8 @@ pub(super) struct Candidate {
     name: String,
     /// The frontends that have it; empty: any.
     frontends: Vec<Box<[u8]>>,
+    /// The tags that their lines can have.
+    tags: Vec<Box<[u8]>>,
 }
 
 /// HAProxy's built-in formats.
@@ -112,14 +118,14 @@ impl Formats {
                 known: true,
             };
             for format in &proxy.formats {
-                let asked = match Asked::of(format) {
+                let asked = match Asked::of(format, proxy) {
                     Some(asked) => asked,
                     // Every line may be one of these.
                     None => continue,
                 };
                 let place = match known.entry((asked, captured.clone())) {
                     Entry::Occupied(entry) => *entry.get(),
-                    Entry::Vacant(entry) => match plan_of(format, &captured) {
+                    Entry::Vacant(entry) => match plan_of(format, proxy.http, &captured) {
                         Ok(plan) => {
                             candidates.push(Candidate::of(plan, name_of(format)));
                             *entry.insert(candidates.len() - 1)
@@ -143,6 +149,10 @@ impl Formats {
         for candidate in candidates {
             formats.add(candidate);
         }
+        for proxy in &config.proxies {
+            add_tags(&mut formats.tags, proxy);
+        }
+        formats.order_by_tags();
         Ok(formats)
     }
 
@@ -157,6 +167,31 @@ impl Formats {
         }
         self.all.push(place);
         self.configured.push(candidate);
+    }
+
+    /// Lines under one of these tags are tried by the formats of that tag first.
+    fn order_by_tags(&mut self) {
+        for tag in &self.tags {
+            let has = |&place: &u16| self.configured[usize::from(place)].tags.contains(tag);
+            let (first, then): (Vec<u16>, Vec<u16>) = self.all.iter().partition(|place| has(place));
+            self.by_tag.insert(tag.clone(), [first, then].concat());
+        }
+    }
+
+    /// The tags that HAProxy's messages have in their envelope, if others than its own.
+    pub(super) fn tags(&self) -> &[Box<[u8]>] {
+        &self.tags
+    }
+
+    /// One format for all lines.
+    pub(super) fn is_one(&self) -> bool {
+        self.by_frontend.is_empty()
+    }
+
+    /// Whether a line that tells this frontend can be of that format. A frontend that no
+    /// format is of may have any.
+    pub(super) fn takes(&self, candidate: &Candidate, frontend: Option<&[u8]>) -> bool {
+        candidate.is_of(frontend) || frontend.is_some_and(|frontend| !self.knows(frontend))
     }
 
     /// What lines may have names for.
@@ -232,11 +267,12 @@ impl Formats {
         self.by_frontend.contains_key(frontend)
     }
 
-    /// In which order to try the candidates on a line of that frontend. One that no
-    /// candidate names may have any of them.
-    pub(super) fn order(&self, frontend: Option<&[u8]>) -> &[u16] {
+    /// In which order to try the candidates on a line of that frontend, or if it is not
+    /// known yet, with that tag. A frontend that no candidate is of may have any of them.
+    pub(super) fn order(&self, frontend: Option<&[u8]>, tag: Option<&[u8]>) -> &[u16] {
         let own = frontend.and_then(|frontend| self.by_frontend.get(frontend));
-        own.unwrap_or(&self.all)
+        let tagged = || tag.and_then(|tag| self.by_tag.get(tag));
+        own.or_else(tagged).unwrap_or(&self.all)
     }
 }
 
@@ -246,6 +282,7 @@ impl Candidate {
             plan,
             name,
             frontends: Vec::new(),
+            tags: Vec::new(),
         }
     }
 
@@ -254,10 +291,11 @@ impl Candidate {
         if !self.frontends.iter().any(|known| **known == *name) {
             self.frontends.push(name.into());
         }
+        add_tags(&mut self.tags, proxy);
     }
 
-    /// Whether a line that tells this frontend can be of it.
-    pub(super) fn takes(&self, frontend: Option<&[u8]>) -> bool {
+    /// Whether lines of that frontend have it, or those of any.
+    pub(super) fn is_of(&self, frontend: Option<&[u8]>) -> bool {
         let named = |name: &[u8]| self.frontends.iter().any(|known| **known == *name);
         self.frontends.is_empty() || frontend.is_none_or(named)
     }
@@ -271,19 +309,30 @@ impl Candidate {
     }
 }
 
-/// What tells formats apart: their text, and whether it is for errors.
+fn add_tags(tags: &mut Vec<Box<[u8]>>, proxy: &Proxy) {
+    for tag in proxy.log_tag.iter().chain(&proxy.profile_tags) {
+        let tag = tag.as_bytes();
+        if !tags.iter().any(|known| **known == *tag) {
+            tags.push(tag.into());
+        }
+    }
+}
+
+/// What tells formats apart: their text, and what their lines are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Asked {
     text: Box<str>,
     error: bool,
+    http: bool,
 }
 
 impl Asked {
     /// `None` for the formats that lines may have whatever is configured.
-    fn of(format: &LoggedFormat) -> Option<Asked> {
+    fn of(format: &LoggedFormat, proxy: &Proxy) -> Option<Asked> {
         Some(Asked {
             text: text(&format.text)?.into(),
             error: format.purpose == Purpose::Error,
+            http: proxy.http,
         })
     }
 }
@@ -302,10 +351,11 @@ fn text(format: &FormatText) -> Option<&str> {
     })
 }
 
-fn plan_of(format: &LoggedFormat, captured: &Captured) -> Result<Plan, Box<Problem>> {
+fn plan_of(format: &LoggedFormat, http: bool, captured: &Captured) -> Result<Plan, Box<Problem>> {
     let kind = match (format.purpose, &format.text) {
         (Purpose::Error, _) => Some(Kind::Error),
-        (Purpose::Traffic, FormatText::BuiltIn(config::BuiltIn::TcpLog)) => Some(Kind::Tcp),
+        // In `mode http` lines are of requests, even if no field of theirs says so.
+        (Purpose::Traffic, FormatText::Custom(_)) if http => Some(Kind::Http),
         (Purpose::Traffic, _) => None,
     };
     log_format::parse(text(&format.text).unwrap_or_default())

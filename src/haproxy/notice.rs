@@ -188,7 +188,11 @@ const SEVERITY_MAX: u8 = 4;
 ///
 /// `NotTraffic` where it is no message of HAProxy's own that is worth an event;
 /// `Malformed` where it is one that was cut off.
-pub(super) fn parse<'a>(message: &Message<'a>, text: &'a [u8]) -> Result<Event<'a>, Reject> {
+pub(super) fn parse<'a>(
+    message: &Message<'a>,
+    text: &'a [u8],
+    tags: &[Box<[u8]>],
+) -> Result<Event<'a>, Reject> {
     let subject = match subject(text) {
         Ok(subject) => subject,
         Err(Stop::CutOff(field)) => {
@@ -197,7 +201,7 @@ pub(super) fn parse<'a>(message: &Message<'a>, text: &'a [u8]) -> Result<Event<'
                 offset: text.len(),
             });
         }
-        Err(Stop::Unknown) if is_alarm(message, text) => Subject::default(),
+        Err(Stop::Unknown) if is_alarm(message, text, tags) => Subject::default(),
         Err(Stop::Unknown) => return Err(Reject::NotTraffic),
     };
     Ok(Event {
@@ -368,15 +372,17 @@ fn ocsp(text: &[u8]) -> Result<Subject<'_>, Stop> {
     })
 }
 
-/// A warning or worse, in any words, of a program that calls itself `haproxy...`.
+/// A warning or worse, in any words, of a program that calls itself `haproxy...` or
+/// by one of these tags.
 ///
 /// Not that of an SPOE engine: these log each message they send, as warnings, and are
 /// about requests.
-fn is_alarm(message: &Message<'_>, text: &[u8]) -> bool {
+fn is_alarm(message: &Message<'_>, text: &[u8], tags: &[Box<[u8]>]) -> bool {
+    let haproxy = |app: &[u8]| app.starts_with(b"haproxy") || tags.iter().any(|tag| **tag == *app);
     message
         .severity
         .is_some_and(|severity| severity <= SEVERITY_MAX)
-        && message.app.is_some_and(|app| app.starts_with(b"haproxy"))
+        && message.app.is_some_and(haproxy)
         && !text.starts_with(b"SPOE: [")
 }
 

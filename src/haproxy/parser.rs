@@ -58,6 +58,8 @@ struct Read<'a> {
     /// What the event's extra fields are pieces of.
     values: &'a [u8],
     escapes: Escapes,
+    /// Its captures are those that its format has names for.
+    named: bool,
 }
 
 impl Parser {
@@ -119,17 +121,27 @@ impl Parser {
         let mut event = Event::of_kind(Kind::Http);
         let read = match formats.configured() {
             [] => built_in(text, last, &mut event, dates, scratch),
-            _ => configured(formats, text, &mut event, dates, scratch, encoded),
+            _ => configured(
+                formats,
+                text,
+                message.app,
+                last,
+                &mut event,
+                dates,
+                scratch,
+                encoded,
+            ),
         };
         let read = match read {
             Ok(read) => read,
-            Err(reject) => return notice(message, text, reject),
+            Err(reject) => return notice(message, text, formats.tags(), reject),
         };
         by(formats, read.plan);
         let Read {
             plan,
             values,
             escapes,
+            named,
         } = read;
         complete(
             &mut event,
@@ -139,6 +151,9 @@ impl Parser {
             &mut scratch.spans,
             undone,
         );
+        if named {
+            event.name_captures(&plan.captured.request, &plan.captured.response);
+        }
         event.host = message.host;
         event.process = message.app;
         event.pid = event.pid.or_else(|| message.pid.and_then(whole));
@@ -148,13 +163,18 @@ impl Parser {
 
 /// What is no traffic can still be a message of HAProxy's own.
 #[cold]
-fn notice<'a>(message: &Message<'a>, text: &'a [u8], reject: Reject) -> Result<Event<'a>, Reject> {
+fn notice<'a>(
+    message: &Message<'a>,
+    text: &'a [u8],
+    tags: &[Box<[u8]>],
+    reject: Reject,
+) -> Result<Event<'a>, Reject> {
     // A damaged line of traffic is no message, though it may be logged as an error. But
     // HAProxy's own updates are dated like a request without a client.
     if Shape::of(text).is_some() && !text.starts_with(b"-:- ") {
         return Err(reject);
     }
-    match notice::parse(message, text) {
+    match notice::parse(message, text, tags) {
         Err(Reject::NotTraffic) => Err(reject),
         read => read,
     }
@@ -190,9 +210,14 @@ fn built_in<'a>(
 }
 
 /// Reads a line of one of the configured formats, or of those that HAProxy has beside any.
+///
+/// A frontend that the configuration does not have is new, or another HAProxy's: its lines
+/// may have any of the formats, and the built-in ones.
 fn configured<'a>(
     formats: &'a Formats,
     text: &'a [u8],
+    tag: Option<&[u8]>,
+    last: &mut Exact,
     event: &mut Event<'a>,
     dates: &mut Dates,
     scratch: &mut Scratch,
@@ -203,78 +228,57 @@ fn configured<'a>(
         left: text.len(),
     });
     let mut frontend = None;
-    // Where a line that can be read has a frontend that the configuration has not.
-    let mut stranger = None;
     // Lines tell their frontend early. Whatever format the first try was made with, if it
     // came that far the next ones are the frontend's own.
-    let mut order = formats.order(None);
+    let mut order = formats.order(None, tag);
     let mut tried = 0;
     let mut fresh = true;
     while let Some(candidate) = order.get(tried).map(|&place| formats.candidate(place)) {
         tried += 1;
         let plan = &candidate.plan;
         if plan.encoding.is_some() {
-            if !encoded.read(plan, text) {
+            if !encoded.read(plan, text) || !formats.takes(candidate, encoded.frontend(plan)) {
                 continue;
             }
-            let frontend = encoded.frontend(plan);
-            if candidate.takes(frontend) {
-                let encoded: &'a Encoded = encoded;
-                *event = Event::of_kind(plan.kind);
-                let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
-                return match encoded.store(plan, &mut store) {
-                    Ok(()) => {
-                        let read = Read::new(store, plan, encoded.values());
-                        set_only_frontend(event, candidate);
-                        Ok(read)
-                    }
-                    Err(field) => Err(Reject::Malformed { field, offset: 0 }),
-                };
+            let encoded: &'a Encoded = encoded;
+            *event = Event::of_kind(plan.kind);
+            let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
+            if let Err(field) = encoded.store(plan, &mut store) {
+                return Err(Reject::Malformed { field, offset: 0 });
             }
-            if frontend.is_some_and(|name| !formats.knows(name)) {
-                stranger = Some(0);
-            }
-            continue;
+            let read = Read::new(store, plan, encoded.values());
+            return Ok(read.of(candidate, event));
         }
         let read = match std::mem::take(&mut fresh) {
             true => attempt(plan, text, false, event, dates, scratch),
             false => again(plan, text, false, event, dates, scratch),
         };
         match read {
-            Ok(read) if candidate.takes(event.frontend) => {
-                set_only_frontend(event, candidate);
-                return Ok(read);
+            Ok(read) if formats.takes(candidate, event.frontend) => {
+                return Ok(read.of(candidate, event));
             }
-            Ok(_) => {
-                if let Some(name) = event.frontend.filter(|name| !formats.knows(name)) {
-                    // It is a piece of the text.
-                    stranger = Some(name.as_ptr().addr().saturating_sub(text.as_ptr().addr()));
-                }
-            }
+            Ok(_) => {}
             Err(other) => misfit = further(misfit, other),
         }
         if frontend.is_none() && event.frontend.is_some() {
             frontend = event.frontend;
-            order = formats.order(frontend);
+            order = formats.order(frontend, tag);
             tried = 0;
         }
     }
-    if let Some(offset) = stranger {
-        misfit = Misfit::Stuck(Stuck {
-            field: Field::Frontend,
-            left: text.len().saturating_sub(offset),
-        });
-    }
-    let plan = match Shape::of(text) {
-        Some(Shape::Error) => &BUILT_IN.error,
-        Some(Shape::Connect) => &BUILT_IN.connect,
-        Some(_) => return Err(reject(misfit, text)),
-        None if misfit.left() == Some(text.len()) && stranger.is_none() => {
-            return Err(Reject::NotTraffic);
-        }
+    let known = formats.is_one() || frontend.is_some_and(|frontend| formats.knows(frontend));
+    let read = match Shape::of(text) {
+        None if misfit.left() == Some(text.len()) => return Err(Reject::NotTraffic),
         None => return Err(reject(misfit, text)),
+        Some(Shape::Http | Shape::Tcp | Shape::HttpClf | Shape::TcpClf) if known => {
+            return Err(reject(misfit, text));
+        }
+        Some(_) => {
+            *event = Event::of_kind(Kind::Http);
+            built_in(text, last, event, dates, scratch)
+        }
     };
-    again(plan, text, false, event, dates, scratch).map_err(|_| reject(misfit, text))
+    read.map_err(|_| reject(misfit, text))
 }
 
 /// Reads a line by another plan, after one has not read it.
@@ -305,18 +309,23 @@ fn attempt<'a>(
     Ok(Read::new(store, plan, text))
 }
 
-/// Where a format does not tell the frontend and only one has it, that is it.
-fn set_only_frontend<'a>(event: &mut Event<'a>, candidate: &'a Candidate) {
-    event.frontend = event.frontend.or(candidate.only_frontend());
-}
-
 impl<'a> Read<'a> {
     fn new(store: Store<'_, 'a>, plan: &'a Plan, values: &'a [u8]) -> Self {
         Read {
             plan,
             values,
             escapes: store.finish(),
+            named: true,
         }
+    }
+
+    /// It has the format of that candidate. Where a format does not tell the frontend and
+    /// only one has it, that is it; where another frontend has it than the candidate's, its
+    /// captures are not the candidate's either.
+    fn of(mut self, candidate: &'a Candidate, event: &mut Event<'a>) -> Self {
+        event.frontend = event.frontend.or(candidate.only_frontend());
+        self.named = candidate.is_of(event.frontend);
+        self
     }
 }
 

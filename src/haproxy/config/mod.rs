@@ -55,6 +55,8 @@ pub struct HaproxyConfig {
 #[derive(Clone, Debug)]
 pub struct Proxy {
     pub name: Box<str>,
+    /// Its mode is `http`.
+    pub http: bool,
     /// Every format its lines can have: traffic before errors, and the most usual
     /// first. A section that logs nothing has them too; a profile may drop all lines
     /// of a purpose, and then it has none.

@@ -585,6 +585,7 @@ impl Draft {
         }
         Some(Proxy {
             name,
+            http: settings.is_http(),
             formats,
             request_captures: settings.request.names(&backends.request),
             response_captures: settings.response.names(&backends.response),

@@ -59,6 +59,10 @@ pub(super) struct Logger {
 }
 
 impl Settings {
+    pub fn is_http(&self) -> bool {
+        self.mode == Mode::Http
+    }
+
     /// As a section takes them over from its defaults.
     pub fn inherited(&self) -> Self {
         let mut settings = self.clone();

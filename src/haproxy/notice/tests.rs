@@ -17,7 +17,7 @@ fn message(text: &[u8]) -> Message<'_> {
 
 /// `frontend backend/server state`, `-` for what it does not name.
 fn about(text: &str) -> String {
-    let event = match parse(&message(text.as_bytes()), text.as_bytes()) {
+    let event = match parse(&message(text.as_bytes()), text.as_bytes(), &[]) {
         Ok(event) => event,
         Err(reject) => return format!("{} {reject}", reject.as_str()),
     };
@@ -274,7 +274,7 @@ fn a_warning_or_worse_of_haproxy_is_an_event_in_any_words() {
             app,
             ..message(text)
         };
-        let parsed = parse(&message, text);
+        let parsed = parse(&message, text, &[]);
         let nameless = Event {
             host: message.host,
             process: message.app,
@@ -310,7 +310,7 @@ proptest! {
         rest in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         let text = [start.as_bytes(), &rest].concat();
-        if let Ok(event) = parse(&message(&text), &text) {
+        if let Ok(event) = parse(&message(&text), &text, &[]) {
             prop_assert_eq!(event.message, Some(&text[..]));
             let state = event.state.map(State::by_name);
             prop_assert_ne!(state, Some(None));

@@ -368,7 +368,7 @@ fn request_part(part: Option<&[u8]>) -> Option<&[u8]> {
     part.filter(|part| *part != b"<BADREQ>")
 }
 
-/// Gives the event its captures' names and its extra fields. With `escapes` these
+/// Gives the event its extra fields. With `escapes` these
 /// and the request's parts come out as they were before HAProxy escaped them; `undone` is
 /// where they then are.
 pub(in crate::haproxy) fn complete<'a>(
@@ -434,12 +434,6 @@ pub(in crate::haproxy) fn complete<'a>(
         event.extra = Extra::new(&plan.extra, spans, text, undone);
     } else if !plan.extra.is_empty() {
         event.extra = Extra::new(&plan.extra, spans, text, &[]);
-    }
-    if let Some(headers) = &mut event.request_headers {
-        headers.names = &plan.captured.request;
-    }
-    if let Some(headers) = &mut event.response_headers {
-        headers.names = &plan.captured.response;
     }
 }
 
