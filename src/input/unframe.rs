@@ -7,7 +7,7 @@
 //! - Else, with a line feed inside, a NUL that would end the line, or a beginning that
 //!   looks like an octet count, it is written octet-counted (RFC 6587, section 3.4.1),
 //!   with a line feed behind it that belongs to no frame.
-//! - A count is only known by the `<` of the priority behind it. A frame that needs a
+//! - A count is known for sure only by the `<` of the priority behind it. A frame that needs a
 //!   count and has no priority gets `<13>`, which is what a relay gives to a message
 //!   without one (RFC 3164, section 4.3.3). Its text stays as it is.
 
@@ -52,10 +52,11 @@ fn holds_nul_end(frame: &[u8]) -> bool {
     false
 }
 
+/// A number and a blank: whether that is read as a count depends on what comes later.
 fn begins_like_count(frame: &[u8]) -> bool {
     let digits = frame.iter().take_while(|byte| byte.is_ascii_digit());
     let digits = digits.count();
-    digits > 0 && frame[digits..].starts_with(b" <")
+    digits > 0 && frame.get(digits) == Some(&b' ')
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
         for (frame, expected) in [
             (&b"<134>haproxy[1]: a"[..], &b"<134>haproxy[1]: a\n"[..]),
             (b"no header", b"no header\n"),
-            (b"12 apples", b"12 apples\n"),
+            (b"12 apples", b"13 <13>12 apples\n"),
             (b"12", b"12\n"),
             (b"", b""),
             (b"<1>a\nb", b"6 <1>a\nb\n"),

@@ -177,6 +177,12 @@ fn traps_in_http_lines() {
             "backend=api server=<NOSRV>",
         ),
         ("api/api3", "api/", "backend server", "backend=api server="),
+        (
+            "{shop.example|curl 8} {nginx} \"GET /cart/9?full=1 ",
+            "\"GET /cart#22?full#231 ",
+            "path query",
+            "path=/cart\\\" query=full#1",
+        ),
         ("web~", "web", "frontend tls", "frontend=web tls=false"),
         ("web~", "9:80", "frontend tls", "frontend=9:80 tls=false"),
         ("--NI", "CR", "termination_state", "termination_state=CR"),

@@ -196,7 +196,8 @@ impl<'p, 'a> Store<'p, 'a> {
 
     /// A text that may have to be looked at or undone.
     pub(super) fn text(&mut self, value: Value, text: &'a [u8]) {
-        if value.class.hashed() {
+        // A whole request sees to that itself: it also comes from elsewhere.
+        if value.class.hashed() && value.slot != Slot::Request {
             self.escapes.found_hash(memchr(b'#', text).is_some());
         }
         if value.form != Form::Plain {
@@ -255,6 +256,7 @@ impl<'p, 'a> Store<'p, 'a> {
     /// A request line; `complete` if it was not cut off.
     #[inline]
     pub(super) fn request(&mut self, request: &'a [u8], complete: bool) {
+        self.escapes.found_hash(memchr(b'#', request).is_some());
         let line = RequestLine::split(request, complete);
         self.event.request = Some(request);
         self.event.method = line.method;
