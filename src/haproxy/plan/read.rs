@@ -104,7 +104,13 @@ impl Plan {
             };
             let found = found.clone();
             let last = index + 1 == segments.len();
-            let rightmost = search.places_back(&line[found.start..limit]).find(|&end| {
+            // The first value begins where it does. Another one can begin later, and then not
+            // hold what it could not.
+            let from = found.start;
+            let moves = segments[..index]
+                .iter()
+                .any(|segment| segment.search.is_some());
+            let rightmost = search.places_back(&line[from..limit], moves).find(|&end| {
                 let rest = &line[found.start + end..];
                 match self.steps::<false>(segment, line, rest, store) {
                     Ok(behind) if last => behind.is_empty(),
@@ -137,7 +143,11 @@ impl Plan {
                     None => return Err(stuck(rest, *after)),
                 },
                 Step::Int(slot) => int::<KEEP>(rest, *slot, store)?,
-                Step::Until { value, stop } => until::<KEEP>(rest, *value, *stop, store)?,
+                Step::Until {
+                    value,
+                    stop,
+                    or_end,
+                } => until::<KEEP>(rest, *value, *stop, *or_end, store)?,
                 Step::AddressPort {
                     address,
                     port,
@@ -145,10 +155,12 @@ impl Plan {
                 } => address_port::<KEEP>(rest, *address, *port, *stop, store)?,
                 Step::Date { slot, form } => date::<KEEP>(rest, *slot, *form, store)?,
                 Step::Fixed { slot, length } => fixed::<KEEP>(rest, *slot, *length, store)?,
-                Step::Tail { after } if !matches!(rest.first(), None | Some(b' ')) => {
+                Step::Tail { after, .. } if !matches!(rest.first(), None | Some(b' ')) => {
                     return Err(stuck(rest, *after));
                 }
-                Step::Tail { .. } => tail::<KEEP>(rest, store, self.single_captures())?,
+                Step::Tail { last, .. } => {
+                    tail::<KEEP>(rest, store, self.single_captures(), *last)?
+                }
                 Step::Rest(value) => {
                     if !rest.iter().all(|&byte| value.class.holds(byte)) {
                         return Err(stuck(rest, value.slot.field()));
@@ -159,9 +171,9 @@ impl Plan {
                     &[]
                 }
                 Step::HexInt(slot) => hex_int::<KEEP>(rest, *slot, store)?,
-                Step::Captures { slot, quoted } => captures::<KEEP>(rest, *slot, *quoted, store)?,
-                Step::CaptureList { slot, count } => {
-                    capture_list::<KEEP>(rest, *slot, *count, store)?
+                Step::Captures { value, quoted } => captures::<KEEP>(rest, *value, *quoted, store)?,
+                Step::CaptureList { value, count } => {
+                    capture_list::<KEEP>(rest, *value, *count, store)?
                 }
                 Step::Json(value) => json::<KEEP>(rest, *value, store)?,
             };
@@ -197,7 +209,9 @@ impl Search {
     /// Where the value can end, from the left.
     fn places<'s>(&'s self, rest: &'s [u8]) -> impl Iterator<Item = usize> + 's {
         let mut from = 0;
-        std::iter::from_fn(move || {
+        let holds = |byte: &u8| self.value.class.holds(*byte);
+        let end = (self.or_end && rest.iter().all(holds)).then_some(rest.len());
+        let places = std::iter::from_fn(move || {
             loop {
                 let at = from + memchr(*self.needle.first()?, rest.get(from..)?)?;
                 // Every place that follows holds the byte that this one cannot.
@@ -215,15 +229,19 @@ impl Search {
                     return Some(at);
                 }
             }
-        })
+        });
+        places.chain(end)
     }
 
     /// The same from the right, where the value can be as long as it likes.
-    fn places_back<'s>(&'s self, rest: &'s [u8]) -> impl Iterator<Item = usize> + 's {
+    /// With `moves` it can begin anywhere.
+    fn places_back<'s>(&'s self, rest: &'s [u8], moves: bool) -> impl Iterator<Item = usize> + 's {
         let other = |&byte: &u8| !self.value.class.holds(byte);
         // One byte that the value cannot hold may be what ends it.
-        let mut to = rest.iter().position(other).map_or(rest.len(), |at| at + 1);
-        std::iter::from_fn(move || {
+        let foreign = rest.iter().position(other).filter(|_| !moves);
+        let mut to = foreign.map_or(rest.len(), |at| at + 1);
+        let end = (self.or_end && foreign.is_none()).then_some(rest.len());
+        let places = std::iter::from_fn(move || {
             loop {
                 let at = memrchr(*self.needle.first()?, &rest[..to])?;
                 to = at;
@@ -231,7 +249,8 @@ impl Search {
                     return Some(at);
                 }
             }
-        })
+        });
+        end.into_iter().chain(places)
     }
 
     /// A run of blanks is one separator: it begins at its first.
@@ -269,8 +288,8 @@ fn int<'a, const KEEP: bool>(rest: &'a [u8], slot: Slot, store: &mut Store<'_, '
     };
     let Some((value, behind)) = number(unsigned) else {
         return match rest {
-            // What has no value.
-            [b'-', behind @ ..] => {
+            // What has no value, in quotes or not.
+            [b'-', behind @ ..] | [b'"', b'"', behind @ ..] => {
                 keep_int::<KEEP>(rest, behind, slot, None, false, Form::Plain, store)?;
                 Ok(behind)
             }
@@ -318,7 +337,7 @@ fn hex_int<'a, const KEEP: bool>(
         .take_while(|byte| byte.is_ascii_hexdigit())
         .count();
     let (digits, behind) = rest.split_at(length);
-    if let ([], [b'-', behind @ ..]) = (digits, behind) {
+    if let ([], [b'-', behind @ ..] | [b'"', b'"', behind @ ..]) = (digits, behind) {
         keep_int::<KEEP>(rest, behind, slot, None, false, Form::Hex, store)?;
         return Ok(behind);
     }
@@ -335,10 +354,14 @@ fn until<'a, const KEEP: bool>(
     rest: &'a [u8],
     value: Value,
     stop: u8,
+    or_end: bool,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
-    if value.class == Class::Query && rest.first() != Some(&b'?') {
-        // No query: nothing is printed, and the next word is another value's.
+    if let Some(lead) = value.class.lead()
+        && rest.first() != Some(&lead)
+        && !rest.starts_with(request::BAD)
+    {
+        // Nothing is printed, and the next word is another value's.
         if KEEP {
             store.text(value, &[]);
         }
@@ -351,9 +374,10 @@ fn until<'a, const KEEP: bool>(
                 from += at + 1
             }
             Some(at) => break from + at,
+            None if or_end => break rest.len(),
             // The line was cut off in its request: that is the end of it.
             None if KEEP && value.slot == Slot::Request => {
-                store.request(rest, false);
+                store.request(rest, value.form, false);
                 store.cut = true;
                 return Ok(&[]);
             }
@@ -462,13 +486,21 @@ fn tail<'a, const KEEP: bool>(
     rest: &'a [u8],
     store: &mut Store<'_, 'a>,
     single: request::Single,
+    last: bool,
 ) -> Read<'a> {
-    let tail = request::tail(rest, single)?;
+    let tail = match last {
+        true => request::tail(rest, single)?,
+        false => request::tail_within(rest, single)?,
+    };
     if KEEP {
         let pipes = |values| (values, Separator::Pipe);
-        store.captures(Slot::RequestHeaders, tail.request_headers.map(pipes));
-        store.captures(Slot::ResponseHeaders, tail.response_headers.map(pipes));
-        store.request(tail.request, tail.complete);
+        let plain = |slot| Value::plain(slot, Class::Captures);
+        store.captures(plain(Slot::RequestHeaders), tail.request_headers.map(pipes));
+        store.captures(
+            plain(Slot::ResponseHeaders),
+            tail.response_headers.map(pipes),
+        );
+        store.request(tail.request, Form::Plain, tail.complete);
         store.cut = !tail.complete;
     }
     Ok(tail.rest)
@@ -476,7 +508,7 @@ fn tail<'a, const KEEP: bool>(
 
 fn captures<'a, const KEEP: bool>(
     rest: &'a [u8],
-    slot: Slot,
+    value: Value,
     quoted: bool,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
@@ -486,16 +518,16 @@ fn captures<'a, const KEEP: bool>(
     };
     let Some(inside) = rest.strip_prefix(open) else {
         if KEEP {
-            store.captures(slot, None);
+            store.captures(value, None);
         }
         return Ok(rest);
     };
     let end = memchr(b'}', inside).filter(|&end| inside[end..].starts_with(close));
     let Some(end) = end else {
-        return Err(stuck(rest, slot.field()));
+        return Err(stuck(rest, value.slot.field()));
     };
     if KEEP {
-        store.captures(slot, Some((&inside[..end], Separator::Pipe)));
+        store.captures(value, Some((&inside[..end], Separator::Pipe)));
     }
     Ok(&inside[end + close.len()..])
 }
@@ -503,7 +535,7 @@ fn captures<'a, const KEEP: bool>(
 /// `"a" "b"`. HAProxy writes quotes in values as `#22`.
 fn capture_list<'a, const KEEP: bool>(
     rest: &'a [u8],
-    slot: Slot,
+    value: Value,
     count: Option<usize>,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
@@ -515,23 +547,27 @@ fn capture_list<'a, const KEEP: bool>(
             _ => break,
         };
         let Some(length) = memchr(b'"', next) else {
-            return Err(stuck(rest, slot.field()));
+            return Err(stuck(rest, value.slot.field()));
         };
         end = rest.len() - next.len() + length + 1;
         read += 1;
     }
     if KEEP {
         let values = (read > 0).then(|| (&rest[1..end - 1], Separator::Quotes));
-        store.captures(slot, values);
+        store.captures(value, values);
     }
     Ok(&rest[end..])
+}
+
+/// Whether numbers, `true` and `null` in JSON are made of it.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
 
 /// A string in quotes, or a word such as a number, `true` or `null`.
 fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_, 'a>) -> Read<'a> {
     let Some(inside) = rest.strip_prefix(b"\"") else {
-        let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
-        let length = rest.iter().take_while(|byte| word(byte)).count();
+        let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
         let (word, behind) = rest.split_at(length);
         if word.is_empty() {
             return Err(stuck(rest, value.slot.field()));
@@ -543,6 +579,16 @@ fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_
         }
         return Ok(behind);
     };
-    let behind = until::<KEEP>(inside, value, b'"', store)?;
-    Ok(&behind[1..])
+    let mut from = 0;
+    let end = loop {
+        match memchr(b'"', &inside[from..]) {
+            Some(at) if is_escaped(&inside[..from + at]) => from += at + 1,
+            Some(at) => break from + at,
+            None => return Err(stuck(rest, value.slot.field())),
+        }
+    };
+    if KEEP && !store.any(value, &inside[..end]) {
+        return Err(stuck(rest, value.slot.field()));
+    }
+    Ok(&inside[end + 1..])
 }
