@@ -189,4 +189,6 @@ impl Class {
 }
 
 #[cfg(test)]
+mod roundtrip;
+#[cfg(test)]
 mod tests;
