@@ -25,6 +25,8 @@ pub(super) enum Class {
     Uri,
     /// As [`Class::Uri`] without a `?`.
     Path,
+    /// Nothing, or a `/` and then as [`Class::Path`].
+    PathOnly,
     /// Nothing, or a `?` and then as [`Class::Uri`].
     Query,
     /// A request line: anything but a quote.
@@ -233,8 +235,8 @@ macro_rules! aliases {
     };
 }
 
-use Class::{Address, CaptureList, Captures, Date, Fixed, Int, Name, Path, Query, Request, Token};
-use Class::{Uri, Word};
+use Class::{Address, CaptureList, Captures, Date, Fixed, Int, Name, Path, PathOnly, Query};
+use Class::{Request, Token, Uri, Word};
 use DateForm::{Millis, Offset};
 use Goes::{Extra, To};
 
@@ -264,7 +266,7 @@ static ALIASES: &[Alias] = aliases! {
     "H" Name, Extra("hostname"), Quotes, false;
     "HM" Uri, To(Slot::Method), Quotes, true;
     "HP" Path, To(Slot::Path), Quotes, true;
-    "HPO" Path, To(Slot::Path), Quotes, true;
+    "HPO" PathOnly, To(Slot::Path), Quotes, true;
     "HQ" Query, To(Slot::Query), Quotes, true;
     "HU" Uri, To(Slot::Uri), Quotes, true;
     "HV" Uri, To(Slot::HttpVersion), Quotes, true;

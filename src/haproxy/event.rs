@@ -401,16 +401,19 @@ impl<'a> Extra<'a> {
         };
         match self.fields[index].extra_type {
             ExtraType::String => Some(ExtraValue::String(bytes)),
-            ExtraType::Int => {
-                let number = std::str::from_utf8(bytes).ok()?.parse().ok()?;
-                Some(ExtraValue::Int(number))
-            }
-            ExtraType::Bool => match bytes {
-                b"1" | b"true" => Some(ExtraValue::Bool(true)),
-                b"0" | b"false" => Some(ExtraValue::Bool(false)),
-                _ => None,
-            },
+            ExtraType::Int => extra_int(bytes).map(ExtraValue::Int),
+            ExtraType::Bool => extra_int(bytes).map(|number| ExtraValue::Bool(number != 0)),
         }
+    }
+}
+
+/// A number, or a truth value as one: HAProxy writes the same value either way, by whether
+/// an encoding has truth values.
+fn extra_int(bytes: &[u8]) -> Option<i64> {
+    match bytes {
+        b"true" => Some(1),
+        b"false" => Some(0),
+        digits => std::str::from_utf8(digits).ok()?.parse().ok(),
     }
 }
 

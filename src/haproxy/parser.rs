@@ -169,9 +169,11 @@ fn notice<'a>(
     tags: &[Box<[u8]>],
     reject: Reject,
 ) -> Result<Event<'a>, Reject> {
-    // A damaged line of traffic is no message, though it may be logged as an error. But
-    // HAProxy's own updates are dated like a request without a client.
-    if Shape::of(text).is_some() && !text.starts_with(b"-:- ") {
+    // A damaged line of traffic is no message, though it may be logged as an error, nor is
+    // one that a client has made ambiguous. But HAProxy's own updates are dated like a
+    // request without a client.
+    let traffic = Shape::of(text).is_some() && !text.starts_with(b"-:- ");
+    if traffic || reject == Reject::Ambiguous {
         return Err(reject);
     }
     match notice::parse(message, text, tags) {

@@ -50,6 +50,8 @@ struct Search {
     value: Value,
     /// What the steps behind it begin with.
     needle: Box<[u8]>,
+    /// Or it ends with the line: the steps may read nothing.
+    or_end: bool,
 }
 
 /// A field and what its values look like.
@@ -122,23 +124,27 @@ enum Step {
     Until {
         value: Value,
         stop: u8,
+        /// Or to the line's end.
+        or_end: bool,
         then: Then,
     },
     /// All that is left.
     Rest(Value),
     /// `{a|b}`, or nothing.
     Captures {
-        slot: Slot,
+        value: Value,
         quoted: bool,
     },
     /// `"a" "b"`: so many, or as many as there are.
     CaptureList {
-        slot: Slot,
+        value: Value,
         count: Option<usize>,
     },
     /// ` %hr %hs "%r` up to the closing quote, as one: each of the first two can be missing.
+    /// `last` if the format ends with it.
     Tail {
         after: Field,
+        last: bool,
     },
     /// One value encoded as JSON: `%{+json}[...]`.
     Json(Value),
@@ -176,7 +182,7 @@ impl Class {
             Class::Token => byte > b' ' && !matches!(byte, b'/' | b'"' | b':' | b','),
             Class::Word | Class::Fixed(_) => byte > b' ',
             Class::Uri | Class::Query => byte > b' ' && byte != b'"',
-            Class::Path => byte > b' ' && !matches!(byte, b'"' | b'?'),
+            Class::Path | Class::PathOnly => byte > b' ' && !matches!(byte, b'"' | b'?'),
             Class::Request => byte != b'"',
             Class::Captures => byte != b'}',
             Class::Date(_) | Class::CaptureList | Class::Text => true,
@@ -187,14 +193,27 @@ impl Class {
         self == Class::Text || bytes.iter().all(|&byte| self.holds(byte))
     }
 
-    /// HAProxy writes some bytes of it as `#XX` (section 8.6 of the manual).
+    /// A part of a request, of which HAProxy writes some bytes as `#XX` (section 8.6 of the
+    /// manual).
     const fn hashed(self) -> bool {
         matches!(
             self,
-            Class::Uri | Class::Path | Class::Query | Class::Request
+            Class::Uri | Class::Path | Class::PathOnly | Class::Query
         )
+    }
+
+    /// What it begins with, if it is there at all: where there is none, not even a `-` is
+    /// printed.
+    const fn lead(self) -> Option<u8> {
+        match self {
+            Class::PathOnly => Some(b'/'),
+            Class::Query => Some(b'?'),
+            _ => None,
+        }
     }
 }
 
+#[cfg(test)]
+mod roundtrip;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,9 @@ use super::field::Field;
 use super::leaf::Stuck;
 use memchr::{memchr, memrchr, memrchr_iter};
 
+/// What HAProxy prints for a request that it could not read, and for each part of it.
+pub(super) const BAD: &[u8] = b"<BADREQ>";
+
 /// What comes after the queues in an HTTP line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tail<'a> {
@@ -75,6 +78,52 @@ pub(super) fn tail(input: &[u8], single: Single) -> Result<Tail<'_>, Stuck> {
         }
         _ => Err(stuck),
     }
+}
+
+/// The same where more fields follow, which may hold anything a client sends. So what is
+/// behind the first closing quote says nothing of the request, and delimiters are trusted
+/// wherever they stand as HAProxy writes them.
+pub(super) fn tail_within(input: &[u8], single: Single) -> Result<Tail<'_>, Stuck> {
+    match exact(input, single) {
+        Some(tail) => Ok(tail),
+        None => tail(input, single),
+    }
+}
+
+/// At most two blocks of captures without a brace inside, and the request up to the first
+/// quote.
+fn exact(input: &[u8], single: Single) -> Option<Tail<'_>> {
+    let start = input.trim_ascii_start();
+    let before = input.len() - start.len();
+    let (first, line) = block(start)?;
+    let (second, request) = block(line)?;
+    let request = request.strip_prefix(b"\"")?;
+    let is_single_blank = start[..start.len() - line.len()].ends_with(b"} ");
+    let end = memchr(b'"', request)?;
+    let (request_headers, response_headers) = match (first, second, single) {
+        (None, Some(_), _) => return None,
+        (first, None, Single::Response) => (None, first),
+        // As in `tail`.
+        (first, None, Single::Unknown) if before > 1 && is_single_blank => (None, first),
+        (first, second, _) => (first, second),
+    };
+    Some(Tail {
+        request_headers,
+        response_headers,
+        request: &request[..end],
+        complete: true,
+        rest: &request[end + 1..],
+    })
+}
+
+/// What is in braces here, if anything is, and what stands behind the blanks after it.
+fn block(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let Some(inside) = line.strip_prefix(b"{") else {
+        return Some((None, line));
+    };
+    let (values, behind) = inside.split_at(memchr(b'}', inside)?);
+    let behind = behind[1..].strip_prefix(b" ")?;
+    Some((Some(values), behind.trim_ascii_start()))
 }
 
 /// Where the last brace before the request and the request's first quote are.

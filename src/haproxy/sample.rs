@@ -3,7 +3,8 @@
 //! HAProxy has some five hundred sample fetches and converters (sections 7.3.1 to 7.3.7
 //! of its manual). A line can be cut apart if it is known of each value whether it can
 //! hold a blank; the rest of a type does not matter. So the lists here are those that
-//! never do, and are met in log formats. What is not listed may hold anything.
+//! never do, and are met in log formats. What is not listed may hold anything: what a
+//! client sends and HAProxy does not check, such as the name of a server in TLS, is not.
 
 use super::alias::Class;
 
@@ -22,13 +23,13 @@ fn fetched(fetch: &str) -> Class {
         | "res.hdr_ip" => Class::Address,
         "fe_name" | "be_name" | "srv_name" | "hostname" => Class::Name,
         "method" | "capture.req.method" | "ssl_fc_protocol" | "ssl_fc_cipher"
-        | "ssl_bc_protocol" | "ssl_bc_cipher" | "ssl_fc_alpn" | "ssl_bc_alpn" | "ssl_fc_npn"
-        | "ssl_c_key_alg" | "ssl_c_sig_alg" | "ssl_f_key_alg" | "ssl_f_sig_alg"
-        | "ssl_c_notafter" | "ssl_c_notbefore" | "fe_mode" => Class::Token,
+        | "ssl_bc_protocol" | "ssl_bc_cipher" | "ssl_c_key_alg" | "ssl_c_sig_alg"
+        | "ssl_f_key_alg" | "ssl_f_sig_alg" | "ssl_c_notafter" | "ssl_c_notbefore" | "fe_mode" => {
+            Class::Token
+        }
         "path"
         | "pathq"
         | "url"
-        | "base"
         | "query"
         | "capture.req.uri"
         | "capture.req.ver"
@@ -39,12 +40,9 @@ fn fetched(fetch: &str) -> Class {
         | "res_ver"
         | "uuid"
         | "unique-id"
-        | "ssl_fc_sni"
-        | "ssl_bc_sni"
-        | "req.ssl_sni"
-        | "req_ssl_sni"
-        | "ssl_fc_sni_end"
-        | "ssl_fc_sni_reg"
+        | "ssl_fc_alpn"
+        | "ssl_bc_alpn"
+        | "ssl_fc_npn"
         | "ssl_fc_client_random"
         | "ssl_fc_server_random"
         | "ssl_fc_session_id"
@@ -85,9 +83,8 @@ fn fetched(fetch: &str) -> Class {
 /// What a converter makes of it.
 fn converted(before: Class, converter: &str) -> Class {
     match converter {
-        "hex" | "base64" | "ub64enc" | "url_enc" | "sha1" | "sha2" | "digest" | "hmac" | "md5" => {
-            Class::Word
-        }
+        "hex" | "base64" | "ub64enc" | "url_enc" | "sha1" | "sha2" | "digest" | "hmac" | "md5"
+        | "htonl" => Class::Word,
         "length"
         | "crc32"
         | "crc32c"
@@ -112,7 +109,6 @@ fn converted(before: Class, converter: &str) -> Class {
         | "cpl"
         | "strcmp"
         | "hex2i"
-        | "htonl"
         | "rfc7239_is_valid"
         | "map_str_int"
         | "map_beg_int"
@@ -175,8 +171,11 @@ mod tests {
             ("src_port", Class::Int),
             ("fc.timer.total", Class::Int),
             ("ssl_fc_err,hex", Class::Word),
-            ("ssl_fc_sni", Class::Word),
-            ("ssl_fc_sni,lower", Class::Word),
+            ("ssl_fc_alpn,lower", Class::Word),
+            // A client can send what it likes as the name of a server, or as a Host.
+            ("ssl_fc_sni", Class::Text),
+            ("base", Class::Text),
+            ("int(1),htonl", Class::Word),
             ("req.hdr(user-agent)", Class::Text),
             ("req.hdr(a),base64", Class::Word),
             ("req.hdr(\"a,b\"),length", Class::Int),

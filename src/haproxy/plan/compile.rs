@@ -1,5 +1,6 @@
 //! Items of a format to steps of a plan; what cannot be told apart is refused.
 
+use super::read::is_word;
 use super::{Form, Key, Plan, Search, Segment, Step, Then, Value};
 use crate::haproxy::alias::{Class, Flagged, Goes, Slot};
 use crate::haproxy::event::{ExtraField, ExtraType, Kind};
@@ -61,13 +62,19 @@ pub(in crate::haproxy) fn compile(
                     // HAProxy leaves out what has no name to be printed under.
                     continue;
                 }
-                let value = value(written, &mut extra, &item.span)?;
+                let mut value = value(written, &mut extra, &item.span)?;
                 tells_frontend |= value.slot.field() == Field::Frontend;
                 match format.encoding {
-                    Some(_) => keys.push(Key {
-                        name: written.name.clone().unwrap_or_default(),
-                        value,
-                    }),
+                    Some(_) => {
+                        if is_hex(written) {
+                            value.form = Form::Hex;
+                        }
+                        checks_cast(written, value, &item.span)?;
+                        keys.push(Key {
+                            name: written.name.clone().unwrap_or_default(),
+                            value,
+                        });
+                    }
                     None => field(&mut parts, written, value, &item.span)?,
                 }
             }
@@ -139,6 +146,28 @@ fn value(
     })
 }
 
+/// `+X` makes it hexadecimal.
+fn is_hex(written: &FormatField) -> bool {
+    written.flags.hex && matches!(flagged(written), Flagged::Hex | Flagged::QuotesOrHex)
+}
+
+fn flagged(written: &FormatField) -> Flagged {
+    match &written.source {
+        FieldSource::Alias(alias) => alias.flagged,
+        FieldSource::Sample(_) => Flagged::Quotes,
+    }
+}
+
+/// An encoding writes a number of type `bool` as true or false.
+fn checks_cast(written: &FormatField, value: Value, span: &Range<usize>) -> Result<(), Fault> {
+    let own = !matches!(value.slot, Slot::Extra(_));
+    if own && value.class == Class::Int && written.cast == Some(ExtraType::Bool) {
+        let fault = Fault::new(span.clone(), "of type `bool` this number is not logged");
+        return Err(fault.hint("leave out the type: `%(name)` alone"));
+    }
+    Ok(())
+}
+
 /// Appends a field with the quotes that its flags put around it.
 fn field(
     parts: &mut Vec<Part>,
@@ -147,28 +176,49 @@ fn field(
     span: &Range<usize>,
 ) -> Result<(), Fault> {
     let flags = written.flags;
-    let flagged = match &written.source {
-        FieldSource::Alias(alias) => alias.flagged,
-        FieldSource::Sample(_) => Flagged::Quotes,
-    };
     if flags.cbor {
         let fault = Fault::new(span.clone(), "a single value in CBOR has no end that shows");
         return Err(fault.hint("encode the whole line, `%{+cbor}o`, or this value as `+json`"));
     }
-    let hex = flags.hex && matches!(flagged, Flagged::Hex | Flagged::QuotesOrHex);
+    let hex = is_hex(written);
     if hex && value.class == Class::Address {
-        value.class = Class::Token;
+        // Only what is missing has quotes.
+        value.class = match flags.quote {
+            true => Class::Word,
+            false => Class::Token,
+        };
     }
-    let textual = matches!(flagged, Flagged::Quotes | Flagged::QuotesOrHex) && !hex;
+    let textual = matches!(flagged(written), Flagged::Quotes | Flagged::QuotesOrHex) && !hex;
     let quoted = flags.quote && textual && !flags.json;
     value.form = match () {
         () if hex => Form::Hex,
-        () if flags.json || (flags.escape && textual) => Form::Escaped,
+        () if flags.json && value.class != Class::Int => Form::Escaped,
+        () if (flags.escape && textual) => Form::Escaped,
         () => Form::Plain,
     };
     // A list puts the quotes around each of its values, and a block of captures has them
     // only where it is there at all.
     let around = quoted && !matches!(value.class, Class::CaptureList | Class::Captures);
+    if flags.json {
+        checks_cast(written, value, span)?;
+    }
+    if value.class == Class::CaptureList && !quoted {
+        let message = match flags.json {
+            true => "a list in JSON within another line is not read",
+            false => "a value with a blank in it cannot be told from two",
+        };
+        let fault = Fault::new(span.clone(), message);
+        return Err(fault.hint("put quotes around each: `%{+Q}hrl`, `%{+Q}hsl`"));
+    }
+    if around {
+        value.class = match value.class {
+            // Blanks do no harm in quotes.
+            Class::Word => Class::Text,
+            // And a number can be nothing.
+            Class::Int => Class::Token,
+            class => class,
+        };
+    }
     if around {
         literal(parts, b"\"");
     }
@@ -202,6 +252,13 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
         [parts @ .., Part::Blank] => parts,
         parts => parts,
     };
+    // From here on there is nothing but what may be missing.
+    let mandatory = parts.iter().rposition(|part| !part.may_be_missing());
+    let mandatory = mandatory.map_or(0, |last| last + 1);
+    let is_known = |part: &Part| match part {
+        Part::Field(field) => field.value.class.lead().is_none(),
+        _ => true,
+    };
     let mut segments = Vec::new();
     let mut search = None;
     let mut steps = Vec::new();
@@ -213,14 +270,16 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
         let skip = std::mem::take(&mut taken);
         match part {
             Part::Blank if is_tail(&parts[at..]) => {
-                steps.push(Step::Tail { after });
+                let end = parts.get(at + 7..).unwrap_or_default();
+                let last = matches!(end, [quote] if quote.bytes() == b"\"");
+                steps.push(Step::Tail { after, last });
                 after = Field::Request;
                 // The quote is the tail's.
                 (at, taken) = (at + 7, 1);
                 continue;
             }
             Part::Blank => {
-                let last = parts[at..].iter().all(Part::may_be_missing);
+                let last = at >= mandatory;
                 steps.push(Step::Blank { last, after });
             }
             Part::Literal(bytes) if bytes.len() > skip => {
@@ -230,13 +289,17 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
             Part::Literal(_) => {}
             Part::Field(field) => {
                 after = field.value.slot.field();
-                let next = parts.get(at + 1);
                 match (&parts[at..], field.value.class) {
                     ([_, Part::Literal(colon), Part::Field(port), rest @ ..], Class::Address)
                         if colon == b":"
+                            && !field.json
                             && port.value.class == Class::Int
                             && port.value.form != Form::Hex
-                            && !matches!(rest.first(), Some(Part::Field(_))) =>
+                            && !port.json
+                            && rest.first().is_none_or(|next| {
+                                next.first_byte()
+                                    .is_some_and(|stop| !Class::Address.holds(stop))
+                            }) =>
                     {
                         port.checks_next(rest.first())?;
                         after = port.value.slot.field();
@@ -250,7 +313,11 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
                         continue;
                     }
                     ([_, Part::Field(query), ..], Class::Path)
-                        if query.value.class == Class::Query && !field.quoted =>
+                        if query.value.class == Class::Query
+                            && !field.quoted
+                            && !field.json
+                            && !query.json
+                            && field.value.form == query.value.form =>
                     {
                         // `%HP%HQ` is the target that they were cut from.
                         let slot = Slot::Uri;
@@ -260,22 +327,43 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
                             class,
                             ..field.value
                         };
-                        let after = parts.get(at + 2);
-                        place(uri, query, after, &mut steps, &mut search, &mut segments)?;
+                        let next = Next {
+                            part: parts.get(at + 2),
+                            or_end: at + 2 == mandatory,
+                            known: captured.known && parts[at + 2..].iter().all(is_known),
+                        };
+                        place(uri, query, next, &mut steps, &mut search, &mut segments)?;
                         at += 2;
                         continue;
                     }
-                    (_, Class::CaptureList) if field.quoted => {
-                        let names = match field.value.slot {
-                            Slot::RequestHeaders => &captured.request,
-                            _ => &captured.response,
-                        };
+                    // Nothing is captured, so nothing is printed.
+                    (_, Class::CaptureList | Class::Captures)
+                        if !field.json && captured.count(field.value.slot) == Some(0) => {}
+                    (_, Class::CaptureList) => {
+                        let count = captured.count(field.value.slot);
+                        if count.is_none() {
+                            field.checks_behind(&parts[at + 1..])?;
+                        }
                         steps.push(Step::CaptureList {
-                            slot: field.value.slot,
-                            count: captured.known.then_some(names.len()),
+                            value: field.value,
+                            count,
+                        });
+                    }
+                    (_, Class::Captures) if !field.json => {
+                        if captured.count(field.value.slot).is_none() {
+                            field.checks_behind(&parts[at + 1..])?;
+                        }
+                        steps.push(Step::Captures {
+                            value: field.value,
+                            quoted: field.quoted,
                         });
                     }
                     _ => {
+                        let next = Next {
+                            part: parts.get(at + 1),
+                            or_end: at + 1 == mandatory,
+                            known: captured.known && parts[at + 1..].iter().all(is_known),
+                        };
                         place(
                             field.value,
                             field,
@@ -345,30 +433,55 @@ impl Step {
 
 impl Value {
     /// The step that reads it up to this byte.
-    fn until(self, stop: u8) -> Step {
+    fn until(self, stop: u8, or_end: bool) -> Step {
         let then = Then::Nothing;
-        let special = self.form != Form::Plain
+        let special = or_end
+            || self.form != Form::Plain
             || self.class.hashed()
-            || matches!(self.slot, Slot::RequestHeaders | Slot::ResponseHeaders);
+            || matches!(
+                self.slot,
+                Slot::Request | Slot::RequestHeaders | Slot::ResponseHeaders
+            );
         match (special, self) {
             (false, Value { slot, .. }) => Step::Word { slot, stop, then },
-            (true, value) => Step::Until { value, stop, then },
+            (true, value) => Step::Until {
+                value,
+                stop,
+                or_end,
+                then,
+            },
         }
     }
+}
+
+/// What comes behind a value.
+struct Next<'a> {
+    part: Option<&'a Part>,
+    /// Or the line ends there.
+    or_end: bool,
+    /// Whether what is there is known.
+    known: bool,
 }
 
 /// Adds the step that reads this value, by what comes behind it.
 fn place(
     value: Value,
     field: &PartField,
-    next: Option<&Part>,
+    Next {
+        part: next,
+        or_end,
+        known,
+    }: Next<'_>,
     steps: &mut Vec<Step>,
     search: &mut Option<Search>,
     segments: &mut Vec<Segment>,
 ) -> Result<(), Fault> {
     let slot = value.slot;
     let step = match value.class {
-        _ if field.json => Step::Json(value),
+        _ if field.json => {
+            field.checks_json_next(next)?;
+            Step::Json(value)
+        }
         Class::Int => {
             field.checks_next(next)?;
             match value.form {
@@ -385,10 +498,6 @@ fn place(
             slot,
             length,
             then: Then::Nothing,
-        },
-        Class::Captures => Step::Captures {
-            slot,
-            quoted: field.quoted,
         },
         class => match next {
             None => Step::Rest(value),
@@ -411,7 +520,7 @@ fn place(
                     Some(&stop)
                         if !class.holds(stop) || (value.form == Form::Escaped && stop == b'"') =>
                     {
-                        value.until(stop)
+                        value.until(stop, or_end)
                     }
                     _ => {
                         segments.push(Segment {
@@ -421,6 +530,8 @@ fn place(
                         *search = Some(Search {
                             value,
                             needle: needle.into(),
+                            // Free text could be told from captures in no line otherwise.
+                            or_end: or_end && !known,
                         });
                         return Ok(());
                     }
@@ -433,6 +544,50 @@ fn place(
 }
 
 impl PartField {
+    /// Captures may be missing: what then comes in their place must not look like them.
+    fn checks_behind(&self, parts: &[Part]) -> Result<(), Fault> {
+        let free = |part: Option<&Part>| match part {
+            Some(Part::Field(field)) => matches!(field.value.class, Class::Word | Class::Text),
+            _ => false,
+        };
+        let Some(at) = parts.iter().position(|part| !part.may_be_missing()) else {
+            return Ok(());
+        };
+        let is_list = self.value.class == Class::CaptureList;
+        let (open, behind): (&[u8], _) = match (is_list, self.quoted) {
+            (true, _) => (b"\"", None),
+            (false, true) => (b"\"{", parts.get(at + 1)),
+            (false, false) => (b"{", None),
+        };
+        let bytes = parts[at].bytes();
+        let alike = bytes.starts_with(open)
+            || (!bytes.is_empty() && open.starts_with(bytes) && free(behind))
+            || (!is_list && !self.quoted && free(Some(&parts[at])));
+        if !alike {
+            return Ok(());
+        }
+        let fault = Fault::new(
+            self.span.clone(),
+            "where these captures are missing, what is behind them can look like them",
+        );
+        Err(fault.hint(
+            "put something else before it, such as a `|`, or let `haproxy.config` tell what is \
+             captured",
+        ))
+    }
+
+    /// In JSON a number or a `null` ends where the word does.
+    fn checks_json_next(&self, next: Option<&Part>) -> Result<(), Fault> {
+        let span = match next {
+            Some(Part::Field(other)) => self.span.start..other.span.end,
+            Some(part) if part.first_byte().is_some_and(is_word) => self.span.clone(),
+            _ => return Ok(()),
+        };
+        let fault = Fault::new(span, "where this value ends cannot be told");
+        Err(fault
+            .hint("put something behind it that is neither a letter nor a digit, such as a blank"))
+    }
+
     /// A number ends where its digits do, so no digit may follow.
     fn checks_next(&self, next: Option<&Part>) -> Result<(), Fault> {
         let digit = |byte: &u8| match self.value.form {
@@ -440,9 +595,7 @@ impl PartField {
             _ => byte.is_ascii_digit(),
         };
         let span = match next {
-            Some(Part::Field(other)) if !matches!(other.value.class, Class::Captures) => {
-                self.span.start..other.span.end
-            }
+            Some(Part::Field(other)) => self.span.start..other.span.end,
             Some(part @ Part::Literal(_)) if part.bytes().first().is_some_and(digit) => {
                 self.span.clone()
             }
@@ -450,6 +603,24 @@ impl PartField {
         };
         let fault = Fault::new(span, "where this number ends cannot be told");
         Err(fault.hint("put something behind it that is no digit, such as a blank or a `/`"))
+    }
+}
+
+impl Captured {
+    /// How many headers that block has; `None` if that is not known.
+    fn count(&self, slot: Slot) -> Option<usize> {
+        let names = match slot {
+            Slot::RequestHeaders => &self.request,
+            _ => &self.response,
+        };
+        self.known.then_some(names.len())
+    }
+}
+
+impl PartField {
+    /// Neither quotes nor escapes.
+    fn is_bare(&self) -> bool {
+        !self.quoted && !self.json && self.value.form == Form::Plain
     }
 }
 
@@ -466,13 +637,15 @@ impl Part {
         self.bytes().first().copied()
     }
 
-    /// Captures, and the blanks between them, are not there if nothing is captured.
+    /// Captures, and the blanks between them, are not there if nothing is captured. Nor is
+    /// a query that the request does not have.
     fn may_be_missing(&self) -> bool {
         match self {
             Part::Blank => true,
             Part::Literal(_) => false,
             Part::Field(field) => {
                 matches!(field.value.class, Class::Captures | Class::CaptureList)
+                    || (field.value.class.lead().is_some() && !field.json)
             }
         }
     }
@@ -495,11 +668,13 @@ fn is_tail(parts: &[Part]) -> bool {
         return false;
     };
     let captures = |field: &PartField, slot| {
-        field.value.slot == slot && field.value.class == Class::Captures && !field.quoted
+        field.value.slot == slot && field.value.class == Class::Captures && field.is_bare()
     };
     captures(request, Slot::RequestHeaders)
         && captures(response, Slot::ResponseHeaders)
         && open == b"\""
         && line.value.slot == Slot::Request
+        && line.value.form == Form::Plain
+        && !line.json
         && close.starts_with(b"\"")
 }

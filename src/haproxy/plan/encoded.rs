@@ -114,9 +114,9 @@ impl Encoded {
             let key = self.key(keys, &self.values[start..]);
             self.values.truncate(start);
             let behind = behind.trim_ascii_start().strip_prefix(b":")?;
-            rest = self
-                .json_value(behind.trim_ascii_start(), true)?
-                .trim_ascii_start();
+            let behind = behind.trim_ascii_start();
+            let key = key.filter(|_| !behind.starts_with(b"null"));
+            rest = self.json_value(behind, true)?.trim_ascii_start();
             self.keep(key, start);
             match rest {
                 [b',', behind @ ..] => rest = behind.trim_ascii_start(),
@@ -186,6 +186,7 @@ impl Encoded {
             self.cbor_value(&mut items, false)?;
             let key = self.key(keys, &self.values[start..]);
             self.values.truncate(start);
+            let key = key.filter(|_| !items.is_null());
             self.cbor_value(&mut items, true)?;
             self.keep(key, start);
         }
@@ -251,6 +252,11 @@ impl<'a> Items<'a> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
+    }
+
+    /// Null or undefined comes next.
+    fn is_null(&self) -> bool {
+        matches!(self.0.first(), Some(0xf6 | 0xf7))
     }
 
     fn head(&mut self) -> Option<Head> {

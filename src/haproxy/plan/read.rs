@@ -104,9 +104,15 @@ impl Plan {
             };
             let found = found.clone();
             let last = index + 1 == segments.len();
-            let rightmost = search.places_back(&line[found.start..limit]).find(|&end| {
+            // The first value begins where it does. Another one can begin later, and then not
+            // hold what it could not.
+            let from = found.start;
+            let moves = segments[..index]
+                .iter()
+                .any(|segment| segment.search.is_some());
+            let rightmost = search.places_back(&line[from..limit], moves).find(|&end| {
                 // The place that the leftmost reading has is known to be one.
-                if found.start + end == found.end {
+                if from + end == found.end {
                     return true;
                 }
                 let rest = &line[found.start + end..];
@@ -157,8 +163,13 @@ impl Plan {
                     }
                     read_then(line, &rest[end..], *then, *slot)?
                 }
-                Step::Until { value, stop, then } => {
-                    let behind = until::<KEEP>(rest, *value, *stop, store)?;
+                Step::Until {
+                    value,
+                    stop,
+                    or_end,
+                    then,
+                } => {
+                    let behind = until::<KEEP>(rest, *value, *stop, *or_end, store)?;
                     if KEEP && store.cut {
                         return Ok(behind);
                     }
@@ -181,10 +192,12 @@ impl Plan {
                     let behind = fixed::<KEEP>(rest, *slot, *length, store)?;
                     read_then(line, behind, *then, *slot)?
                 }
-                Step::Tail { after } if !matches!(rest.first(), None | Some(b' ')) => {
+                Step::Tail { after, .. } if !matches!(rest.first(), None | Some(b' ')) => {
                     return Err(stuck(rest, *after));
                 }
-                Step::Tail { .. } => tail::<KEEP>(rest, store, self.single_captures())?,
+                Step::Tail { last, .. } => {
+                    tail::<KEEP>(rest, store, self.single_captures(), *last)?
+                }
                 Step::Rest(value) => {
                     if !value.class.holds_all(rest) {
                         return Err(stuck(rest, value.slot.field()));
@@ -195,9 +208,9 @@ impl Plan {
                     &[]
                 }
                 Step::HexInt(slot) => hex_int::<KEEP>(rest, *slot, store)?,
-                Step::Captures { slot, quoted } => captures::<KEEP>(rest, *slot, *quoted, store)?,
-                Step::CaptureList { slot, count } => {
-                    capture_list::<KEEP>(rest, *slot, *count, store)?
+                Step::Captures { value, quoted } => captures::<KEEP>(rest, *value, *quoted, store)?,
+                Step::CaptureList { value, count } => {
+                    capture_list::<KEEP>(rest, *value, *count, store)?
                 }
                 Step::Json(value) => json::<KEEP>(rest, *value, store)?,
             };
@@ -233,7 +246,9 @@ impl Search {
     /// Where the value can end, from the left.
     fn places<'s>(&'s self, rest: &'s [u8]) -> impl Iterator<Item = usize> + 's {
         let mut from = 0;
-        std::iter::from_fn(move || {
+        let holds = |byte: &u8| self.value.class.holds(*byte);
+        let end = (self.or_end && rest.iter().all(holds)).then_some(rest.len());
+        let places = std::iter::from_fn(move || {
             loop {
                 let at = from + memchr(*self.needle.first()?, rest.get(from..)?)?;
                 // Every place that follows holds the byte that this one cannot.
@@ -248,18 +263,22 @@ impl Search {
                     return Some(at);
                 }
             }
-        })
+        });
+        places.chain(end)
     }
 
     /// The same from the right, where the value can be as long as it likes.
-    fn places_back<'s>(&'s self, rest: &'s [u8]) -> impl Iterator<Item = usize> + 's {
+    /// With `moves` it can begin anywhere.
+    fn places_back<'s>(&'s self, rest: &'s [u8], moves: bool) -> impl Iterator<Item = usize> + 's {
         let other = |&byte: &u8| !self.value.class.holds(byte);
         // One byte that the value cannot hold may be what ends it.
-        let mut to = match self.value.class {
-            Class::Text => rest.len(),
-            _ => rest.iter().position(other).map_or(rest.len(), |at| at + 1),
+        let foreign = match self.value.class {
+            Class::Text => None,
+            _ => rest.iter().position(other).filter(|_| !moves),
         };
-        std::iter::from_fn(move || {
+        let mut to = foreign.map_or(rest.len(), |at| at + 1);
+        let end = (self.or_end && foreign.is_none()).then_some(rest.len());
+        let places = std::iter::from_fn(move || {
             loop {
                 let at = memrchr(*self.needle.first()?, &rest[..to])?;
                 to = at;
@@ -267,7 +286,8 @@ impl Search {
                     return Some(at);
                 }
             }
-        })
+        });
+        end.into_iter().chain(places)
     }
 
     /// A run of blanks is one separator: it begins at its first.
@@ -333,6 +353,8 @@ fn signed<'a, const KEEP: bool>(rest: &'a [u8], slot: Slot, store: &mut Store<'_
             Some((value, length)) => (Some(-value), false, &unsigned[length..]),
             None => (None, false, unsigned),
         },
+        // No value in quotes.
+        [b'"', b'"', behind @ ..] => (None, false, behind),
         _ => return Err(stuck(rest, slot.field())),
     };
     keep_int::<KEEP>(rest, behind, slot, value, plus, Form::Plain, store)?;
@@ -373,7 +395,7 @@ fn hex_int<'a, const KEEP: bool>(
         .take_while(|byte| byte.is_ascii_hexdigit())
         .count();
     let (digits, behind) = rest.split_at(length);
-    if let ([], [b'-', behind @ ..]) = (digits, behind) {
+    if let ([], [b'-', behind @ ..] | [b'"', b'"', behind @ ..]) = (digits, behind) {
         keep_int::<KEEP>(rest, behind, slot, None, false, Form::Hex, store)?;
         return Ok(behind);
     }
@@ -390,10 +412,14 @@ fn until<'a, const KEEP: bool>(
     rest: &'a [u8],
     value: Value,
     stop: u8,
+    or_end: bool,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
-    if value.class == Class::Query && rest.first() != Some(&b'?') {
-        // No query: nothing is printed, and the next word is another value's.
+    if let Some(lead) = value.class.lead()
+        && rest.first() != Some(&lead)
+        && !rest.starts_with(request::BAD)
+    {
+        // Nothing is printed, and the next word is another value's.
         if KEEP {
             store.text(value, &[]);
         }
@@ -406,9 +432,10 @@ fn until<'a, const KEEP: bool>(
                 from += at + 1
             }
             Some(at) => break from + at,
+            None if or_end => break rest.len(),
             // The line was cut off in its request: that is the end of it.
             None if KEEP && value.slot == Slot::Request => {
-                store.request(rest, false);
+                store.request(rest, value.form, false);
                 store.cut = true;
                 return Ok(&[]);
             }
@@ -519,13 +546,21 @@ fn tail<'a, const KEEP: bool>(
     rest: &'a [u8],
     store: &mut Store<'_, 'a>,
     single: request::Single,
+    last: bool,
 ) -> Read<'a> {
-    let tail = request::tail(rest, single)?;
+    let tail = match last {
+        true => request::tail(rest, single)?,
+        false => request::tail_within(rest, single)?,
+    };
     if KEEP {
         let pipes = |values| (values, Separator::Pipe);
-        store.captures(Slot::RequestHeaders, tail.request_headers.map(pipes));
-        store.captures(Slot::ResponseHeaders, tail.response_headers.map(pipes));
-        store.request(tail.request, tail.complete);
+        let plain = |slot| Value::plain(slot, Class::Captures);
+        store.captures(plain(Slot::RequestHeaders), tail.request_headers.map(pipes));
+        store.captures(
+            plain(Slot::ResponseHeaders),
+            tail.response_headers.map(pipes),
+        );
+        store.request(tail.request, Form::Plain, tail.complete);
         store.cut = !tail.complete;
     }
     Ok(tail.rest)
@@ -533,7 +568,7 @@ fn tail<'a, const KEEP: bool>(
 
 fn captures<'a, const KEEP: bool>(
     rest: &'a [u8],
-    slot: Slot,
+    value: Value,
     quoted: bool,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
@@ -543,16 +578,16 @@ fn captures<'a, const KEEP: bool>(
     };
     let Some(inside) = rest.strip_prefix(open) else {
         if KEEP {
-            store.captures(slot, None);
+            store.captures(value, None);
         }
         return Ok(rest);
     };
     let end = memchr(b'}', inside).filter(|&end| inside[end..].starts_with(close));
     let Some(end) = end else {
-        return Err(stuck(rest, slot.field()));
+        return Err(stuck(rest, value.slot.field()));
     };
     if KEEP {
-        store.captures(slot, Some((&inside[..end], Separator::Pipe)));
+        store.captures(value, Some((&inside[..end], Separator::Pipe)));
     }
     Ok(&inside[end + close.len()..])
 }
@@ -560,7 +595,7 @@ fn captures<'a, const KEEP: bool>(
 /// `"a" "b"`. HAProxy writes quotes in values as `#22`.
 fn capture_list<'a, const KEEP: bool>(
     rest: &'a [u8],
-    slot: Slot,
+    value: Value,
     count: Option<usize>,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
@@ -572,23 +607,27 @@ fn capture_list<'a, const KEEP: bool>(
             _ => break,
         };
         let Some(length) = memchr(b'"', next) else {
-            return Err(stuck(rest, slot.field()));
+            return Err(stuck(rest, value.slot.field()));
         };
         end = rest.len() - next.len() + length + 1;
         read += 1;
     }
     if KEEP {
         let values = (read > 0).then(|| (&rest[1..end - 1], Separator::Quotes));
-        store.captures(slot, values);
+        store.captures(value, values);
     }
     Ok(&rest[end..])
+}
+
+/// Whether numbers, `true` and `null` in JSON are made of it.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
 
 /// A string in quotes, or a word such as a number, `true` or `null`.
 fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_, 'a>) -> Read<'a> {
     let Some(inside) = rest.strip_prefix(b"\"") else {
-        let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
-        let length = rest.iter().take_while(|byte| word(byte)).count();
+        let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
         let (word, behind) = rest.split_at(length);
         if word.is_empty() {
             return Err(stuck(rest, value.slot.field()));
@@ -600,6 +639,16 @@ fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_
         }
         return Ok(behind);
     };
-    let behind = until::<KEEP>(inside, value, b'"', store)?;
-    Ok(&behind[1..])
+    let mut from = 0;
+    let end = loop {
+        match memchr(b'"', &inside[from..]) {
+            Some(at) if is_escaped(&inside[..from + at]) => from += at + 1,
+            Some(at) => break from + at,
+            None => return Err(stuck(rest, value.slot.field())),
+        }
+    };
+    if KEEP && !store.any(value, &inside[..end]) {
+        return Err(stuck(rest, value.slot.field()));
+    }
+    Ok(&inside[end + 1..])
 }

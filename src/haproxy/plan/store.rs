@@ -5,7 +5,7 @@ use crate::haproxy::alias::{DateForm, Slot};
 use crate::haproxy::date::Dates;
 use crate::haproxy::event::{Captures, Event, Extra, ExtraSpan, ExtraType, Separator, SpanPlace};
 use crate::haproxy::leaf::number;
-use crate::haproxy::request::RequestLine;
+use crate::haproxy::request::{self, RequestLine};
 use memchr::{memchr, memchr2};
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -37,23 +37,73 @@ pub(in crate::haproxy) struct Escapes {
     any: bool,
     /// `#XX` in fields that HAProxy writes so.
     hashes: bool,
-    /// Backslashes in fields of the event's own.
-    backslashes: bool,
+    /// Backslashes in fields of the event's own, one bit for each ([`bits`]).
+    backslashes: u16,
     /// The client's address is in hexadecimal.
     hex_client: bool,
 }
 
 impl Escapes {
-    const BACKSLASHES: Escapes = Escapes {
-        any: true,
-        hashes: false,
-        backslashes: true,
-        hex_client: false,
-    };
-
     fn found_hash(&mut self, found: bool) {
         self.any |= found;
         self.hashes |= found;
+    }
+
+    /// Says of these fields whether backslashes escape in them.
+    fn set_backslashes(&mut self, bits: u16, form: Form) {
+        self.backslashes &= !bits;
+        if form == Form::Escaped {
+            self.any = true;
+            self.backslashes |= bits;
+        }
+    }
+
+    /// How that field is escaped.
+    fn of(self, bits: u16) -> Undo {
+        Undo {
+            hashes: self.hashes && bits & HASHED != 0,
+            backslashes: self.backslashes & bits != 0,
+        }
+    }
+}
+
+/// What is to be undone in one value.
+#[derive(Clone, Copy, Debug)]
+struct Undo {
+    hashes: bool,
+    backslashes: bool,
+}
+
+const METHOD: u16 = 1;
+const PATH: u16 = 1 << 1;
+const QUERY: u16 = 1 << 2;
+const VERSION: u16 = 1 << 3;
+const REQUEST_HEADERS: u16 = 1 << 4;
+const RESPONSE_HEADERS: u16 = 1 << 5;
+const REQUEST_COOKIE: u16 = 1 << 6;
+const RESPONSE_COOKIE: u16 = 1 << 7;
+const MESSAGE: u16 = 1 << 8;
+const BIND_NAME: u16 = 1 << 9;
+/// Those that HAProxy writes with `#XX`.
+const HASHED: u16 = METHOD | PATH | QUERY | VERSION | REQUEST_HEADERS | RESPONSE_HEADERS;
+
+/// The bits of the fields that a slot's value becomes. Names of proxies and servers hold
+/// nothing that is escaped.
+const fn bits(slot: Slot) -> u16 {
+    match slot {
+        Slot::Method => METHOD,
+        Slot::Path => PATH,
+        Slot::Uri => PATH | QUERY,
+        Slot::Query => QUERY,
+        Slot::HttpVersion => VERSION,
+        Slot::Request => METHOD | PATH | QUERY | VERSION,
+        Slot::RequestHeaders => REQUEST_HEADERS,
+        Slot::ResponseHeaders => RESPONSE_HEADERS,
+        Slot::RequestCookie => REQUEST_COOKIE,
+        Slot::ResponseCookie => RESPONSE_COOKIE,
+        Slot::Message => MESSAGE,
+        Slot::BindName => BIND_NAME,
+        _ => 0,
     }
 }
 
@@ -200,38 +250,56 @@ impl<'p, 'a> Store<'p, 'a> {
         if value.class.hashed() && value.slot != Slot::Request {
             self.escapes.found_hash(memchr(b'#', text).is_some());
         }
-        if value.form != Form::Plain {
+        if value.form == Form::Hex {
             self.escapes.any = true;
-            self.escapes.backslashes |= value.form == Form::Escaped;
         }
+        if value.form == Form::Escaped || self.escapes.backslashes != 0 {
+            self.escapes.set_backslashes(bits(value.slot), value.form);
+        }
+        let text_or_hex = match text {
+            b"\"\"" if value.form == Form::Hex => &[],
+            text => text,
+        };
         let part = request_part(present(text));
         let event = &mut *self.event;
         match value.slot {
             Slot::ClientIp => {
-                event.client_ip = present(text);
+                event.client_ip = present(text_or_hex);
                 self.escapes.hex_client = value.form == Form::Hex;
             }
-            Slot::Request => self.request(text, true),
+            Slot::Request => self.request(text, value.form, true),
             Slot::Method => event.method = part,
             Slot::HttpVersion => event.http_version = part,
             Slot::Path => event.path = part,
             Slot::Query => event.query = text.strip_prefix(b"?"),
             Slot::Uri => {
-                let mark = part.and_then(|uri| memchr(b'?', uri));
-                event.path = part.map(|uri| &uri[..mark.unwrap_or(uri.len())]);
-                event.query = part.zip(mark).map(|(uri, mark)| &uri[mark + 1..]);
+                // `%HP%HQ` of a request that could not be read.
+                let twice = request::BAD.len() * 2;
+                let bad = text.len() == twice && text.chunks(request::BAD.len()).all(is_bad);
+                let uri = part.filter(|_| !bad);
+                let mark = uri.and_then(|uri| memchr(b'?', uri));
+                event.path = uri.map(|uri| &uri[..mark.unwrap_or(uri.len())]);
+                event.query = uri.zip(mark).map(|(uri, mark)| &uri[mark + 1..]);
             }
-            slot @ (Slot::RequestHeaders | Slot::ResponseHeaders) => {
-                self.captures(slot, Some((text, Separator::Blank)));
+            Slot::RequestHeaders | Slot::ResponseHeaders => {
+                self.captures(value, Some((text, Separator::Blank)));
             }
-            Slot::Extra(index) => self.extra(index, present(text), value.form),
-            slot => self.plain(slot, text),
+            Slot::Extra(index) => self.extra(index, present(text_or_hex), value.form),
+            slot => self.assign(slot, text),
         }
     }
 
     /// A text that is what it says. Nothing and a `-` stand for no value.
     #[inline(always)]
     pub(super) fn plain(&mut self, slot: Slot, text: &'a [u8]) {
+        if self.escapes.backslashes != 0 {
+            self.escapes.set_backslashes(bits(slot), Form::Plain);
+        }
+        self.assign(slot, text);
+    }
+
+    #[inline(always)]
+    fn assign(&mut self, slot: Slot, text: &'a [u8]) {
         let event = &mut *self.event;
         match slot {
             Slot::ClientIp => event.client_ip = present(text),
@@ -255,8 +323,9 @@ impl<'p, 'a> Store<'p, 'a> {
 
     /// A request line; `complete` if it was not cut off.
     #[inline]
-    pub(super) fn request(&mut self, request: &'a [u8], complete: bool) {
+    pub(super) fn request(&mut self, request: &'a [u8], form: Form, complete: bool) {
         self.escapes.found_hash(memchr(b'#', request).is_some());
+        self.escapes.set_backslashes(bits(Slot::Request), form);
         let line = RequestLine::split(request, complete);
         self.event.request = Some(request);
         self.event.method = line.method;
@@ -267,7 +336,8 @@ impl<'p, 'a> Store<'p, 'a> {
 
     /// Captured headers, or none.
     #[inline]
-    pub(super) fn captures(&mut self, slot: Slot, captures: Option<(&'a [u8], Separator)>) {
+    pub(super) fn captures(&mut self, value: Value, captures: Option<(&'a [u8], Separator)>) {
+        self.escapes.set_backslashes(bits(value.slot), value.form);
         let captures = captures.map(|(values, separator)| {
             self.escapes.found_hash(memchr(b'#', values).is_some());
             Captures {
@@ -276,7 +346,7 @@ impl<'p, 'a> Store<'p, 'a> {
                 names: &[],
             }
         });
-        match slot {
+        match value.slot {
             Slot::RequestHeaders => self.event.request_headers = captures,
             _ => self.event.response_headers = captures,
         }
@@ -301,32 +371,41 @@ impl<'p, 'a> Store<'p, 'a> {
 
     /// A number beside the event's own fields, as it is printed.
     pub(super) fn extra_int(&mut self, index: u16, digits: &'a [u8], form: Form) {
-        self.extra(index, Some(digits).filter(|digits| *digits != b"-"), form);
+        let missing = matches!(digits, b"-" | b"\"\"");
+        self.extra(index, (!missing).then_some(digits), form);
     }
 
     /// A whole value of any kind; `false` if it cannot be one of that field.
     pub(super) fn any(&mut self, value: Value, text: &'a [u8]) -> bool {
         match (value.class, value.slot) {
             (Class::Int, Slot::Extra(index)) => {
-                let present = Some(text).filter(|text| !text.is_empty());
-                self.extra(index, present, Form::Plain);
+                let present = Some(text).filter(|text| !matches!(*text, b"" | b"-"));
+                let form = match value.form {
+                    Form::Hex => Form::Hex,
+                    _ => Form::Plain,
+                };
+                self.extra(index, present, form);
                 true
+            }
+            (Class::Int, slot) if value.form == Form::Hex && !matches!(text, b"" | b"-") => {
+                let digits = std::str::from_utf8(text).unwrap_or_default();
+                let number = i64::from_str_radix(digits, 16);
+                number.is_ok_and(|number| self.int(slot, Some(number), false))
             }
             (Class::Int, slot) => match number(text) {
                 Some((number, [])) => self.int(slot, Some(number), false),
                 _ => matches!(text, b"" | b"-") && self.int(slot, None, false),
             },
             (Class::Date(form), slot) => self.date(slot, form, text),
-            (Class::Captures, slot) => {
+            (Class::Captures, _) => {
                 let inside = text
                     .strip_prefix(b"{")
                     .and_then(|text| text.strip_suffix(b"}"));
-                self.captures(slot, inside.map(|inside| (inside, Separator::Pipe)));
+                self.captures(value, inside.map(|inside| (inside, Separator::Pipe)));
                 inside.is_some() || text.is_empty()
             }
-            (Class::CaptureList, slot) => {
-                let values = Some(text).filter(|text| !text.is_empty());
-                self.captures(slot, values.map(|values| (values, Separator::Nul)));
+            (Class::CaptureList, _) => {
+                self.captures(value, Some((text, Separator::Nul)));
                 true
             }
             _ => {
@@ -367,7 +446,11 @@ fn present(text: &[u8]) -> Option<&[u8]> {
 
 /// HAProxy prints `<BADREQ>` for every part of a request that it could not read.
 fn request_part(part: Option<&[u8]>) -> Option<&[u8]> {
-    part.filter(|part| *part != b"<BADREQ>")
+    part.filter(|part| !is_bad(part))
+}
+
+fn is_bad(part: &[u8]) -> bool {
+    part == request::BAD
 }
 
 /// Gives the event its extra fields. With `escapes` these
@@ -385,22 +468,31 @@ pub(in crate::haproxy) fn complete<'a>(
         undone.clear();
         let client_ip = event.client_ip.filter(|_| escapes.hex_client);
         let client_ip = client_ip.and_then(|digits| append_address(undone, digits));
-        let mut part = |part: Option<&[u8]>| part.map(|part| append(undone, part, escapes));
-        let request_cookie = part(event.request_cookie.filter(|_| escapes.backslashes));
-        let response_cookie = part(event.response_cookie.filter(|_| escapes.backslashes));
-        let method = part(event.method);
-        let path = part(event.path);
-        let query = part(event.query);
-        let http_version = part(event.http_version);
-        let mut block = |captures: Option<Captures<'_>>| {
-            captures.map(|captures| undo_all(undone, captures, escapes))
+        let mut part =
+            |bits, part: Option<&[u8]>| part.map(|part| append(undone, part, escapes.of(bits)));
+        let request_cookie = part(REQUEST_COOKIE, event.request_cookie);
+        let response_cookie = part(RESPONSE_COOKIE, event.response_cookie);
+        let bind_name = part(BIND_NAME, event.bind_name);
+        let message = part(MESSAGE, event.message);
+        let method = part(METHOD, event.method);
+        let path = part(PATH, event.path);
+        let query = part(QUERY, event.query);
+        let http_version = part(VERSION, event.http_version);
+        let mut block = |bits, captures: Option<Captures<'_>>| {
+            captures.map(|captures| undo_all(undone, captures, escapes.of(bits)))
         };
-        let request_headers = block(event.request_headers);
-        let response_headers = block(event.response_headers);
+        let request_headers = block(REQUEST_HEADERS, event.request_headers);
+        let response_headers = block(RESPONSE_HEADERS, event.response_headers);
         for (span, field) in spans.iter_mut().zip(&plan.extra) {
             let value = &text[span.start as usize..span.end as usize];
             let within = match span.place {
-                SpanPlace::Escaped => Some(append(undone, value, Escapes::BACKSLASHES)),
+                SpanPlace::Escaped => {
+                    let escapes = Undo {
+                        hashes: false,
+                        backslashes: true,
+                    };
+                    Some(append(undone, value, escapes))
+                }
                 SpanPlace::Hex if field.extra_type == ExtraType::Int => {
                     append_number(undone, value)
                 }
@@ -418,8 +510,10 @@ pub(in crate::haproxy) fn complete<'a>(
         let undone: &'a [u8] = undone;
         let part = |within: Option<Range<usize>>| within.map(|within| &undone[within]);
         event.client_ip = part(client_ip).or(event.client_ip);
-        event.request_cookie = part(request_cookie).or(event.request_cookie);
-        event.response_cookie = part(response_cookie).or(event.response_cookie);
+        event.request_cookie = part(request_cookie);
+        event.response_cookie = part(response_cookie);
+        event.bind_name = part(bind_name);
+        event.message = part(message);
         event.method = part(method);
         event.path = part(path);
         event.query = part(query);
@@ -440,7 +534,7 @@ pub(in crate::haproxy) fn complete<'a>(
 }
 
 /// Appends the value as it was before it was escaped, and says where it is.
-fn append(to: &mut Vec<u8>, value: &[u8], escapes: Escapes) -> Range<usize> {
+fn append(to: &mut Vec<u8>, value: &[u8], escapes: Undo) -> Range<usize> {
     let start = to.len();
     undo(to, value, escapes);
     start..to.len()
@@ -448,7 +542,7 @@ fn append(to: &mut Vec<u8>, value: &[u8], escapes: Escapes) -> Range<usize> {
 
 /// All values of a block, with a NUL between them: the pipes and quotes that were escaped
 /// are values' own now. No header holds a NUL.
-fn undo_all(to: &mut Vec<u8>, captures: Captures<'_>, escapes: Escapes) -> Range<usize> {
+fn undo_all(to: &mut Vec<u8>, captures: Captures<'_>, escapes: Undo) -> Range<usize> {
     let start = to.len();
     for (index, value) in captures.iter().enumerate() {
         if index > 0 {
@@ -462,7 +556,7 @@ fn undo_all(to: &mut Vec<u8>, captures: Captures<'_>, escapes: Escapes) -> Range
 /// `#XX` is the byte of that number (section 8.6 of the manual), and where backslashes
 /// escape, a byte behind one is itself. What is cut off or no hexadecimal number stays as
 /// it is.
-fn undo(to: &mut Vec<u8>, mut value: &[u8], escapes: Escapes) {
+fn undo(to: &mut Vec<u8>, mut value: &[u8], escapes: Undo) {
     let next = |value: &[u8]| match (escapes.hashes, escapes.backslashes) {
         (true, true) => memchr2(b'#', b'\\', value),
         (true, false) => memchr(b'#', value),

@@ -196,6 +196,68 @@ fn lines_are_read_by_their_format() {
             "\"x\\\"y\" null",
             "kind=tcp <hdr(a)>=x\\\"y",
         ),
+        // Backslashes are undone where they escape and nowhere else, and so are hashes.
+        (
+            "%{+E}HM %HU %{+E}CC",
+            "a /\\]#5c b#5c\\]",
+            "kind=http request_cookie=b#5c] method=a path=/\\\\]\\\\",
+        ),
+        (
+            "%{+E}hr x",
+            "{a\\]|#7C} x",
+            "kind=tcp request_headers=[a];|]",
+        ),
+        (
+            "%ci %hr %hs %{+Q}r",
+            "10.0.0.1 \"GET /#22 HTTP/1.1\"",
+            "kind=http client_ip=10.0.0.1 method=GET path=/\\\" http_version=HTTP/1.1 request=GET /#22 HTTP/1.1",
+        ),
+        // What a client sends behind the request says nothing of it.
+        (
+            "%ci %hr %hs %{+Q}r %{+Q}[hdr(a)]",
+            "10.0.0.1 {a} {b} \"GET / HTTP/1.1\" \"x} \"y\"",
+            "kind=http client_ip=10.0.0.1 request_headers=[a] response_headers=[b] method=GET path=/ http_version=HTTP/1.1 request=GET / HTTP/1.1 <hdr(a)>=x} \\\"y",
+        ),
+        // What prints nothing at all.
+        (
+            "%ci %s %hr",
+            "10.0.0.1 app1",
+            "kind=tcp client_ip=10.0.0.1 server=app1",
+        ),
+        ("%HPO %ST", "200", "kind=http status=200"),
+        (
+            "%HP%HQ %HQ|%ST",
+            "<BADREQ><BADREQ> <BADREQ>|400",
+            "kind=http status=400",
+        ),
+        ("%{+Q}cp %{+Q}[rand] x", "\"\" \"\" x", "kind=tcp"),
+        ("%{+Q}CC x", "\"a b\" x", "kind=http request_cookie=a b"),
+        // An address is known to end where it does only by what it cannot hold.
+        (
+            "%ci:%cp:%ST",
+            "fd00::1:80:200",
+            "kind=http client_ip=fd00::1 client_port=80 status=200",
+        ),
+        (
+            "%{+json}ci:%cp",
+            "\"10.0.0.1\":80",
+            "kind=tcp client_ip=10.0.0.1 client_port=80",
+        ),
+        (
+            "%{+json}t %{+json,+X}cp %{+json}hr x",
+            "\"21/Nov/2026:04:55:14.120\" \"01BB\" \"{a|b}\" x",
+            "kind=tcp client_port=443 accept_date=2026-11-21T04:55:14.120Z request_headers=[a;b]",
+        ),
+        (
+            "%[ssl_fc_alpn]/%[ssl_bc_alpn] %[ssl_fc_sni] %[hdr(a)]",
+            "h2/http/1.1 a b",
+            "ambiguous: can be read in more than one way: a free text holds the separator behind it",
+        ),
+        (
+            "%[hdr(a)]-%CC-%[hdr(b)]",
+            "p-q-t r-s-u",
+            "ambiguous: can be read in more than one way: a free text holds the separator behind it",
+        ),
         ("100%% %ST%%", "100% 200%", "kind=http status=200"),
         ("%CC %CS", "sid=a1 -", "kind=http request_cookie=sid=a1"),
         (
@@ -237,6 +299,7 @@ fn encoded_lines_are_read_by_their_names() {
             r#"{"st": -1, "unknown": [1, "a"], "ip": null}"#,
             "kind=http",
         ),
+        (r#"{"h": [""]}"#, "kind=http request_headers=[]"),
         (
             r#"{"st": "x"}"#,
             "malformed: cannot read `status` at byte 0 of the message",
@@ -248,6 +311,13 @@ fn encoded_lines_are_read_by_their_names() {
     ] {
         assert_eq!(read(json, line.as_bytes()), expected, "{line}");
     }
+    assert_eq!(
+        read(
+            "%{+json,+X}o %(ip)ci %(port)cp %(tls)[ssl_fc]",
+            br#"{"ip": "C0000207", "port": "0080", "tls": true}"#
+        ),
+        "kind=tcp client_ip=192.0.2.7 client_port=128 <tls>=1i"
+    );
     // A map of indefinite length: `ip` as a text of one piece, `st` 503, `x` in two pieces.
     let cbor = "%{+cbor}o %(ip)ci %(st)ST %(x)[hdr(a)]";
     let line = "bf6269706831302e302e302e316273741901f761787f61616162ffff";
@@ -277,6 +347,12 @@ fn what_cannot_be_told_apart_is_refused() {
         "%{+cbor}ci",
         "%{+json}o %ci",
         "%[hdr(a)]%ST",
+        "%hrl",
+        "%{+json}hrl",
+        "%{+Q}hrl %{+Q}[hdr(a)]",
+        "%hr %[hdr(a)]",
+        "%{+json}ST%B",
+        "%{+json}o %(n:bool)ST",
     ]
     .map(|format| formats(format).map_or_else(|problem| problem, |_| "accepted".into()));
     insta::assert_snapshot!(refused.join("\n\n"), @r"
@@ -335,5 +411,47 @@ fn what_cannot_be_told_apart_is_refused() {
       | ^^^^^^^^^^^^
 
     hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q}`
+
+    format:1:1: log format: a value with a blank in it cannot be told from two
+      |
+    1 | %hrl
+      | ^^^^
+
+    hint: put quotes around each: `%{+Q}hrl`, `%{+Q}hsl`
+
+    format:1:1: log format: a list in JSON within another line is not read
+      |
+    1 | %{+json}hrl
+      | ^^^^^^^^^^^
+
+    hint: put quotes around each: `%{+Q}hrl`, `%{+Q}hsl`
+
+    format:1:1: log format: where these captures are missing, what is behind them can look like them
+      |
+    1 | %{+Q}hrl %{+Q}[hdr(a)]
+      | ^^^^^^^^
+
+    hint: put something else before it, such as a `|`, or let `haproxy.config` tell what is captured
+
+    format:1:1: log format: where these captures are missing, what is behind them can look like them
+      |
+    1 | %hr %[hdr(a)]
+      | ^^^
+
+    hint: put something else before it, such as a `|`, or let `haproxy.config` tell what is captured
+
+    format:1:1: log format: where this value ends cannot be told
+      |
+    1 | %{+json}ST%B
+      | ^^^^^^^^^^^^
+
+    hint: put something behind it that is neither a letter nor a digit, such as a blank
+
+    format:1:11: log format: of type `bool` this number is not logged
+      |
+    1 | %{+json}o %(n:bool)ST
+      |           ^^^^^^^^^^^
+
+    hint: leave out the type: `%(name)` alone
     ");
 }
