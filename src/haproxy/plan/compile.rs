@@ -235,6 +235,8 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
                     ([_, Part::Literal(colon), Part::Field(port), rest @ ..], Class::Address)
                         if colon == b":"
                             && port.value.class == Class::Int
+                            && !field.json
+                            && !port.json
                             && port.value.form != Form::Hex
                             && !matches!(rest.first(), Some(Part::Field(_))) =>
                     {
@@ -249,7 +251,10 @@ fn segments(parts: &[Part], captured: &Captured) -> Result<Box<[Segment]>, Fault
                         continue;
                     }
                     ([_, Part::Field(query), ..], Class::Path)
-                        if query.value.class == Class::Query && !field.quoted =>
+                        if query.value.class == Class::Query
+                            && !field.quoted
+                            && !field.json
+                            && !query.json =>
                     {
                         // `%HP%HQ` is the target that they were cut from.
                         let slot = Slot::Uri;

@@ -196,6 +196,11 @@ fn lines_are_read_by_their_format() {
             "\"x\\\"y\" null",
             "kind=tcp <hdr(a)>=x\\\"y",
         ),
+        (
+            "%{+json}[src]:%[src_port] %{+json}HP%{+json}HQ",
+            "\"192.0.2.7\":80 \"/a\"\"?b\"",
+            "kind=http path=/a query=b <src>=192.0.2.7 <src_port>=80i",
+        ),
         ("100%% %ST%%", "100% 200%", "kind=http status=200"),
         ("%CC %CS", "sid=a1 -", "kind=http request_cookie=sid=a1"),
         (
