@@ -59,6 +59,8 @@ struct Read<'a> {
     /// What the event's extra fields are pieces of.
     values: &'a [u8],
     escapes: Escapes,
+    /// The line ends in its request.
+    cut: bool,
 }
 
 /// Why a line is of none of the formats that were tried.
@@ -148,7 +150,10 @@ fn built_in<'a>(
     dates: &mut Dates,
     scratch: &mut Scratch,
 ) -> Result<Read<'a>, Reject> {
-    if let Ok(read) = attempt(last.plan(), text, false, dates, scratch) {
+    // What is cut off in its request could be of httplog and of httpslog: it is the first.
+    if let Ok(read) = attempt(last.plan(), text, false, dates, scratch)
+        && (!read.cut || *last != Exact::Https)
+    {
         return Ok(read);
     }
     let mut exactly = |exact: Exact| {
@@ -248,12 +253,14 @@ fn attempt<'a>(
 
 impl<'a> Read<'a> {
     fn new(store: Store<'_, 'a>, plan: &'a Plan, values: &'a [u8]) -> Self {
+        let cut = store.cut;
         let (event, escapes) = store.event();
         Read {
             event,
             plan,
             values,
             escapes,
+            cut,
         }
     }
 

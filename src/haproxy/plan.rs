@@ -107,10 +107,12 @@ enum Step {
         slot: Slot,
         length: u8,
     },
-    /// All before the next such byte, which no value of this kind holds.
+    /// All before the next such byte, which no value of this kind holds. It holds no
+    /// `never` either: where that comes first, this is another line. It may be `stop`.
     Until {
         value: Value,
         stop: u8,
+        never: u8,
     },
     /// All that is left.
     Rest(Value),
@@ -160,6 +162,12 @@ impl Class {
             Class::Captures => byte != b'}',
             Class::Date(_) | Class::CaptureList | Class::Text => true,
         }
+    }
+
+    /// What tells best, beside `stop`, that something is no value of this kind.
+    fn never(self, stop: u8) -> u8 {
+        let tells = |&byte: &u8| byte != stop && !self.holds(byte);
+        [b' ', b'/'].into_iter().find(tells).unwrap_or(stop)
     }
 
     /// HAProxy writes some bytes of it as `#XX` (section 8.6 of the manual).

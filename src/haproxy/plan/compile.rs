@@ -347,7 +347,8 @@ fn place(
                     Some(&stop)
                         if !class.holds(stop) || (value.form == Form::Escaped && stop == b'"') =>
                     {
-                        Step::Until { value, stop }
+                        let never = class.never(stop);
+                        Step::Until { value, stop, never }
                     }
                     _ => {
                         segments.push(Segment {

@@ -8,7 +8,7 @@ use crate::haproxy::event::Separator;
 use crate::haproxy::field::Field;
 use crate::haproxy::leaf::{Stuck, blanks, number};
 use crate::haproxy::request;
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 /// Why a line is not of the plan's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,9 @@ impl Plan {
                     None => return Err(stuck(rest, *after)),
                 },
                 Step::Int(slot) => int::<KEEP>(rest, *slot, store)?,
-                Step::Until { value, stop } => until::<KEEP>(rest, *value, *stop, store)?,
+                Step::Until { value, stop, never } => {
+                    until::<KEEP>(rest, *value, *stop, *never, store)?
+                }
                 Step::AddressPort {
                     address,
                     port,
@@ -335,6 +337,7 @@ fn until<'a, const KEEP: bool>(
     rest: &'a [u8],
     value: Value,
     stop: u8,
+    never: u8,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
     if value.class == Class::Query && rest.first() != Some(&b'?') {
@@ -346,7 +349,8 @@ fn until<'a, const KEEP: bool>(
     }
     let mut from = 0;
     let end = loop {
-        match memchr(stop, &rest[from..]) {
+        match memchr2(stop, never, &rest[from..]) {
+            Some(at) if rest[from + at] != stop => return Err(stuck(rest, value.slot.field())),
             Some(at) if value.form == Form::Escaped && is_escaped(&rest[..from + at]) => {
                 from += at + 1
             }
@@ -543,6 +547,6 @@ fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_
         }
         return Ok(behind);
     };
-    let behind = until::<KEEP>(inside, value, b'"', store)?;
+    let behind = until::<KEEP>(inside, value, b'"', b'"', store)?;
     Ok(&behind[1..])
 }

@@ -201,6 +201,12 @@ fn lines_are_read_by_their_format() {
             "\"192.0.2.7\":80 \"/a\"\"?b\"",
             "kind=http path=/a query=b <src>=192.0.2.7 <src_port>=80i",
         ),
+        // No name holds a blank, so the text before it can.
+        (
+            "%[hdr(a)] %b/%s %ST",
+            "Mozilla/5.0 (X11; Linux) api/api3 200",
+            "kind=http backend=api server=api3 status=200 <hdr(a)>=Mozilla/5.0 (X11; Linux)",
+        ),
         ("100%% %ST%%", "100% 200%", "kind=http status=200"),
         ("%CC %CS", "sid=a1 -", "kind=http request_cookie=sid=a1"),
         (
