@@ -252,6 +252,11 @@ fn encoded_lines_are_read_by_their_names() {
             r#"{"st": "x"}"#,
             "malformed: cannot read `status` at byte 0 of the message",
         ),
+        // Captured headers alone are lists.
+        (
+            r#"{"fe": ["web"]}"#,
+            "not_traffic: neither a line of a known format nor a known message of HAProxy",
+        ),
         (
             r#"{"st": 200"#,
             "not_traffic: neither a line of a known format nor a known message of HAProxy",
@@ -266,6 +271,8 @@ fn encoded_lines_are_read_by_their_names() {
         read(cbor, line.as_bytes()),
         "kind=http client_ip=10.0.0.1 status=503 <x>=ab"
     );
+    let list = read(cbor, b"bf6269708168312e302e302e31ff");
+    assert!(list.starts_with("not_traffic: "), "{list}");
     let bytes: Vec<u8> = line
         .as_bytes()
         .chunks(2)
