@@ -22,9 +22,13 @@ fuzz seconds="60":
     for file in fuzz_targets/*.rs; do
         target=$(basename "$file" .rs)
         mkdir -p "target/corpus/$target" "artifacts/$target"
+        options=(-max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=512 -print_final_stats=1
+            "-artifact_prefix=artifacts/$target/")
+        if [ -e "dict/$target.dict" ]; then
+            options+=("-dict=dict/$target.dict")
+        fi
         cargo run --release --locked --bin "$target" -- \
-            -max_total_time={{ seconds }} -timeout=10 -print_final_stats=1 \
-            "-artifact_prefix=artifacts/$target/" "target/corpus/$target" "corpus/$target"
+            "${options[@]}" "target/corpus/$target" "corpus/$target"
     done
 
 # The whole pipeline on loopback, with its page

@@ -25,7 +25,8 @@ type Prefix = [u8; 16];
 #[derive(Clone, Debug)]
 pub(super) struct Dates {
     zone: TimeZone,
-    prefix: Prefix,
+    /// `None` before the first date. No bytes could stand for that: lines may hold any.
+    prefix: Option<Prefix>,
     /// When the ten minutes named by `prefix` begin, in milliseconds since 1970.
     start: i64,
 }
@@ -34,8 +35,7 @@ impl Dates {
     pub(super) fn new(zone: TimeZone) -> Self {
         Dates {
             zone,
-            // Equal to no date, so the first one is looked up.
-            prefix: [0; 16],
+            prefix: None,
             start: 0,
         }
     }
@@ -57,7 +57,7 @@ impl Dates {
             return None;
         }
         let within = (minute * 60 + second) * 1000 + milli;
-        if *prefix != self.prefix {
+        if self.prefix != Some(*prefix) {
             return self.look_up(prefix, within);
         }
         Some(Timestamp::from_millis(self.start + within))
@@ -94,7 +94,7 @@ impl Dates {
         let last = start.with().minute(start.minute() + 9).second(59).build();
         let (first, last) = (millis(start)?, millis(last.ok()?)?);
         if last - first == 599_000 {
-            self.prefix = *prefix;
+            self.prefix = Some(*prefix);
             self.start = first;
             return Some(Timestamp::from_millis(first + within));
         }
@@ -236,6 +236,7 @@ mod tests {
             "21/Nov/2026:04:55:14,120",
             "2x/Nov/2026:04:55:14.120",
             "21/Nov/2026 04:55:14.120",
+            "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x005:14.120",
         ] {
             assert_eq!(read("UTC", date), None, "{date}");
         }

@@ -1,7 +1,7 @@
 //! The smallest parts of a line: numbers and blanks.
 
 use super::field::Field;
-use memchr::memchr;
+use memchr::memchr2;
 
 /// Where reading stopped. Small and plain, since it is made for each line that is not
 /// one of ours.
@@ -36,24 +36,29 @@ pub(super) fn whole(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Where the first such byte is.
+/// Where the first of two bytes is; they may be the same.
 ///
 /// Names and words of a line are short: eight bytes at a time finds their ends in fewer
 /// instructions than a vector search needs to begin. What is longer is left to that.
 #[inline(always)]
-pub(super) fn find(byte: u8, input: &[u8]) -> Option<usize> {
-    let pattern = u64::from(byte) * 0x0101_0101_0101_0101;
+pub(super) fn find(one: u8, other: u8, input: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let (one_each, other_each) = (u64::from(one) * ONES, u64::from(other) * ONES);
     for (index, chunk) in input.as_chunks::<8>().0.iter().take(3).enumerate() {
-        let same = u64::from_le_bytes(*chunk) ^ pattern;
+        let chunk = u64::from_le_bytes(*chunk);
+        let (same, same_other) = (chunk ^ one_each, chunk ^ other_each);
         // The high bit of each byte that is zero. A borrow can only spoil the bytes after
         // the first such byte, and that one is all that is of interest.
-        let zero = same.wrapping_sub(0x0101_0101_0101_0101) & !same & 0x8080_8080_8080_8080;
+        let zero =
+            (same.wrapping_sub(ONES) & !same) | (same_other.wrapping_sub(ONES) & !same_other);
+        let zero = zero & HIGHS;
         if zero != 0 {
             return Some(index * 8 + zero.trailing_zeros() as usize / 8);
         }
     }
     let searched = input.len().min(24) / 8 * 8;
-    memchr(byte, &input[searched..]).map(|at| searched + at)
+    memchr2(one, other, &input[searched..]).map(|at| searched + at)
 }
 
 /// The input without the blanks it begins with.
@@ -128,9 +133,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_byte_is_found_as_one_by_one(text in "[ab]{0,40}") {
+        fn a_byte_is_found_as_one_by_one(text in "a{0,30}[abc]{0,10}") {
+            let expected = text.bytes().position(|byte| byte != b'a');
+            prop_assert_eq!(find(b'b', b'c', text.as_bytes()), expected);
             let expected = text.bytes().position(|byte| byte == b'b');
-            prop_assert_eq!(find(b'b', text.as_bytes()), expected);
+            prop_assert_eq!(find(b'b', b'b', text.as_bytes()), expected);
         }
 
         #[test]

@@ -60,6 +60,8 @@ struct Read<'a> {
     escapes: Escapes,
     /// Its captures are those that its format has names for.
     named: bool,
+    /// The line ends in its request.
+    cut: bool,
 }
 
 impl Parser {
@@ -123,8 +125,7 @@ impl Parser {
             [] => built_in(text, last, &mut event, dates, scratch),
             _ => configured(
                 formats,
-                text,
-                message.app,
+                (text, message.app),
                 last,
                 &mut event,
                 dates,
@@ -142,6 +143,7 @@ impl Parser {
             values,
             escapes,
             named,
+            cut: _,
         } = read;
         complete(
             &mut event,
@@ -190,7 +192,10 @@ fn built_in<'a>(
     dates: &mut Dates,
     scratch: &mut Scratch,
 ) -> Result<Read<'a>, Reject> {
-    if let Ok(read) = attempt(last.plan(), text, false, event, dates, scratch) {
+    // What is cut off in its request could be of httplog and of httpslog: it is the first.
+    if let Ok(read) = attempt(last.plan(), text, false, event, dates, scratch)
+        && (!read.cut || *last != Exact::Https)
+    {
         return Ok(read);
     }
     let mut exactly = |exact: Exact| {
@@ -217,8 +222,7 @@ fn built_in<'a>(
 /// may have any of the formats, and the built-in ones.
 fn configured<'a>(
     formats: &'a Formats,
-    text: &'a [u8],
-    tag: Option<&[u8]>,
+    (text, tag): (&'a [u8], Option<&[u8]>),
     last: &mut Exact,
     event: &mut Event<'a>,
     dates: &mut Dates,
@@ -313,11 +317,13 @@ fn attempt<'a>(
 
 impl<'a> Read<'a> {
     fn new(store: Store<'_, 'a>, plan: &'a Plan, values: &'a [u8]) -> Self {
+        let cut = store.cut;
         Read {
             plan,
             values,
             escapes: store.finish(),
             named: true,
+            cut,
         }
     }
 

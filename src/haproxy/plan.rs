@@ -114,16 +114,19 @@ enum Step {
         then: Then,
     },
     /// All before the next such byte, which no value of this kind holds; it is what it
-    /// says, without escapes.
+    /// says, without escapes. It holds no `never` either: where that comes first, this is
+    /// another line. It may be `stop`.
     Word {
         slot: Slot,
         stop: u8,
+        never: u8,
         then: Then,
     },
     /// The same, with something to undo or to look at first.
     Until {
         value: Value,
         stop: u8,
+        never: u8,
         /// Or to the line's end.
         or_end: bool,
         then: Then,
@@ -191,6 +194,12 @@ impl Class {
 
     fn holds_all(self, bytes: &[u8]) -> bool {
         self == Class::Text || bytes.iter().all(|&byte| self.holds(byte))
+    }
+
+    /// What tells best, beside `stop`, that something is no value of this kind.
+    fn never(self, stop: u8) -> u8 {
+        let tells = |&byte: &u8| byte != stop && !self.holds(byte);
+        [b' ', b'/'].into_iter().find(tells).unwrap_or(stop)
     }
 
     /// A part of a request, of which HAProxy writes some bytes as `#XX` (section 8.6 of the

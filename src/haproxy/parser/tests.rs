@@ -347,7 +347,7 @@ fn rejects_say_why() {
     "192.0.2.7:1 [] web api/a 1/": malformed, cannot read `request_date` at byte 13 of the message
     "192.0.2.7:1 [21/Nov/2026:04:55:14.120] web api/a 1/x": malformed, cannot read `Tw` at byte 51 of the message
     "192.0.2.7:1 [21/Nov/2026:04:55:14.120] web/1:": malformed, cannot read `bind_name` at byte 43 of the message
-    "192.0.2.7:1 [21/Nov/2026:04:55:14.120] web/1 1/2": malformed, cannot read `server` at byte 47 of the message
+    "192.0.2.7:1 [21/Nov/2026:04:55:14.120] web/1 1/2": malformed, cannot read `frontend` at byte 39 of the message
     "#);
     use Reject::Malformed;
     for (part, wrong, field) in [
@@ -462,5 +462,30 @@ proptest! {
         prop_assert_eq!(values(event.response_headers), Some(answered.into_bytes()));
         prop_assert_eq!(event.path, Some(path.as_bytes()));
         prop_assert_eq!(event.query, Some(query.as_bytes()));
+    }
+}
+
+#[test]
+fn the_line_before_makes_no_difference() {
+    let https = format!("{HTTP} 0/0/0/0/0 shop.example/TLSv1.3/TLS_AES_256_GCM_SHA384");
+    let cut = &HTTP[..HTTP.len() - 6];
+    // An error whose reason reads like the fields of another format.
+    let failed = "192.0.2.7:40112 [21/Nov/2026:04:55:14.120] web/1: no a b/c 1/2/3/40/50 200 1830 \
+        - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"";
+    for text in [cut, failed] {
+        let expected = parse(text);
+        for before in [HTTP, &https, TCP] {
+            let mut parser = Parser::new(Arc::default(), TimeZone::UTC);
+            let mut parse = |text: &str| {
+                let message = Message {
+                    text: text.as_bytes(),
+                    ..Message::default()
+                };
+                parser.parse(&message).map(|event| format!("{event:?}"))
+            };
+            parse(before).unwrap();
+            let expected = expected.as_ref().map(|event| format!("{event:?}"));
+            assert_eq!(parse(text), expected.map_err(|reject| *reject), "{text}");
+        }
     }
 }

@@ -435,6 +435,7 @@ impl Value {
     /// The step that reads it up to this byte.
     fn until(self, stop: u8, or_end: bool) -> Step {
         let then = Then::Nothing;
+        let never = self.class.never(stop);
         let special = or_end
             || self.form != Form::Plain
             || self.class.hashed()
@@ -443,10 +444,16 @@ impl Value {
                 Slot::Request | Slot::RequestHeaders | Slot::ResponseHeaders
             );
         match (special, self) {
-            (false, Value { slot, .. }) => Step::Word { slot, stop, then },
+            (false, Value { slot, .. }) => Step::Word {
+                slot,
+                stop,
+                never,
+                then,
+            },
             (true, value) => Step::Until {
                 value,
                 stop,
+                never,
                 or_end,
                 then,
             },

@@ -6,7 +6,7 @@
 //! their escapes, and these then go where a plan's other values go.
 
 use super::{Key, Plan, Store};
-use crate::haproxy::alias::Slot;
+use crate::haproxy::alias::{Class, Slot};
 use crate::haproxy::field::Field;
 use crate::haproxy::log_format::Encoding;
 use memchr::memchr2;
@@ -116,7 +116,9 @@ impl Encoded {
             let behind = behind.trim_ascii_start().strip_prefix(b":")?;
             let behind = behind.trim_ascii_start();
             let key = key.filter(|_| !behind.starts_with(b"null"));
-            rest = self.json_value(behind, true)?.trim_ascii_start();
+            rest = self
+                .json_value(behind, may_be_list(keys, key))?
+                .trim_ascii_start();
             self.keep(key, start);
             match rest {
                 [b',', behind @ ..] => rest = behind.trim_ascii_start(),
@@ -187,7 +189,7 @@ impl Encoded {
             let key = self.key(keys, &self.values[start..]);
             self.values.truncate(start);
             let key = key.filter(|_| !items.is_null());
-            self.cbor_value(&mut items, true)?;
+            self.cbor_value(&mut items, may_be_list(keys, key))?;
             self.keep(key, start);
         }
         items.0.is_empty().then_some(())
@@ -231,6 +233,12 @@ impl Encoded {
             Head::Map(_) | Head::List(_) => None,
         }
     }
+}
+
+/// Captured headers alone are lists. What is under a key that the format does not have can
+/// be anything.
+fn may_be_list(keys: &[Key], key: Option<u16>) -> bool {
+    key.is_none_or(|key| keys[usize::from(key)].value.class == Class::CaptureList)
 }
 
 /// What an item of CBOR begins with (RFC 8949, section 3). Byte strings and texts are one:

@@ -154,8 +154,14 @@ impl Plan {
                     }
                     rest
                 }
-                Step::Word { slot, stop, then } => {
-                    let Some(end) = find(*stop, rest) else {
+                Step::Word {
+                    slot,
+                    stop,
+                    never,
+                    then,
+                } => {
+                    let end = find(*stop, *never, rest).filter(|&end| rest[end] == *stop);
+                    let Some(end) = end else {
                         return Err(stuck(rest, slot.field()));
                     };
                     if KEEP {
@@ -166,10 +172,11 @@ impl Plan {
                 Step::Until {
                     value,
                     stop,
+                    never,
                     or_end,
                     then,
                 } => {
-                    let behind = until::<KEEP>(rest, *value, *stop, *or_end, store)?;
+                    let behind = until::<KEEP>(rest, *value, (*stop, *never), *or_end, store)?;
                     if KEEP && store.cut {
                         return Ok(behind);
                     }
@@ -411,7 +418,7 @@ fn hex_int<'a, const KEEP: bool>(
 fn until<'a, const KEEP: bool>(
     rest: &'a [u8],
     value: Value,
-    stop: u8,
+    (stop, never): (u8, u8),
     or_end: bool,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
@@ -427,7 +434,8 @@ fn until<'a, const KEEP: bool>(
     }
     let mut from = 0;
     let end = loop {
-        match find(stop, &rest[from..]) {
+        match find(stop, never, &rest[from..]) {
+            Some(at) if rest[from + at] != stop => return Err(stuck(rest, value.slot.field())),
             Some(at) if value.form == Form::Escaped && is_escaped(&rest[..from + at]) => {
                 from += at + 1
             }
@@ -491,7 +499,7 @@ fn address_port<'a, const KEEP: bool>(
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
     let end = match stop {
-        Some(stop) => find(stop, rest),
+        Some(stop) => find(stop, stop, rest),
         None => Some(rest.len()),
     };
     let Some(word) = end.map(|end| &rest[..end]) else {

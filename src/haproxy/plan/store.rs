@@ -26,7 +26,7 @@ pub(in crate::haproxy) struct Store<'p, 'a> {
     accept_millis: Option<i64>,
     accept_is_coarse: bool,
     /// The line ends in its request.
-    pub(super) cut: bool,
+    pub(in crate::haproxy) cut: bool,
     escapes: Escapes,
 }
 

@@ -258,6 +258,17 @@ fn lines_are_read_by_their_format() {
             "p-q-t r-s-u",
             "ambiguous: can be read in more than one way: a free text holds the separator behind it",
         ),
+        (
+            "%{+json}[src]:%[src_port]",
+            "\"192.0.2.7\":80",
+            "kind=tcp <src>=192.0.2.7 <src_port>=80i",
+        ),
+        // No name holds a blank, so the text before it can.
+        (
+            "%[hdr(a)] %b/%s %ST",
+            "Mozilla/5.0 (X11; Linux) api/api3 200",
+            "kind=http backend=api server=api3 status=200 <hdr(a)>=Mozilla/5.0 (X11; Linux)",
+        ),
         ("100%% %ST%%", "100% 200%", "kind=http status=200"),
         ("%CC %CS", "sid=a1 -", "kind=http request_cookie=sid=a1"),
         (
@@ -304,6 +315,11 @@ fn encoded_lines_are_read_by_their_names() {
             r#"{"st": "x"}"#,
             "malformed: cannot read `status` at byte 0 of the message",
         ),
+        // Captured headers alone are lists.
+        (
+            r#"{"fe": ["web"]}"#,
+            "not_traffic: neither a line of a known format nor a known message of HAProxy",
+        ),
         (
             r#"{"st": 200"#,
             "not_traffic: neither a line of a known format nor a known message of HAProxy",
@@ -325,6 +341,8 @@ fn encoded_lines_are_read_by_their_names() {
         read(cbor, line.as_bytes()),
         "kind=http client_ip=10.0.0.1 status=503 <x>=ab"
     );
+    let list = read(cbor, b"bf6269708168312e302e302e31ff");
+    assert!(list.starts_with("not_traffic: "), "{list}");
     let bytes: Vec<u8> = line
         .as_bytes()
         .chunks(2)
