@@ -227,7 +227,7 @@ fn what_is_no_traffic_is_rejected_by_reason_and_the_sum_holds() {
     for text in [
         &good,
         "",
-        "<134>Nov 21 10:00:00 haproxy[1]: Proxy users started.",
+        "<134>Nov 21 10:00:00 sshd[1]: session opened",
         &cut_off,
     ] {
         udp.send_to(text.as_bytes(), weir.syslog).expect("sent");

@@ -10,11 +10,18 @@ use crate::haproxy::leaf::{Stuck, blanks, digits, find};
 use crate::haproxy::request;
 use memchr::{memchr, memrchr};
 
+/// How many ends of values are tried in one line. Each try may look at all that is left of
+/// it, so without a bound a long line could be made to cost seconds.
+const TRIES_MAX: usize = 1_000;
+
+/// Headers that one line can have captured: as many as a frontend may capture.
+const CAPTURES_MAX: usize = 256;
+
 /// Why a line is not of the plan's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::haproxy) enum Misfit {
     Stuck(Stuck),
-    /// It can be read in more than one way.
+    /// It can be read in more than one way, or has more than [`TRIES_MAX`] to be tried.
     Ambiguous,
 }
 
@@ -61,18 +68,23 @@ impl Plan {
         store: &mut Store<'_, 'a>,
     ) -> Result<(), Misfit> {
         store.searched.clear();
+        let mut tries = TRIES_MAX;
         for (index, segment) in segments.iter().enumerate() {
             let Some(search) = &segment.search else {
                 continue;
             };
             let last = index + 1 == segments.len();
-            let found = search.places(rest).find_map(|end| {
+            let places = search.places(rest).take(tries);
+            let found = places.inspect(|_| tries -= 1).find_map(|end| {
                 let behind = self
                     .steps::<true>(segment, line, &rest[end..], store)
                     .ok()?;
                 (!last || behind.is_empty()).then_some((end, behind))
             });
             let Some((end, behind)) = found else {
+                if tries == 0 {
+                    return Err(Misfit::Ambiguous);
+                }
                 return Err(stuck(rest, search.value.slot.field()).into());
             };
             store.text(search.value, &rest[..end]);
@@ -83,17 +95,18 @@ impl Plan {
                 return Ok(());
             }
         }
-        match self.is_unique(segments, line, store) {
+        match self.is_unique(segments, line, tries, store) {
             true => Ok(()),
             false => Err(Misfit::Ambiguous),
         }
     }
 
-    /// Whether the rightmost reading is the leftmost one too.
+    /// Whether the rightmost reading is the leftmost one too, as far as so many tries tell.
     fn is_unique<'a>(
         &self,
         segments: &[Segment],
         line: &'a [u8],
+        mut tries: usize,
         store: &mut Store<'_, 'a>,
     ) -> bool {
         // Where the value behind the steps must have begun at the latest.
@@ -110,7 +123,8 @@ impl Plan {
             let moves = segments[..index]
                 .iter()
                 .any(|segment| segment.search.is_some());
-            let rightmost = search.places_back(&line[from..limit], moves).find(|&end| {
+            let places = search.places_back(&line[from..limit], moves).take(tries);
+            let rightmost = places.inspect(|_| tries -= 1).find(|&end| {
                 // The place that the leftmost reading has is known to be one.
                 if from + end == found.end {
                     return true;
@@ -122,7 +136,8 @@ impl Plan {
                     Err(_) => false,
                 }
             });
-            if rightmost.is_some_and(|end| found.start + end != found.end) {
+            // The leftmost one is among the places, unless there are too many.
+            if rightmost.is_none_or(|end| found.start + end != found.end) {
                 return false;
             }
             limit = found.end;
@@ -397,10 +412,9 @@ fn hex_int<'a, const KEEP: bool>(
     slot: Slot,
     store: &mut Store<'_, 'a>,
 ) -> Read<'a> {
-    let length = rest
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
+    // One digit more than a number has, which then is none.
+    let digits = rest.iter().take(17);
+    let length = digits.take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, behind) = rest.split_at(length);
     if let ([], [b'-', behind @ ..] | [b'"', b'"', behind @ ..]) = (digits, behind) {
         keep_int::<KEEP>(rest, behind, slot, None, false, Form::Hex, store)?;
@@ -609,7 +623,7 @@ fn capture_list<'a, const KEEP: bool>(
 ) -> Read<'a> {
     let mut read = 0;
     let mut end = 0;
-    while count.is_none_or(|count| read < count) {
+    while read < count.unwrap_or(CAPTURES_MAX) {
         let next = match (read, &rest[end..]) {
             (0, [b'"', inside @ ..]) | (_, [b' ', b'"', inside @ ..]) => inside,
             _ => break,

@@ -473,3 +473,18 @@ fn what_cannot_be_told_apart_is_refused() {
     hint: leave out the type: `%(name)` alone
     ");
 }
+
+#[test]
+fn a_free_text_is_not_searched_without_end() {
+    let words = |count| format!("{}200", "x ".repeat(count));
+    assert!(read("%[hdr(a)] %ST x", format!("{} x", words(900)).as_bytes()).contains("status=200"));
+    for (format, line) in [
+        ("%[hdr(a)] %ST x", format!("{} x", words(1001))),
+        ("%[hdr(a)] %{+Q}hrl", format!("{}x", " \"\"".repeat(20_000))),
+        ("%[hdr(a)] %{+E}[src]\"z", " \\\"".repeat(20_000)),
+        ("%[hdr(a)]a%{+X}pid|", "a".repeat(60_000)),
+    ] {
+        let said = read(format, format!("x{line}").as_bytes());
+        assert!(said.starts_with("ambiguous: "), "{format}: {said}");
+    }
+}
