@@ -516,7 +516,7 @@ fn place(
                 );
                 return Err(fault.hint(
                     "put something between them that the first cannot hold, such as a blank, or \
-                     quotes around it: `%{+Q}`",
+                     quotes around it: `%{+Q,+E}`",
                 ));
             }
             Some(next) => {

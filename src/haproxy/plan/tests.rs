@@ -379,21 +379,21 @@ fn what_cannot_be_told_apart_is_refused() {
     1 | %ci%cp
       | ^^^^^^
 
-    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q}`
+    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q,+E}`
 
     format:1:1: log format: nothing stands between these two, so where the one ends cannot be told
       |
     1 | %HU%HM
       | ^^^^^^
 
-    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q}`
+    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q,+E}`
 
     format:1:1: log format: nothing stands between these two, so where the one ends cannot be told
       |
     1 | %[hdr(a)]%[hdr(b)]
       | ^^^^^^^^^^^^^^^^^^
 
-    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q}`
+    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q,+E}`
 
     format:1:1: log format: where this number ends cannot be told
       |
@@ -428,7 +428,7 @@ fn what_cannot_be_told_apart_is_refused() {
     1 | %[hdr(a)]%ST
       | ^^^^^^^^^^^^
 
-    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q}`
+    hint: put something between them that the first cannot hold, such as a blank, or quotes around it: `%{+Q,+E}`
 
     format:1:1: log format: a value with a blank in it cannot be told from two
       |
