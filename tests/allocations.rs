@@ -2,9 +2,12 @@
 //! what the global allocator is asked for.
 
 use std::sync::Arc;
+use weir::haproxy::{Formats, Parser};
 use weir::input::batch::Batch;
 use weir::input::framing::Framer;
 use weir::rules::{self, Options};
+use weir::source::{Placed, Source, Written};
+use weir::syslog::Message;
 use weir::time::Timestamp;
 use weir::worker::Worker;
 
@@ -101,4 +104,50 @@ fn a_rejected_line_allocates_nothing_where_no_file_is_asked_for() {
         worker.process(&batch);
     });
     assert_eq!(counts.count_total, 0, "for {LINES} lines");
+}
+
+/// Whatever the format: fields of its own, escapes to be undone, encodings.
+#[test]
+fn a_line_of_a_custom_format_allocates_nothing() {
+    for (format, line) in [
+        (
+            "%ci:%cp [%tr] %ft %b/%s %ST %hr %hs %{+Q}r",
+            "10.0.0.1:4000 [01/Jan/2026:12:00:00.000] www api/s1 200 {a#7Cb|c} {} \"GET /#22 HTTP/1.1\"",
+        ),
+        (
+            "%{+X}ci %{+Q,+E}[hdr(a)] %[hdr(b)]|%(n:int)[rand] %{+json}[hdr(c)]",
+            "C0000207 \"x \\\"y\" z|7 \"q\\\"\"",
+        ),
+        (
+            "%{+json}o %(fe)ft %(st)ST %(path)HP %(x)[hdr(a)]",
+            r#"{"fe": "www~", "st": 200, "path": "/a#22", "x": "q\""}"#,
+        ),
+        (
+            "%{+cbor}o %(ip)ci %(st)ST %(x)[hdr(a)]",
+            "bf6269706831302e302e302e316273741901f761787f61616162ffff",
+        ),
+    ] {
+        let placed = Placed {
+            source: Source::new("format", format),
+            text: Written {
+                value: format.into(),
+                span: 0..format.len(),
+            },
+        };
+        let formats = Formats::one(&placed, &|_| None).expect("a format");
+        let mut parser = Parser::new(Arc::new(formats), jiff::tz::TimeZone::UTC);
+        let message = Message {
+            text: line.as_bytes(),
+            ..Message::default()
+        };
+        // The first line makes the buffers that all lines use.
+        let mut read = || assert!(parser.parse(&message).is_ok(), "{format}");
+        read();
+        let counts = allocation_counter::measure(|| {
+            for _ in 0..LINES {
+                read();
+            }
+        });
+        assert_eq!(counts.count_total, 0, "{format}");
+    }
 }
