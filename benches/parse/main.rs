@@ -160,14 +160,14 @@ fn by_hand(messages: &[Message<'_>], dates: &mut hand_written::Dates) {
 }
 
 /// A format of twenty fields, most of them beside an event's own, and a line of it.
-const CUSTOM: &str = "%ci:%cp [%tr] %ft %b/%s %ST %B %Ta %{+Q}[req.hdr(user-agent)] \
+const CUSTOM: &str = "%ci:%cp [%tr] %ft %b/%s %ST %B %Ta %tsc %{+Q}[req.hdr(user-agent)] \
     %(id)[unique-id] %[ssl_fc_sni]/%sslv %(tenant)[var(txn.tenant)]|%(cache:bool)[ssl_fc] \
     %(size:sint)[req.body_size] %HM %{+Q}HU %HV";
 
 fn custom_text(rng: &mut StdRng) -> String {
     let head = head(rng);
     format!(
-        "{head}{} {} {} \"{}\" {:032x} {}/TLSv1.3 {}|{} {} {} \"/api/{}?page={}\" HTTP/1.1",
+        "{head}{} {} {} ---- \"{}\" {:032x} {}/TLSv1.3 {}|{} {} {} \"/api/{}?page={}\" HTTP/1.1",
         pick(rng, &["200", "200", "404", "503"]),
         skewed(rng, 6),
         skewed(rng, 4),
