@@ -547,6 +547,10 @@ fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_
         }
         return Ok(behind);
     };
-    let behind = until::<KEEP>(inside, value, b'"', b'"', store)?;
-    Ok(&behind[1..])
+    match until::<KEEP>(inside, value, b'"', b'"', store)? {
+        [b'"', behind @ ..] => Ok(behind),
+        // Cut off in its request.
+        [] if store.cut => Ok(&[]),
+        _ => Err(stuck(rest, value.slot.field())),
+    }
 }
