@@ -14,6 +14,10 @@ use memchr::{memchr, memrchr};
 /// it, so without a bound a long line could be made to cost seconds.
 const TRIES_MAX: usize = 1_000;
 
+/// How many bytes these tries may look at. Of a line of 64 KiB, as long as one may be unless
+/// configured otherwise, some 250 ends are tried then: milliseconds.
+const TRIED_BYTES_MAX: usize = 16 << 20;
+
 /// Headers that one line can have captured: as many as a frontend may capture.
 const CAPTURES_MAX: usize = 256;
 
@@ -68,7 +72,7 @@ impl Plan {
         store: &mut Store<'_, 'a>,
     ) -> Result<(), Misfit> {
         store.searched.clear();
-        let mut tries = TRIES_MAX;
+        let mut tries = (TRIED_BYTES_MAX / line.len().max(1)).min(TRIES_MAX);
         for (index, segment) in segments.iter().enumerate() {
             let Some(search) = &segment.search else {
                 continue;
@@ -666,6 +670,12 @@ fn json<'a, const KEEP: bool>(rest: &'a [u8], value: Value, store: &mut Store<'_
         match memchr(b'"', &inside[from..]) {
             Some(at) if is_escaped(&inside[..from + at]) => from += at + 1,
             Some(at) => break from + at,
+            // The line was cut off in its request.
+            None if KEEP && value.slot == Slot::Request => {
+                store.request(inside, value.form, false);
+                store.cut = true;
+                return Ok(&[]);
+            }
             None => return Err(stuck(rest, value.slot.field())),
         }
     };

@@ -263,6 +263,16 @@ fn lines_are_read_by_their_format() {
             "\"192.0.2.7\":80",
             "kind=tcp <src>=192.0.2.7 <src_port>=80i",
         ),
+        (
+            "%ST %{+json}r",
+            "200 \"GET /a",
+            "kind=http status=200 method=GET path=/a request=GET /a",
+        ),
+        (
+            "%ST %{+json}HQ",
+            "200 \"",
+            "malformed: cannot read `query` at byte 4 of the message",
+        ),
         // No name holds a blank, so the text before it can.
         (
             "%[hdr(a)] %b/%s %ST",
