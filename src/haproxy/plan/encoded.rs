@@ -23,15 +23,19 @@ pub(in crate::haproxy) struct Encoded {
     found: Vec<(u16, Range<usize>)>,
     /// CBOR that came in hexadecimal.
     bytes: Vec<u8>,
+    /// One of the format's names is among the line's, with a value or with null.
+    known: bool,
 }
 
 impl Encoded {
-    /// Reads the values of a line; `false` if it is not of the plan's encoding. Keys that
-    /// the format does not have are skipped.
+    /// Reads the values of a line; `false` if it is not of the plan's encoding, or has none
+    /// of its names: other programs write objects too. Keys that the format does not have
+    /// are skipped.
     pub(in crate::haproxy) fn read(&mut self, plan: &Plan, line: &[u8]) -> bool {
         self.values.clear();
         self.found.clear();
-        match plan.encoding {
+        self.known = false;
+        let read = match plan.encoding {
             Some(Encoding::Json) => self.json(&plan.keys, line).is_some_and(<[u8]>::is_empty),
             Some(Encoding::Cbor { binary: true }) => self.cbor(&plan.keys, line).is_some(),
             Some(Encoding::Cbor { binary: false }) => {
@@ -41,7 +45,8 @@ impl Encoded {
                 read
             }
             None => false,
-        }
+        };
+        read && self.known
     }
 
     /// All values, which is what a [`Store`] for them is made with.
@@ -112,6 +117,7 @@ impl Encoded {
             let start = self.values.len();
             let behind = self.json_string(rest.strip_prefix(b"\"")?)?;
             let key = self.key(keys, &self.values[start..]);
+            self.known |= key.is_some();
             self.values.truncate(start);
             let behind = behind.trim_ascii_start().strip_prefix(b":")?;
             let behind = behind.trim_ascii_start();
@@ -187,6 +193,7 @@ impl Encoded {
             let start = self.values.len();
             self.cbor_value(&mut items, false)?;
             let key = self.key(keys, &self.values[start..]);
+            self.known |= key.is_some();
             self.values.truncate(start);
             let key = key.filter(|_| !items.is_null());
             self.cbor_value(&mut items, may_be_list(keys, key))?;

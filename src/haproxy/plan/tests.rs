@@ -325,6 +325,16 @@ fn encoded_lines_are_read_by_their_names() {
             r#"{"st": "x"}"#,
             "malformed: cannot read `status` at byte 0 of the message",
         ),
+        (r#"{"st": null}"#, "kind=http"),
+        // Other programs write objects too.
+        (
+            r#"{"level": "info", "msg": "started"}"#,
+            "not_traffic: neither a line of a known format nor a known message of HAProxy",
+        ),
+        (
+            "{}",
+            "not_traffic: neither a line of a known format nor a known message of HAProxy",
+        ),
         // Captured headers alone are lists.
         (
             r#"{"fe": ["web"]}"#,
@@ -351,6 +361,8 @@ fn encoded_lines_are_read_by_their_names() {
         read(cbor, line.as_bytes()),
         "kind=http client_ip=10.0.0.1 status=503 <x>=ab"
     );
+    let other = read(cbor, b"bf617907ff");
+    assert!(other.starts_with("not_traffic: "), "{other}");
     let list = read(cbor, b"bf6269708168312e302e302e31ff");
     assert!(list.starts_with("not_traffic: "), "{list}");
     let bytes: Vec<u8> = line
