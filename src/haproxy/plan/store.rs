@@ -204,7 +204,9 @@ impl<'p, 'a> Store<'p, 'a> {
         }
         if value.form != Form::Plain {
             self.escapes.any = true;
-            self.escapes.backslashes |= value.form == Form::Escaped;
+            // An extra field is undone by itself.
+            self.escapes.backslashes |=
+                value.form == Form::Escaped && !matches!(value.slot, Slot::Extra(_));
         }
         let event = &mut self.event;
         match value.slot {
