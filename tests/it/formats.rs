@@ -5,7 +5,8 @@
 //! here; they look at what it left.
 
 use crate::support::formats::{
-    Asked, HAPROXY_CFG, HOSTILE, HTTP, OVER_TLS, REQUESTS, RULES, Run, SESSIONS, WEIR_YAML, run,
+    Asked, HAPROXY_CFG, HOSTILE, HTTP, LONG, OVER_TLS, REQUESTS, RULES, Run, SESSIONS, WEIR_YAML,
+    run,
 };
 use crate::support::http::Metrics;
 use crate::support::process::Ended;
@@ -106,7 +107,9 @@ fn each_request_is_what_was_asked_whatever_the_format() {
             })
             .collect();
         let events = seen.of(frontend);
-        let clear = events.iter().filter(|event| event["tls"] == false);
+        let clear = events
+            .iter()
+            .filter(|event| event["tls"] == false && event["path"] != LONG.0);
         let mut logged: Vec<Value> = clear
             .map(|event| {
                 assert_eq!(event["kind"], "http", "{event}");
@@ -152,6 +155,18 @@ fn timers_are_those_of_the_request_and_absent_where_it_never_came_so_far() {
         let took = if has_response_time { "Tr" } else { "Tt" };
         assert!(slow[took].as_i64() >= Some(60), "{frontend}: {slow}");
     }
+}
+
+#[test]
+fn a_line_that_haproxy_cut_says_what_is_left() {
+    let Some(seen) = seen() else { return };
+    let (path, length) = LONG;
+    let event = seen.about("httplog", path);
+    assert_eq!(event["method"], "GET");
+    assert_eq!(event["status"], 200);
+    let query = event["query"].as_str().expect("a query");
+    assert!(query.len() > 700 && query.len() < length, "{}", query.len());
+    assert_eq!(event["http_version"], Value::Null);
 }
 
 #[test]
@@ -281,6 +296,35 @@ fn a_custom_format_gives_all_its_fields() {
         assert!(event["bytes_uploaded"].is_i64(), "{event}");
         assert!(event["actconn"].is_i64(), "{event}");
         assert_eq!(event["server"], "one");
+    }
+}
+
+#[test]
+fn a_log_format_alone_reads_the_same_as_with_all_of_haproxy_cfg() {
+    let Some(seen) = seen() else { return };
+    for frontend in ["full", "blanks", "single", "quoted"] {
+        let head = format!("frontend {frontend} ");
+        let (_, section) = HAPROXY_CFG.split_once(&head).expect("the section");
+        let mut lines = section.lines().map(str::trim);
+        let format = lines.find_map(|line| line.strip_prefix("log-format "));
+        let args = ["parse", "--log-format", format.expect("its format")];
+        let mut log = Vec::new();
+        let mut expected = Vec::new();
+        for (datagram, event) in seen.run.datagrams.iter().zip(&seen.events) {
+            if event["frontend"] == frontend && event["kind"] == "http" {
+                log.extend_from_slice(datagram);
+                let mut event = event.clone();
+                // By position: nothing names the captures.
+                if let Some(headers) = event["request_headers"].as_object() {
+                    event["request_headers"] = headers.values().cloned().collect();
+                }
+                expected.push(without_envelope(&event));
+            }
+        }
+        let ended = Weir::fed(&args, None, &log);
+        assert_eq!(ended.stderr, "", "{frontend}");
+        let read: Vec<String> = objects(&ended).iter().map(without_envelope).collect();
+        assert_eq!(read, expected, "{frontend}");
     }
 }
 
@@ -497,10 +541,12 @@ fn a_running_weir_counts_each_request_once() {
     assert_eq!(counted("all.lines"), expected);
     let sum = REQUESTS.iter().map(|asked| asked.status).sum::<i64>() as f64;
     let over_tls = OVER_TLS.iter().map(|(_, status)| status).sum::<i64>() as f64;
+    let long = 200.0;
     let expected: BTreeMap<&str, f64> = HTTP
         .into_iter()
         .map(|frontend| match frontend {
             "httpslog" => (frontend, sum + over_tls),
+            "httplog" => (frontend, sum + long),
             _ => (frontend, sum),
         })
         .collect();

@@ -97,6 +97,10 @@ pub const TLS: [&str; 2] = ["handshakes", "own-errors"];
 /// Asked over HTTP/2 in TLS, of `httpslog`: the target and the status.
 pub const OVER_TLS: [(&str, i64); 2] = [("/over-tls?a=1", 200), ("/over-tls", 404)];
 
+/// Asked of `httplog`: the path, and how many bytes its query has. That is more than the
+/// 1,024 at which HAProxy cuts a line where `log` has no `len`.
+pub const LONG: (&str, usize) = ("/long", 1500);
+
 /// A request, and what the log must say of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
@@ -422,9 +426,15 @@ fn drive(environment: &[(String, String)]) -> BTreeMap<&'static str, u64> {
             expected.insert(frontend, 1);
             scope.spawn(move || answer(address, b"longer than the head of a TLS record"));
         }
-        let address = address(environment, "httpslog-tls");
-        scope.spawn(move || over_tls(address));
+        let tls = address(environment, "httpslog-tls");
+        scope.spawn(move || over_tls(tls));
+        let (path, length) = LONG;
+        let query = "q".repeat(length);
+        let head = format!("GET {path}?{query} HTTP/1.1\r\nConnection: close\r\n\r\n");
+        let answer = answer(address(environment, "httplog"), head.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     });
+    *expected.entry("httplog").or_default() += 1;
     *expected.entry("httpslog").or_default() += OVER_TLS.len() as u64;
     // HAProxy writes it when it has a request.
     let without = REQUESTS.iter().filter(|asked| asked.method.is_none());
