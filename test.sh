@@ -15,7 +15,7 @@ has() {
 }
 
 # A program that must be there, and the Debian package that brings it.
-needed='haproxy:haproxy rsyslogd:rsyslog chromium:chromium chromedriver:chromium-driver cc:gcc make:make'
+needed='haproxy:haproxy openssl:openssl rsyslogd:rsyslog chromium:chromium chromedriver:chromium-driver cc:gcc make:make'
 missing=()
 for pair in $needed; do
     has "${pair%%:*}" || missing+=("${pair##*:}")

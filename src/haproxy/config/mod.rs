@@ -13,7 +13,8 @@
 //! - Conditions on HAProxy's version or build hold for a current HAProxy with every
 //!   feature. If log lines depend on one, a warning says so.
 //! - Variables come from the environment given, which may not be HAProxy's. One that is
-//!   unset is empty, as in HAProxy, and a warning says so.
+//!   unset is empty, as in HAProxy, and a warning says so, unless it is where a `log` sends
+//!   to.
 //! - The pseudo-variable `.FILE` is the file's name here.
 //!
 //! Bounds, each with a problem that names it: 10,000 sections, 256 capture slots, 32 log

@@ -182,13 +182,16 @@ impl Reader<'_> {
             return Next::Line;
         }
         if self.begins_section(&statement) {
-            self.tell_unset(line);
+            self.tell_unset(line, None);
             self.end_section();
             return self.begin_section(&statement);
         }
         let read = !matches!(self.section, Section::Other);
         if read && statement.concerns_logs() {
-            self.tell_unset(line);
+            // Where lines are sent to changes nothing about them, and the machine that
+            // weir runs on seldom has HAProxy's variables.
+            let target = statement.word(1).filter(|_| statement.keyword(0) == "log");
+            self.tell_unset(line, target);
             self.statement(&statement);
         }
         Next::Line
@@ -241,7 +244,7 @@ impl Reader<'_> {
         if !decides {
             return Ok(None);
         }
-        self.tell_unset(line);
+        self.tell_unset(line, None);
         let words: Vec<&[u8]> = line.words[1..]
             .iter()
             .map(|word| word.bytes.as_slice())
@@ -504,8 +507,12 @@ impl Reader<'_> {
         }
     }
 
-    fn tell_unset(&mut self, line: &Line) {
-        for (name, span) in &line.unset {
+    /// Warns of the variables that are not set, but for those in the word `except`.
+    fn tell_unset(&mut self, line: &Line, except: Option<&Word>) {
+        let within = |span: &Range<usize>| {
+            except.is_some_and(|word| word.span.start <= span.start && span.end <= word.span.end)
+        };
+        for (name, span) in line.unset.iter().filter(|(_, span)| !within(span)) {
             self.reports.warn(|source| {
                 let message = format!("variable `{name}` is not set, so it is empty here");
                 let problem = source.problem(span.clone(), message);

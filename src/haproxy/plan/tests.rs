@@ -192,6 +192,11 @@ fn lines_are_read_by_their_format() {
             "kind=http status=200 <hdr(a)>=x\\\"y]",
         ),
         (
+            "%HP%HQ %{+Q,+E}[hdr(a)] %ST",
+            "/\\a?b=\\c \"x\\\"y\" 200",
+            "kind=http status=200 path=/\\\\a query=b=\\\\c <hdr(a)>=x\\\"y",
+        ),
+        (
             "%{+json}[hdr(a)] %{+json}[hdr(b)]",
             "\"x\\\"y\" null",
             "kind=tcp <hdr(a)>=x\\\"y",

@@ -2,8 +2,8 @@
 //! behave, by its headers.
 //!
 //! `x-delay: MS` waits before the answer, `x-status: N` is the answer's status,
-//! `x-size: BYTES` its length, and `x-drop: 1` closes the connection instead of
-//! answering.
+//! `x-size: BYTES` its length, `x-echo` and `set-cookie` are repeated in it, and
+//! `x-drop: 1` closes the connection instead of answering.
 
 use super::RUNTIME;
 use std::net::SocketAddr;
@@ -52,12 +52,20 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         }
         let status = request.number("x-status", 200);
         let size = request.number("x-size", 32) as usize;
-        let answer = format!(
-            "HTTP/1.1 {status} As-Asked\r\nContent-Length: {size}\r\nX-Upstream: u{}\r\n\r\n{}",
-            size % 10,
-            "x".repeat(size)
+        let mut answer = format!(
+            "HTTP/1.1 {status} As-Asked\r\nContent-Length: {size}\r\nX-Upstream: u{}\r\n",
+            size % 10
         );
+        for (asked, name) in [("x-echo", "X-Echo"), ("set-cookie", "Set-Cookie")] {
+            if let Some(value) = request.header(asked) {
+                answer += &format!("{name}: {value}\r\n");
+            }
+        }
+        answer += &format!("\r\n{}", "x".repeat(size));
         stream.write_all(answer.as_bytes()).await?;
+        if request.header("connection") == Some("close") {
+            return Ok(());
+        }
     }
     Ok(())
 }
@@ -67,13 +75,18 @@ struct Request {
 }
 
 impl Request {
-    /// The number in this header, which is named in lower case.
-    fn number(&self, header: &str, otherwise: u64) -> u64 {
+    fn header(&self, header: &str) -> Option<&str> {
         self.head
             .lines()
             .filter_map(|line| line.split_once(':'))
             .find(|(name, _)| name.eq_ignore_ascii_case(header))
-            .and_then(|(_, value)| value.trim().parse().ok())
+            .map(|(_, value)| value.trim())
+    }
+
+    /// The number in this header.
+    fn number(&self, header: &str, otherwise: u64) -> u64 {
+        self.header(header)
+            .and_then(|value| value.parse().ok())
             .unwrap_or(otherwise)
     }
 }

@@ -4,6 +4,7 @@ use super::backend::Backend;
 use super::process::Process;
 use super::{ports, program, wait_for, write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -75,31 +76,43 @@ impl Haproxy {
             &configuration(backend, log_port, ready, &addresses),
         );
 
-        let mut process = Process::spawn(
-            "haproxy",
-            Command::new(program("haproxy"))
-                .arg("-db")
-                .arg("-f")
-                .arg(&config)
-                // The log's dates carry no zone.
-                .env("TZ", "UTC"),
-        );
-        let up = wait_for("haproxy to accept", Duration::from_secs(10), || {
-            if process.exit_status().is_some() {
-                return Ok(false);
-            }
-            TcpStream::connect(ready).map_err(|e| e.to_string())?;
-            Ok(true)
-        });
-        if !up {
-            return Err(process.wait(Duration::from_secs(5)).stderr);
-        }
+        let process = launch(&config, &[], ready)?;
         Ok(Haproxy {
             process,
             addresses,
             _folder: folder,
         })
     }
+}
+
+/// HAProxy with this configuration, once it accepts connections at `ready`, or what it
+/// says where it does not start.
+pub fn launch(
+    config: &Path,
+    environment: &[(String, String)],
+    ready: SocketAddr,
+) -> Result<Process, String> {
+    let mut process = Process::spawn(
+        "haproxy",
+        Command::new(program("haproxy"))
+            .arg("-db")
+            .arg("-f")
+            .arg(config)
+            .envs(environment.iter().cloned())
+            // The log's dates carry no zone.
+            .env("TZ", "UTC"),
+    );
+    let up = wait_for("haproxy to accept", Duration::from_secs(10), || {
+        if process.exit_status().is_some() {
+            return Ok(false);
+        }
+        TcpStream::connect(ready).map_err(|e| e.to_string())?;
+        Ok(true)
+    });
+    if !up {
+        return Err(process.wait(Duration::from_secs(5)).stderr);
+    }
+    Ok(process)
 }
 
 fn configuration(

@@ -5,6 +5,8 @@
 //! that started it.
 
 pub mod backend;
+pub mod collector;
+pub mod formats;
 pub mod haproxy;
 pub mod http;
 pub mod line;

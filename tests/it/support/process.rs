@@ -91,12 +91,17 @@ impl Process {
 
     /// SIGTERM to this process alone.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// This signal to this process alone.
+    pub fn signal(&self, signal: &str) {
         // The shell's own `kill`, so that no further program has to be installed.
         let sent = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .args(["-c", &format!("kill -{signal} {}", self.child.id())])
             .status()
             .expect("sh is always there");
-        assert!(sent.success(), "cannot send SIGTERM to {}", self.name);
+        assert!(sent.success(), "cannot send SIG{signal} to {}", self.name);
     }
 
     /// SIGKILL, and gone when this returns.

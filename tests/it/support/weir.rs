@@ -19,8 +19,15 @@ pub struct Weir {
 impl Weir {
     /// `weir serve` with the `weir.yaml` of this folder, once it answers over HTTP.
     pub fn serve(folder: &Path) -> Weir {
+        Weir::serve_in(folder, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn serve_in(folder: &Path, environment: &[(String, String)]) -> Weir {
+        let (name, mut command) = command(&["serve", "-c", "weir.yaml"], Some(folder));
+        command.envs(environment.iter().cloned());
         let weir = Weir {
-            process: spawn(&["serve", "-c", "weir.yaml"], Some(folder)),
+            process: Process::spawn(&name, &mut command),
         };
         weir.until_it_answers()
     }
@@ -44,6 +51,13 @@ impl Weir {
     pub fn fed(args: &[&str], folder: Option<&Path>, input: &[u8]) -> Ended {
         let (name, mut command) = command(args, folder);
         Process::spawn_fed(&name, &mut command, input.to_vec()).wait(END)
+    }
+
+    /// Runs a command that ends by itself, with these variables in its environment.
+    pub fn run_in(args: &[&str], folder: &Path, environment: &[(String, String)]) -> Ended {
+        let (name, mut command) = command(args, Some(folder));
+        command.envs(environment.iter().cloned());
+        Process::spawn(&name, &mut command).wait(END)
     }
 
     /// Where it listens for `udp`, `tcp` or `http`, from what it logs of each

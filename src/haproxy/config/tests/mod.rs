@@ -263,6 +263,7 @@ global
 frontend two
   log-format "a$SET$FORMAT"
 frontend three
+  log "${NOR_WHERE_TO}:514" len 4096 local0
   # The quote and the blank after a variable without a value vanish with it.
   log-format "a $NOT_SET" b
 "#), @r#"
@@ -278,7 +279,7 @@ frontend three
     warning: haproxy.cfg:6:16: variable `NOT_SET` is not set, so it is empty here
     warning: haproxy.cfg:6:27: variable `HOME` is not set, so it is empty here
     warning: haproxy.cfg:12:20: variable `FORMAT` is not set, so it is empty here
-    warning: haproxy.cfg:15:17: variable `NOT_SET` is not set, so it is empty here
+    warning: haproxy.cfg:16:17: variable `NOT_SET` is not set, so it is empty here
     "#);
 }
 
