@@ -100,6 +100,8 @@ pub(super) enum Slot {
     HttpVersion,
     BindName,
     Message,
+    /// Cookies of which nothing is kept: it cannot be told where they end.
+    Cookies,
     /// A field beside the event's own, by its place in the format.
     Extra(u16),
 }
@@ -130,7 +132,7 @@ impl Slot {
             Slot::Status => Field::Status,
             Slot::BytesRead => Field::BytesRead,
             Slot::BytesUploaded => Field::BytesUploaded,
-            Slot::RequestCookie => Field::RequestCookie,
+            Slot::RequestCookie | Slot::Cookies => Field::RequestCookie,
             Slot::ResponseCookie => Field::ResponseCookie,
             Slot::TerminationState => Field::TerminationState,
             Slot::Actconn => Field::Actconn,

@@ -26,6 +26,9 @@ pub struct Parser {
     undone: Vec<u8>,
 }
 
+/// Formats by which a line that is of none is tried once more, with cookies that hold blanks.
+const LOOSELY_MAX: usize = 8;
+
 /// What reading a line needs room for.
 #[derive(Clone, Debug)]
 struct Buffers {
@@ -204,9 +207,15 @@ fn built_in<'a>(
     };
     let read = match Shape::of(text).ok_or(Reject::NotTraffic)? {
         // Many add fields to httplog's end and say so nowhere: what is before them holds.
+        // But it can also be a cookie with blanks in it, which must not pass for the rest of
+        // the line.
         Shape::Http => exactly(Exact::Http)
             .or_else(|_| exactly(Exact::Https))
-            .or_else(|_| again(&BUILT_IN.http, text, true, event, dates, scratch)),
+            .or_else(|misfit| loosely(&BUILT_IN.http, text, misfit, event, dates, scratch))
+            .or_else(|misfit| match misfit {
+                Misfit::Ambiguous => Err(misfit),
+                Misfit::Stuck(_) => again(&BUILT_IN.http, text, true, event, dates, scratch),
+            }),
         Shape::Tcp => exactly(Exact::Tcp),
         Shape::HttpClf => again(&BUILT_IN.http_clf, text, false, event, dates, scratch),
         Shape::TcpClf => again(&BUILT_IN.tcp_clf, text, false, event, dates, scratch),
@@ -272,6 +281,20 @@ fn configured<'a>(
             tried = 0;
         }
     }
+    // So many for a frontend that is not known: not each line of it is to be tried by all.
+    for &place in order.iter().take(LOOSELY_MAX) {
+        let candidate = formats.candidate(place);
+        let read = loosely(&candidate.plan, text, misfit, event, dates, scratch);
+        match read {
+            Ok(read) if formats.takes(candidate, event.frontend) => {
+                return Ok(read.of(candidate, event));
+            }
+            Err(Misfit::Ambiguous) if formats.takes(candidate, event.frontend) => {
+                return Err(Reject::Ambiguous);
+            }
+            _ => {}
+        }
+    }
     let known = formats.is_one() || frontend.is_some_and(|frontend| formats.knows(frontend));
     let read = match Shape::of(text) {
         None if misfit.left() == Some(text.len()) => return Err(Reject::NotTraffic),
@@ -300,6 +323,21 @@ fn again<'a>(
     attempt(plan, text, trailing, event, dates, scratch)
 }
 
+/// Reads a line whose cookies may be what keeps it from being read.
+fn loosely<'a>(
+    plan: &'a Plan,
+    text: &'a [u8],
+    misfit: Misfit,
+    event: &mut Event<'a>,
+    dates: &mut Dates,
+    scratch: &mut Scratch,
+) -> Result<Read<'a>, Misfit> {
+    *event = Event::of_kind(plan.kind);
+    let mut store = Store::new(plan, text, event, dates, scratch);
+    plan.read_loosely(text, &mut store, misfit)?;
+    Ok(Read::new(store, plan, text))
+}
+
 /// Reads a line by one plan, into an event of which nothing is known yet.
 #[inline]
 fn attempt<'a>(
@@ -310,6 +348,33 @@ fn attempt<'a>(
     dates: &mut Dates,
     scratch: &mut Scratch,
 ) -> Result<Read<'a>, Misfit> {
+    let mut store = Store::new(plan, text, event, dates, scratch);
+    plan.read(text, &mut store, trailing)?;
+    if store.doubtful {
+        return beyond_doubt(plan, text, trailing, event, dates, scratch);
+    }
+    Ok(Read::new(store, plan, text))
+}
+
+/// Reads a line again whose request holds a quote: it can be a cookie that looks like the
+/// rest of a line.
+#[cold]
+fn beyond_doubt<'a>(
+    plan: &'a Plan,
+    text: &'a [u8],
+    trailing: bool,
+    event: &mut Event<'a>,
+    dates: &mut Dates,
+    scratch: &mut Scratch,
+) -> Result<Read<'a>, Misfit> {
+    let nothing = Misfit::Stuck(Stuck {
+        field: Field::Kind,
+        left: text.len(),
+    });
+    if let Err(Misfit::Ambiguous) = loosely(plan, text, nothing, event, dates, scratch) {
+        return Err(Misfit::Ambiguous);
+    }
+    *event = Event::of_kind(plan.kind);
     let mut store = Store::new(plan, text, event, dates, scratch);
     plan.read(text, &mut store, trailing)?;
     Ok(Read::new(store, plan, text))

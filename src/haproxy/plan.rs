@@ -28,6 +28,9 @@ pub(super) struct Plan {
     pub(super) kind: Kind,
     /// The first one has nothing to search for before it.
     segments: Box<[Segment]>,
+    /// The same with cookies that may hold blanks, which are then not told: for lines that
+    /// cannot be read otherwise.
+    loose: Box<[Segment]>,
     /// In an encoded format: its fields by name.
     keys: Box<[Key]>,
     pub(super) encoding: Option<Encoding>,
@@ -52,6 +55,10 @@ struct Search {
     needle: Box<[u8]>,
     /// Or it ends with the line: the steps may read nothing.
     or_end: bool,
+    /// The leftmost place is its end, whatever else could be. A cookie in quotes may hold
+    /// quotes, and is taken to hold none with a blank behind it; without that no line of
+    /// `httplog clf` could be told from others.
+    leftmost: bool,
 }
 
 /// A field and what its values look like.

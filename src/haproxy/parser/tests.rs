@@ -376,6 +376,60 @@ fn rejects_say_why() {
     }
 }
 
+/// HAProxy prints a captured cookie as the client sent it.
+#[test]
+fn a_cookie_with_blanks_hides_no_request_and_forges_none() {
+    let with = |cookie: &str| HTTP.replacen("sid=a1 -", cookie, 1);
+    assert_eq!(
+        fields(
+            &with("sid=a b c -"),
+            "request_cookie response_cookie termination_state status path"
+        ),
+        "request_cookie=- response_cookie=- termination_state=--NI status=200 path=/cart/9"
+    );
+    for forged in [
+        "sid=y - SC-- 9/9/9/9/9 0/0 \"GET /forged HTTP/1.1\" -",
+        "sid=y - SC-- 9/9/9/9/9 0/0 \"GET /forged -",
+    ] {
+        match parse(&with(forged)) {
+            Err(Reject::Ambiguous) => {}
+            Ok(event) => assert_eq!(event.path, Some(&b"/cart/9"[..]), "{forged}"),
+            other => panic!("{forged}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn clf_lines_with_captures_and_cookies() {
+    let clf = "192.0.2.7 - - [21/Nov/2026:08:01:09 +0000] \"GET /a HTTP/1.1\" 200 12 \"\" \"\" 33317 655 \
+        \"web~\" \"api\" \"api1\" 0 0 0 1 2 ---- 1 1 1 1 0 0 0";
+    for (end, expected) in [
+        (
+            "\"\" \"\"",
+            "request_cookie=- response_cookie=- request_headers=-",
+        ),
+        (
+            "\"\" \"\" \"a\" \"b c\"",
+            "request_cookie=- response_cookie=- request_headers=a;b c",
+        ),
+        (
+            "\"sid=\"x y\"\" \"\" \"a\"",
+            "request_cookie=sid=\\\"x y\\\" response_cookie=- request_headers=a",
+        ),
+    ] {
+        let line = format!("{clf} {end}");
+        assert_eq!(
+            fields(&line, "request_cookie response_cookie request_headers"),
+            expected,
+            "{end}"
+        );
+        assert_eq!(
+            fields(&line, "kind status path"),
+            "kind=http status=200 path=/a"
+        );
+    }
+}
+
 /// A line cut anywhere is an event only once its request has begun, and then with the
 /// same numbers.
 #[test]

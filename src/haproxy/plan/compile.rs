@@ -23,12 +23,14 @@ pub(in crate::haproxy) struct Captured {
 }
 
 /// What a line is made of, quotes written out.
+#[derive(Clone)]
 enum Part {
     Blank,
     Literal(Vec<u8>),
     Field(PartField),
 }
 
+#[derive(Clone)]
 struct PartField {
     value: Value,
     json: bool,
@@ -80,6 +82,14 @@ pub(in crate::haproxy) fn compile(
             }
         }
     }
+    let loose = match format.encoding {
+        None => loose(&parts),
+        Some(_) => None,
+    };
+    let loose = match &loose {
+        Some(parts) => segments(parts, &captured)?,
+        None => Box::default(),
+    };
     let steps = match format.encoding {
         Some(_) if keys.is_empty() => {
             let fault = Fault::new(0..0, "no field of this format has a name");
@@ -92,6 +102,7 @@ pub(in crate::haproxy) fn compile(
     Ok(Plan {
         kind: kind.unwrap_or(told),
         segments: steps,
+        loose,
         keys: keys.into(),
         encoding: format.encoding,
         tells_frontend,
@@ -239,6 +250,38 @@ fn literal(parts: &mut Vec<Part>, bytes: &[u8]) {
         Some(Part::Literal(before)) => before.extend_from_slice(bytes),
         _ => parts.push(Part::Literal(bytes.to_vec())),
     }
+}
+
+fn is_cookie(slot: Slot) -> bool {
+    matches!(slot, Slot::RequestCookie | Slot::ResponseCookie)
+}
+
+/// The same parts, where cookies without quotes are one text that may hold anything. HAProxy
+/// prints them as a client sends them, and a blank in one must not hide a request. `None`
+/// where there are none.
+fn loose(parts: &[Part]) -> Option<Vec<Part>> {
+    let cookie = |part: &Part| matches!(part, Part::Field(field) if is_cookie(field.value.slot) && field.value.class == Class::Word);
+    let at = parts.iter().position(cookie)?;
+    let (before, rest) = parts.split_at(at);
+    let behind = match rest {
+        [_, Part::Blank, next, behind @ ..] if cookie(next) => behind,
+        [_, behind @ ..] => behind,
+        [] => return None,
+    };
+    let Part::Field(field) = &rest[0] else {
+        return None;
+    };
+    let text = Part::Field(PartField {
+        value: Value {
+            slot: Slot::Cookies,
+            class: Class::Text,
+            form: Form::Plain,
+        },
+        json: false,
+        quoted: false,
+        span: field.span.clone(),
+    });
+    Some([before, &[text], behind].concat())
 }
 
 /// The steps, cut where a value has to be searched for.
@@ -539,6 +582,7 @@ fn place(
                             needle: needle.into(),
                             // Free text could be told from captures in no line otherwise.
                             or_end: or_end && !known,
+                            leftmost: is_cookie(slot) && field.quoted,
                         });
                         return Ok(());
                     }

@@ -48,7 +48,35 @@ impl Plan {
         store: &mut Store<'_, 'a>,
         trailing: bool,
     ) -> Result<(), Misfit> {
-        let [first, searched @ ..] = &*self.segments else {
+        self.read_segments(&self.segments, line, store, trailing)
+    }
+
+    /// Reads a line that cannot be read as it should be, by taking its cookies for a text
+    /// of which nothing is kept. `misfit` is why it cannot.
+    pub(in crate::haproxy) fn read_loosely<'a>(
+        &self,
+        line: &'a [u8],
+        store: &mut Store<'_, 'a>,
+        misfit: Misfit,
+    ) -> Result<(), Misfit> {
+        if self.loose.is_empty() {
+            return Err(misfit);
+        }
+        match self.read_segments(&self.loose, line, store, false) {
+            Err(Misfit::Stuck(_)) => Err(misfit),
+            read => read,
+        }
+    }
+
+    #[inline]
+    fn read_segments<'a>(
+        &self,
+        segments: &[Segment],
+        line: &'a [u8],
+        store: &mut Store<'_, 'a>,
+        trailing: bool,
+    ) -> Result<(), Misfit> {
+        let [first, searched @ ..] = segments else {
             return Ok(());
         };
         let rest = self.steps::<true>(first, line, line, store)?;
@@ -121,6 +149,10 @@ impl Plan {
             };
             let found = found.clone();
             let last = index + 1 == segments.len();
+            if search.leftmost {
+                limit = found.end;
+                continue;
+            }
             // The first value begins where it does. Another one can begin later, and then not
             // hold what it could not.
             let from = found.start;

@@ -27,6 +27,8 @@ pub(in crate::haproxy) struct Store<'p, 'a> {
     accept_is_coarse: bool,
     /// The line ends in its request.
     pub(in crate::haproxy) cut: bool,
+    /// What looks like the request holds a quote.
+    pub(in crate::haproxy) doubtful: bool,
     escapes: Escapes,
 }
 
@@ -150,6 +152,7 @@ impl<'p, 'a> Store<'p, 'a> {
             accept_millis: None,
             accept_is_coarse: false,
             cut: false,
+            doubtful: false,
             escapes: Escapes::default(),
         }
     }
@@ -324,7 +327,9 @@ impl<'p, 'a> Store<'p, 'a> {
     /// A request line; `complete` if it was not cut off.
     #[inline]
     pub(super) fn request(&mut self, request: &'a [u8], form: Form, complete: bool) {
-        self.escapes.found_hash(memchr(b'#', request).is_some());
+        if memchr2(b'#', b'"', request).is_some() {
+            self.unusual(request);
+        }
         self.escapes.set_backslashes(bits(Slot::Request), form);
         let line = RequestLine::split(request, complete);
         self.event.request = Some(request);
@@ -332,6 +337,14 @@ impl<'p, 'a> Store<'p, 'a> {
         self.event.path = line.path;
         self.event.query = line.query;
         self.event.http_version = line.http_version;
+    }
+
+    /// HAProxy writes a quote as `#22`: one that is there came from a relay that undid
+    /// that, or is not of the request at all.
+    #[cold]
+    fn unusual(&mut self, request: &[u8]) {
+        self.escapes.found_hash(memchr(b'#', request).is_some());
+        self.doubtful |= memchr(b'"', request).is_some();
     }
 
     /// Captured headers, or none.
