@@ -28,7 +28,7 @@ pub fn formats(config: &Config) -> Result<Formats, Failure> {
             Formats::one(log_format, &env).map_err(|problem| Failure::Problems(vec![*problem]))
         }
         LogFormats::Haproxy(path) => {
-            let source = Source::read(path).map_err(unreadable)?;
+            let source = Source::read_lossily(path).map_err(unreadable)?;
             let file = haproxy::config::read(&source, &env).map_err(Failure::Problems)?;
             for warning in &file.warnings {
                 eprintln!("warning: {}\n", warning.render());

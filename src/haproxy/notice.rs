@@ -193,7 +193,8 @@ pub(super) fn parse<'a>(
     text: &'a [u8],
     tags: &[Box<[u8]>],
 ) -> Result<Event<'a>, Reject> {
-    let subject = match subject(text) {
+    let (printed_alarm, said) = printed(text);
+    let subject = match subject(said) {
         Ok(subject) => subject,
         Err(Stop::CutOff(field)) => {
             return Err(Reject::Malformed {
@@ -201,7 +202,7 @@ pub(super) fn parse<'a>(
                 offset: text.len(),
             });
         }
-        Err(Stop::Unknown) if is_alarm(message, text, tags) => Subject::default(),
+        Err(Stop::Unknown) if printed_alarm || is_alarm(message, text, tags) => Subject::default(),
         Err(Stop::Unknown) => return Err(Reject::NotTraffic),
     };
     Ok(Event {
@@ -215,6 +216,25 @@ pub(super) fn parse<'a>(
         message: Some(text),
         ..Event::of_kind(Kind::Event)
     })
+}
+
+/// What HAProxy says on its standard error, from where a supervisor may send it to syslog:
+/// `[WARNING]  (7) : Server ...`, before 2.5 with a day and a time before the number. And
+/// whether that is a warning or worse.
+fn printed(text: &[u8]) -> (bool, &[u8]) {
+    let level = text
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.split_once_str("]"));
+    let Some((level, rest)) = level else {
+        return (false, text);
+    };
+    let alarm = matches!(level, b"WARNING" | b"ALERT" | b"EMERG");
+    // The number stands right behind, so a text that has such words later is none.
+    let number = rest[..rest.len().min(40)].find(") : ");
+    match number {
+        Some(at) if alarm || level == b"NOTICE" => (alarm, &rest[at + 4..]),
+        _ => (false, text),
+    }
 }
 
 /// What an event is about.

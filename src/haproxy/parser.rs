@@ -248,6 +248,7 @@ fn configured<'a>(
     let mut order = formats.order(None, tag);
     let mut tried = 0;
     let mut fresh = true;
+    let mut inexact = None;
     while let Some(candidate) = order.get(tried).map(|&place| formats.candidate(place)) {
         tried += 1;
         let plan = &candidate.plan;
@@ -255,14 +256,11 @@ fn configured<'a>(
             if !encoded.read(plan, text) || !formats.takes(candidate, encoded.frontend(plan)) {
                 continue;
             }
-            let encoded: &'a Encoded = encoded;
-            *event = Event::of_kind(plan.kind);
-            let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
-            if let Err(field) = encoded.store(plan, &mut store) {
-                return Err(Reject::Malformed { field, offset: 0 });
+            if !encoded.is_exact(plan) {
+                inexact = inexact.or(Some(candidate));
+                continue;
             }
-            let read = Read::new(store, plan, encoded.values());
-            return Ok(read.of(candidate, event));
+            return encoded_event(candidate, encoded, event, dates, scratch);
         }
         let read = match std::mem::take(&mut fresh) {
             true => attempt(plan, text, false, event, dates, scratch),
@@ -280,6 +278,11 @@ fn configured<'a>(
             order = formats.order(frontend, tag);
             tried = 0;
         }
+    }
+    if let Some(candidate) = inexact
+        && encoded.read(&candidate.plan, text)
+    {
+        return encoded_event(candidate, encoded, event, dates, scratch);
     }
     // So many for a frontend that is not known: not each line of it is to be tried by all.
     for &place in order.iter().take(LOOSELY_MAX) {
@@ -308,6 +311,24 @@ fn configured<'a>(
         }
     };
     read.map_err(|_| reject(misfit, text))
+}
+
+/// The event whose values have been read.
+fn encoded_event<'a>(
+    candidate: &'a Candidate,
+    encoded: &'a Encoded,
+    event: &mut Event<'a>,
+    dates: &mut Dates,
+    scratch: &mut Scratch,
+) -> Result<Read<'a>, Reject> {
+    let plan = &candidate.plan;
+    *event = Event::of_kind(plan.kind);
+    let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
+    if let Err(field) = encoded.store(plan, &mut store) {
+        return Err(Reject::Malformed { field, offset: 0 });
+    }
+    let read = Read::new(store, plan, encoded.values());
+    Ok(read.of(candidate, event))
 }
 
 /// Reads a line by another plan, after one has not read it.

@@ -153,3 +153,29 @@ frontend json
         assert_eq!(said, expected, "{line}");
     }
 }
+
+#[test]
+fn an_encoded_line_is_of_the_format_that_has_all_its_names() {
+    let config = r#"
+defaults
+    mode http
+frontend a
+    log-format "%{+json}o %(st)ST %(x)[src]"
+frontend b
+    log-format "%{+json}o %(code)ST %(x)[src]"
+"#;
+    let formats = Arc::new(of_config(config).unwrap());
+    let mut parser = Parser::new(Arc::clone(&formats), TimeZone::UTC);
+    for (line, frontend) in [
+        (r#"{"st": 500, "x": "192.0.2.1"}"#, "a"),
+        (r#"{"code": 500, "x": "192.0.2.1"}"#, "b"),
+    ] {
+        let message = syslog::Message {
+            text: line.as_bytes(),
+            ..syslog::Message::default()
+        };
+        let event = parser.parse(&message).unwrap();
+        assert_eq!(event.status, Some(500), "{line}");
+        assert_eq!(event.frontend, Some(frontend.as_bytes()), "{line}");
+    }
+}

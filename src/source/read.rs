@@ -26,21 +26,37 @@ impl Source {
     ///
     /// When it cannot be opened or read, is larger than 4 MiB, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Source, ReadError> {
-        let io = |source| ReadError::Io {
-            path: path.into(),
-            source,
-        };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(io)?;
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(ReadError::TooLarge { path: path.into() });
+        match String::from_utf8(read(path)?) {
+            Ok(text) => Ok(Source::new(&path.display().to_string(), &text)),
+            Err(_) => Err(ReadError::NotUtf8 { path: path.into() }),
         }
-        let text =
-            String::from_utf8(bytes).map_err(|_| ReadError::NotUtf8 { path: path.into() })?;
+    }
+
+    /// The same of a file whose encoding is not ours to ask for, such as an `haproxy.cfg`
+    /// with names in comments: what is not UTF-8 becomes U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened or read, or is larger than 4 MiB.
+    pub fn read_lossily(path: &Path) -> Result<Source, ReadError> {
+        let bytes = read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
         Ok(Source::new(&path.display().to_string(), &text))
+    }
+}
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let io = |source| ReadError::Io {
+        path: path.into(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(io)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(ReadError::TooLarge { path: path.into() }),
+        false => Ok(bytes),
     }
 }
 

@@ -36,6 +36,41 @@ fn about(text: &str) -> String {
 }
 
 #[test]
+fn what_is_printed_on_standard_error_is_understood_too() {
+    for (text, state) in [
+        (
+            "[WARNING]  (7) : Server b/s1 is DOWN, reason: Layer4 timeout.",
+            Some("DOWN"),
+        ),
+        (
+            "[WARNING] 324/090000 (7) : Server b/s1 is UP, reason: x.",
+            Some("UP"),
+        ),
+        (
+            "[ALERT]    (7) : backend b has no server available!",
+            Some("no server available"),
+        ),
+        ("[ALERT]    (7) : anything else", None),
+    ] {
+        let message = message(text.as_bytes());
+        let event = parse(&message, text.as_bytes(), &[]).expect(text);
+        assert_eq!(event.state, state.map(str::as_bytes), "{text}");
+        assert_eq!(event.message, Some(text.as_bytes()));
+    }
+    for text in [
+        "[WARNING] none of its",
+        "[NOTICE]   (7) : New worker (8) forked",
+    ] {
+        let message = message(text.as_bytes());
+        assert_eq!(
+            parse(&message, text.as_bytes(), &[]),
+            Err(Reject::NotTraffic),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn servers_backends_and_proxies_by_what_is_said_of_them() {
     for (text, want) in [
         // Checks decide.

@@ -124,6 +124,11 @@ fn value(
         }
         let name = written.name.as_deref().unwrap_or(name).into();
         let extra_type = written.cast.unwrap_or(extra_type);
+        // What a format has twice, an event has once.
+        let same = |field: &ExtraField| field.name == name && field.extra_type == extra_type;
+        if let Some(place) = extra.iter().position(same) {
+            return Ok(Slot::Extra(place as u16));
+        }
         extra.push(ExtraField { name, extra_type });
         Ok(Slot::Extra((extra.len() - 1) as u16))
     };

@@ -23,8 +23,10 @@ pub(in crate::haproxy) struct Encoded {
     found: Vec<(u16, Range<usize>)>,
     /// CBOR that came in hexadecimal.
     bytes: Vec<u8>,
-    /// One of the format's names is among the line's, with a value or with null.
-    known: bool,
+    /// How many of the format's names are among the line's, with a value or with null.
+    known: usize,
+    /// A name of the line is none of the format's.
+    foreign: bool,
 }
 
 impl Encoded {
@@ -34,7 +36,8 @@ impl Encoded {
     pub(in crate::haproxy) fn read(&mut self, plan: &Plan, line: &[u8]) -> bool {
         self.values.clear();
         self.found.clear();
-        self.known = false;
+        self.known = 0;
+        self.foreign = false;
         let read = match plan.encoding {
             Some(Encoding::Json) => self.json(&plan.keys, line).is_some_and(<[u8]>::is_empty),
             Some(Encoding::Cbor { binary: true }) => self.cbor(&plan.keys, line).is_some(),
@@ -46,7 +49,13 @@ impl Encoded {
             }
             None => false,
         };
-        read && self.known
+        read && self.known > 0
+    }
+
+    /// The line has all of the format's names and no other, as HAProxy writes it. Formats
+    /// of an encoding can share names.
+    pub(in crate::haproxy) fn is_exact(&self, plan: &Plan) -> bool {
+        self.known == plan.keys.len() && !self.foreign
     }
 
     /// All values, which is what a [`Store`] for them is made with.
@@ -100,6 +109,11 @@ impl Encoded {
         u16::try_from(place).ok()
     }
 
+    fn count(&mut self, key: Option<u16>) {
+        self.known += usize::from(key.is_some());
+        self.foreign |= key.is_none();
+    }
+
     fn keep(&mut self, key: Option<u16>, start: usize) {
         match key {
             Some(key) => self.found.push((key, start..self.values.len())),
@@ -117,7 +131,7 @@ impl Encoded {
             let start = self.values.len();
             let behind = self.json_string(rest.strip_prefix(b"\"")?)?;
             let key = self.key(keys, &self.values[start..]);
-            self.known |= key.is_some();
+            self.count(key);
             self.values.truncate(start);
             let behind = behind.trim_ascii_start().strip_prefix(b":")?;
             let behind = behind.trim_ascii_start();
@@ -193,7 +207,7 @@ impl Encoded {
             let start = self.values.len();
             self.cbor_value(&mut items, false)?;
             let key = self.key(keys, &self.values[start..]);
-            self.known |= key.is_some();
+            self.count(key);
             self.values.truncate(start);
             let key = key.filter(|_| !items.is_null());
             self.cbor_value(&mut items, may_be_list(keys, key))?;

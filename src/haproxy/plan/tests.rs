@@ -284,6 +284,7 @@ fn lines_are_read_by_their_format() {
             "Mozilla/5.0 (X11; Linux) api/api3 200",
             "kind=http backend=api server=api3 status=200 <hdr(a)>=Mozilla/5.0 (X11; Linux)",
         ),
+        ("%[rand] %[rand] x", "1 2 x", "kind=tcp <rand>=2i"),
         ("100%% %ST%%", "100% 200%", "kind=http status=200"),
         ("%CC %CS", "sid=a1 -", "kind=http request_cookie=sid=a1"),
         (
