@@ -9,6 +9,7 @@
 
 mod compile;
 mod encoded;
+mod parts;
 mod read;
 mod store;
 
