@@ -13,11 +13,13 @@ mod parts;
 mod read;
 mod search;
 mod store;
+mod undo;
 
 pub(super) use compile::{Captured, compile};
 pub(super) use encoded::Encoded;
 pub(super) use read::Misfit;
-pub(super) use store::{Escapes, Scratch, Store, complete};
+pub(super) use store::{Scratch, Store};
+pub(super) use undo::{Escapes, complete};
 
 use super::alias::{Class, DateForm, Slot};
 use super::event::{ExtraField, Kind};
