@@ -3,19 +3,23 @@
 //! Each value ends where its format says. What comes behind it is looked for if no value
 //! of its kind can hold that byte: a name ends at the first blank, a number where its
 //! digits do. Only a value that can hold what ends it has to be searched for, and then it
-//! must be the only way to read the line: [`read`] takes the leftmost reading and the
+//! must be the only way to read the line: [`search`] takes the leftmost reading and the
 //! rightmost, and where they differ the line is ambiguous. So a custom format may hold
 //! free text, and a line is never misread without a word.
 
 mod compile;
 mod encoded;
+mod parts;
 mod read;
+mod search;
 mod store;
+mod undo;
 
 pub(super) use compile::{Captured, compile};
 pub(super) use encoded::Encoded;
 pub(super) use read::Misfit;
-pub(super) use store::{Escapes, Scratch, Store, complete};
+pub(super) use store::{Scratch, Store};
+pub(super) use undo::{Escapes, complete};
 
 use super::alias::{Class, DateForm, Slot};
 use super::event::{ExtraField, Kind};
