@@ -1,6 +1,7 @@
 //! `weir serve`: the daemon.
 
 use super::{Failure, load, log_to_stderr};
+use crate::config::LogFormats;
 use crate::daemon::{Bound, Daemon, Loaded, StartError};
 use crate::http::Mode;
 use anyhow::{Context, bail, ensure};
@@ -21,6 +22,9 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
         state = %config.state.display(),
         "weir starts"
     );
+    if let LogFormats::Haproxy(file) = &config.haproxy.formats {
+        tracing::info!(file = %file.display(), "formats of lines read");
+    }
     tracing::info!(files = ?rules.files(), rules = rules.len(), "rules loaded");
     run_until_stopped(async {
         Daemon::start(

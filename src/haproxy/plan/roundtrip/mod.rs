@@ -13,8 +13,9 @@
 //!
 //! - Nothing and a `-` are printed alike (`Text` without a value).
 //! - Without quotes, blanks at the ends of a value are one with the separators there.
-//! - A cookie, a unique id or a name is taken to hold no blank unless it is quoted. A
-//!   request's parts never do, since HAProxy refuses a target with a blank.
+//! - A cookie, a unique id or a name is taken to hold no blank unless it is quoted, and a
+//!   cookie in quotes no quote with a blank behind it. A request's parts never hold a blank,
+//!   since HAProxy refuses a target with one.
 //! - Where it is not known what is captured, a single block is the first of the format's.
 //! - An encoding leaves out the `+` before numbers.
 
@@ -86,6 +87,10 @@ impl Item {
         match (&self.value, self.source) {
             (Raw::Text(text), Source::Alias("CC" | "CS" | "ID")) if !closed => {
                 Raw::Text(text.iter().filter(|&&byte| byte > b' ').copied().collect())
+            }
+            // In quotes it has none with a blank or the line's end behind it.
+            (Raw::Text(text), Source::Alias("CC" | "CS")) if !flags.encodes() => {
+                Raw::Text(text.iter().filter(|&&byte| byte != b'"').copied().collect())
             }
             (Raw::Text(text), Source::Sample("path" | "url" | "query")) => {
                 Raw::Text(text.iter().filter(|&&byte| byte > b' ').copied().collect())
@@ -178,11 +183,15 @@ fn is_contested(rendered: &Rendered) -> bool {
     let mut stops = ends
         .flat_map(|end| [line.get(end), end.checked_sub(1).map(|last| &line[last])])
         .flatten();
-    stops.any(|stop| {
-        let mut values = rendered.values.iter().map(|value| &line[value.clone()]);
-        let holds = |value: &[u8]| value.iter().filter(|byte| *byte == stop).count() > 0;
-        values.any(holds)
-    })
+    // A literal that begins as a query or a path does is taken for one that is missing.
+    let missing = rendered.values.iter().any(|value| value.is_empty());
+    let leads = line.iter().any(|byte| matches!(byte, b'?' | b'/'));
+    (missing && leads)
+        || stops.any(|stop| {
+            let mut values = rendered.values.iter().map(|value| &line[value.clone()]);
+            let holds = |value: &[u8]| value.iter().filter(|byte| *byte == stop).count() > 0;
+            values.any(holds)
+        })
 }
 
 fn check(case: &Case) -> Result<(Rendered, Outcome), TestCaseError> {
