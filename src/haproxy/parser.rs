@@ -214,6 +214,10 @@ fn built_in<'a>(
             .or_else(|misfit| loosely(&BUILT_IN.http, text, misfit, event, dates, scratch))
             .or_else(|misfit| match misfit {
                 Misfit::Ambiguous => Err(misfit),
+                _ => loosely(&BUILT_IN.https, text, misfit, event, dates, scratch),
+            })
+            .or_else(|misfit| match misfit {
+                Misfit::Ambiguous => Err(misfit),
                 Misfit::Stuck(_) => again(&BUILT_IN.http, text, true, event, dates, scratch),
             }),
         Shape::Tcp => exactly(Exact::Tcp),

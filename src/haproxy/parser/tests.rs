@@ -387,6 +387,11 @@ fn a_cookie_with_blanks_hides_no_request_and_forges_none() {
         ),
         "request_cookie=- response_cookie=- termination_state=--NI status=200 path=/cart/9"
     );
+    let https = format!(
+        "{} 0/0/0/0/0 shop.example/TLSv1.3/TLS_AES",
+        with("sid=a b c -")
+    );
+    assert_eq!(fields(&https, "status path"), "status=200 path=/cart/9");
     for forged in [
         "sid=y - SC-- 9/9/9/9/9 0/0 \"GET /forged HTTP/1.1\" -",
         "sid=y - SC-- 9/9/9/9/9 0/0 \"GET /forged -",
