@@ -25,7 +25,7 @@ const FORMATS: [&str; 16] = [
     // Captures in blocks and lists.
     "%ci:%cp %hr %{+Q}hr %ST %hs %{+Q}hs",
     "%{+Q}hrl %ST %{+Q}hsl",
-    "%hrl|%hsl|%ST %hr %hs %{+Q}r",
+    "%{+Q}hrl|%{+Q}hsl|%ST %hr %hs %{+Q}r",
     // Flags.
     "%{+X}o %ci:%cp %fi/%fp %Ts %ms %rt %pid %{-X}[src]",
     "%{+E}[req.hdr(a)] %{+Q,+E}HU %{+Q,+E}CC %{+Q,+E}[var(txn.a)]/%{+E}ID \"%HP%HQ\" %HM %{+Q}r",
