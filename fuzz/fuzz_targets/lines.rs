@@ -33,7 +33,7 @@ const FORMATS: [&str; 16] = [
     // Types and names.
     "%(a:int)[var(txn.a)] %(b:bool)[var(txn.b)] %(c:str)[rand] %(c)[src] %Ta/%Tt/%Tu/%B",
     // Parts of a request, and dates.
-    "%HM %HP%HQ %HV [%HPO%HQ] %HU",
+    "%HM %HP%HQ %HV [%HPO|%HQ] %HU",
     "[%T] [%trg] [%tr] [%t] %Ts.%ms %tsc %ts %[var(txn.a)]",
     // Encoded lines.
     "%{+json}o %(ip)ci %(port)cp %(when)tr %(fe)ft %(st)ST %(r)r %(q)HQ %(hr)hr %(hl)hrl \
