@@ -55,6 +55,13 @@ impl Exact {
     }
 }
 
+/// Where a line is read, by one plan or several.
+struct Desk<'p, 'a> {
+    event: &'p mut Event<'a>,
+    dates: &'p mut Dates,
+    scratch: &'p mut Scratch,
+}
+
 /// A line that is read, but for what [`complete`] adds.
 struct Read<'a> {
     plan: &'a Plan,
@@ -124,17 +131,14 @@ impl Parser {
             return Err(Reject::Empty);
         }
         let mut event = Event::of_kind(Kind::Http);
+        let desk = &mut Desk {
+            event: &mut event,
+            dates,
+            scratch,
+        };
         let read = match formats.configured() {
-            [] => built_in(text, last, &mut event, dates, scratch),
-            _ => configured(
-                formats,
-                (text, message.app),
-                last,
-                &mut event,
-                dates,
-                scratch,
-                encoded,
-            ),
+            [] => built_in(text, last, desk),
+            _ => configured(formats, (text, message.app), last, desk, encoded),
         };
         let read = match read {
             Ok(read) => read,
@@ -191,18 +195,16 @@ fn notice<'a>(
 fn built_in<'a>(
     text: &'a [u8],
     last: &mut Exact,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Reject> {
     // What is cut off in its request could be of httplog and of httpslog: it is the first.
-    if let Ok(read) = attempt(last.plan(), text, false, event, dates, scratch)
+    if let Ok(read) = attempt(last.plan(), text, false, desk)
         && (!read.cut || *last != Exact::Https)
     {
         return Ok(read);
     }
     let mut exactly = |exact: Exact| {
-        let read = again(exact.plan(), text, false, event, dates, scratch);
+        let read = again(exact.plan(), text, false, desk);
         read.inspect(|_| *last = exact)
     };
     let read = match Shape::of(text).ok_or(Reject::NotTraffic)? {
@@ -211,20 +213,20 @@ fn built_in<'a>(
         // the line.
         Shape::Http => exactly(Exact::Http)
             .or_else(|_| exactly(Exact::Https))
-            .or_else(|misfit| loosely(&BUILT_IN.http, text, misfit, event, dates, scratch))
+            .or_else(|misfit| loosely(&BUILT_IN.http, text, misfit, desk))
             .or_else(|misfit| match misfit {
                 Misfit::Ambiguous => Err(misfit),
-                _ => loosely(&BUILT_IN.https, text, misfit, event, dates, scratch),
+                _ => loosely(&BUILT_IN.https, text, misfit, desk),
             })
             .or_else(|misfit| match misfit {
                 Misfit::Ambiguous => Err(misfit),
-                Misfit::Stuck(_) => again(&BUILT_IN.http, text, true, event, dates, scratch),
+                Misfit::Stuck(_) => again(&BUILT_IN.http, text, true, desk),
             }),
         Shape::Tcp => exactly(Exact::Tcp),
-        Shape::HttpClf => again(&BUILT_IN.http_clf, text, false, event, dates, scratch),
-        Shape::TcpClf => again(&BUILT_IN.tcp_clf, text, false, event, dates, scratch),
-        Shape::Connect => again(&BUILT_IN.connect, text, false, event, dates, scratch),
-        Shape::Error => again(&BUILT_IN.error, text, false, event, dates, scratch),
+        Shape::HttpClf => again(&BUILT_IN.http_clf, text, false, desk),
+        Shape::TcpClf => again(&BUILT_IN.tcp_clf, text, false, desk),
+        Shape::Connect => again(&BUILT_IN.connect, text, false, desk),
+        Shape::Error => again(&BUILT_IN.error, text, false, desk),
     };
     read.map_err(|misfit| reject(misfit, text))
 }
@@ -237,9 +239,7 @@ fn configured<'a>(
     formats: &'a Formats,
     (text, tag): (&'a [u8], Option<&[u8]>),
     last: &mut Exact,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
     encoded: &'a mut Encoded,
 ) -> Result<Read<'a>, Reject> {
     let mut misfit = Misfit::Stuck(Stuck {
@@ -264,21 +264,21 @@ fn configured<'a>(
                 inexact = inexact.or(Some(candidate));
                 continue;
             }
-            return encoded_event(candidate, encoded, event, dates, scratch);
+            return encoded_event(candidate, encoded, desk);
         }
         let read = match std::mem::take(&mut fresh) {
-            true => attempt(plan, text, false, event, dates, scratch),
-            false => again(plan, text, false, event, dates, scratch),
+            true => attempt(plan, text, false, desk),
+            false => again(plan, text, false, desk),
         };
         match read {
-            Ok(read) if formats.takes(candidate, event.frontend) => {
-                return Ok(read.of(candidate, event));
+            Ok(read) if formats.takes(candidate, desk.event.frontend) => {
+                return Ok(read.of(candidate, desk.event));
             }
             Ok(_) => {}
             Err(other) => misfit = further(misfit, other),
         }
-        if frontend.is_none() && event.frontend.is_some() {
-            frontend = event.frontend;
+        if frontend.is_none() && desk.event.frontend.is_some() {
+            frontend = desk.event.frontend;
             order = formats.order(frontend, tag);
             tried = 0;
         }
@@ -286,17 +286,17 @@ fn configured<'a>(
     if let Some(candidate) = inexact
         && encoded.read(&candidate.plan, text)
     {
-        return encoded_event(candidate, encoded, event, dates, scratch);
+        return encoded_event(candidate, encoded, desk);
     }
     // So many for a frontend that is not known: not each line of it is to be tried by all.
     for &place in order.iter().take(LOOSELY_MAX) {
         let candidate = formats.candidate(place);
-        let read = loosely(&candidate.plan, text, misfit, event, dates, scratch);
+        let read = loosely(&candidate.plan, text, misfit, desk);
         match read {
-            Ok(read) if formats.takes(candidate, event.frontend) => {
-                return Ok(read.of(candidate, event));
+            Ok(read) if formats.takes(candidate, desk.event.frontend) => {
+                return Ok(read.of(candidate, desk.event));
             }
-            Err(Misfit::Ambiguous) if formats.takes(candidate, event.frontend) => {
+            Err(Misfit::Ambiguous) if formats.takes(candidate, desk.event.frontend) => {
                 return Err(Reject::Ambiguous);
             }
             _ => {}
@@ -310,8 +310,8 @@ fn configured<'a>(
             return Err(reject(misfit, text));
         }
         Some(_) => {
-            *event = Event::of_kind(Kind::Http);
-            built_in(text, last, event, dates, scratch)
+            *desk.event = Event::of_kind(Kind::Http);
+            built_in(text, last, desk)
         }
     };
     read.map_err(|_| reject(misfit, text))
@@ -321,18 +321,16 @@ fn configured<'a>(
 fn encoded_event<'a>(
     candidate: &'a Candidate,
     encoded: &'a Encoded,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Reject> {
     let plan = &candidate.plan;
-    *event = Event::of_kind(plan.kind);
-    let mut store = Store::new(plan, encoded.values(), event, dates, scratch);
+    *desk.event = Event::of_kind(plan.kind);
+    let mut store = Store::new(plan, encoded.values(), desk.event, desk.dates, desk.scratch);
     if let Err(field) = encoded.store(plan, &mut store) {
         return Err(Reject::Malformed { field, offset: 0 });
     }
     let read = Read::new(store, plan, encoded.values());
-    Ok(read.of(candidate, event))
+    Ok(read.of(candidate, desk.event))
 }
 
 /// Reads a line by another plan, after one has not read it.
@@ -340,12 +338,10 @@ fn again<'a>(
     plan: &'a Plan,
     text: &'a [u8],
     trailing: bool,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
-    *event = Event::of_kind(plan.kind);
-    attempt(plan, text, trailing, event, dates, scratch)
+    *desk.event = Event::of_kind(plan.kind);
+    attempt(plan, text, trailing, desk)
 }
 
 /// Reads a line whose cookies may be what keeps it from being read.
@@ -353,12 +349,10 @@ fn loosely<'a>(
     plan: &'a Plan,
     text: &'a [u8],
     misfit: Misfit,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
-    *event = Event::of_kind(plan.kind);
-    let mut store = Store::new(plan, text, event, dates, scratch);
+    *desk.event = Event::of_kind(plan.kind);
+    let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
     plan.read_loosely(text, &mut store, misfit)?;
     Ok(Read::new(store, plan, text))
 }
@@ -369,14 +363,12 @@ fn attempt<'a>(
     plan: &'a Plan,
     text: &'a [u8],
     trailing: bool,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
-    let mut store = Store::new(plan, text, event, dates, scratch);
+    let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
     plan.read(text, &mut store, trailing)?;
     if store.doubtful {
-        return beyond_doubt(plan, text, trailing, event, dates, scratch);
+        return beyond_doubt(plan, text, trailing, desk);
     }
     Ok(Read::new(store, plan, text))
 }
@@ -388,19 +380,17 @@ fn beyond_doubt<'a>(
     plan: &'a Plan,
     text: &'a [u8],
     trailing: bool,
-    event: &mut Event<'a>,
-    dates: &mut Dates,
-    scratch: &mut Scratch,
+    desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
     let nothing = Misfit::Stuck(Stuck {
         field: Field::Kind,
         left: text.len(),
     });
-    if let Err(Misfit::Ambiguous) = loosely(plan, text, nothing, event, dates, scratch) {
+    if let Err(Misfit::Ambiguous) = loosely(plan, text, nothing, desk) {
         return Err(Misfit::Ambiguous);
     }
-    *event = Event::of_kind(plan.kind);
-    let mut store = Store::new(plan, text, event, dates, scratch);
+    *desk.event = Event::of_kind(plan.kind);
+    let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
     plan.read(text, &mut store, trailing)?;
     Ok(Read::new(store, plan, text))
 }
