@@ -197,38 +197,50 @@ fn built_in<'a>(
     last: &mut Exact,
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Reject> {
-    // What is cut off in its request could be of httplog and of httpslog: it is the first.
+    // What is cut off in its request could be of more than one: it waits for its turn.
     if let Ok(read) = attempt(last.plan(), text, false, desk)
-        && (!read.cut || *last != Exact::Https)
+        && !read.cut
     {
         return Ok(read);
     }
-    let mut exactly = |exact: Exact| {
-        let read = again(exact.plan(), text, false, desk);
-        read.inspect(|_| *last = exact)
+    let mut exactly = |exact: Exact| match again(exact.plan(), text, false, desk) {
+        Ok(read) if !read.cut => {
+            *last = exact;
+            Some(read)
+        }
+        _ => None,
     };
     let read = match Shape::of(text).ok_or(Reject::NotTraffic)? {
-        // Many add fields to httplog's end and say so nowhere: what is before them holds.
-        // But it can also be a cookie with blanks in it, which must not pass for the rest of
-        // the line.
-        Shape::Http => exactly(Exact::Http)
-            .or_else(|_| exactly(Exact::Https))
-            .or_else(|misfit| loosely(&BUILT_IN.http, text, misfit, desk))
-            .or_else(|misfit| match misfit {
-                Misfit::Ambiguous => Err(misfit),
-                _ => loosely(&BUILT_IN.https, text, misfit, desk),
-            })
-            .or_else(|misfit| match misfit {
-                Misfit::Ambiguous => Err(misfit),
-                Misfit::Stuck(_) => again(&BUILT_IN.http, text, true, desk),
-            }),
-        Shape::Tcp => exactly(Exact::Tcp),
+        Shape::Http => match exactly(Exact::Http).or_else(|| exactly(Exact::Https)) {
+            Some(read) => Ok(read),
+            None => odd_http(text, desk),
+        },
+        Shape::Tcp => again(&BUILT_IN.tcp, text, false, desk).inspect(|_| *last = Exact::Tcp),
         Shape::HttpClf => again(&BUILT_IN.http_clf, text, false, desk),
         Shape::TcpClf => again(&BUILT_IN.tcp_clf, text, false, desk),
         Shape::Connect => again(&BUILT_IN.connect, text, false, desk),
         Shape::Error => again(&BUILT_IN.error, text, false, desk),
     };
     read.map_err(|misfit| reject(misfit, text))
+}
+
+/// Reads an HTTP line that is neither of httplog nor of httpslog from end to end.
+#[cold]
+fn odd_http<'a>(text: &'a [u8], desk: &mut Desk<'_, 'a>) -> Result<Read<'a>, Misfit> {
+    let unless_ambiguous = |misfit: Misfit| match misfit {
+        Misfit::Ambiguous => Err(misfit),
+        Misfit::Stuck(_) => Ok(misfit),
+    };
+    // Cut off in its request, or with blanks in a cookie. Many add fields to httplog's end and
+    // say so nowhere: what is before them holds. But it can also be a cookie that looks like
+    // the rest of a line, so that comes last.
+    again(&BUILT_IN.http, text, false, desk)
+        .or_else(|misfit| loosely(&BUILT_IN.http, text, unless_ambiguous(misfit)?, desk))
+        .or_else(|misfit| loosely(&BUILT_IN.https, text, unless_ambiguous(misfit)?, desk))
+        .or_else(|misfit| {
+            unless_ambiguous(misfit)?;
+            again(&BUILT_IN.http, text, true, desk)
+        })
 }
 
 /// Reads a line of one of the configured formats, or of those that HAProxy has beside any.
