@@ -189,14 +189,15 @@ fn hash(hasher: &RandomState, grouping: GroupingId, start: Timestamp, key: &Grou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delta::{Cell, CellKind, Grouping};
+    use crate::delta::{Cell, CellKind, Grouping, Window};
     use std::time::Duration;
 
     fn layout() -> Arc<Layout> {
         Arc::new(Layout {
             groupings: vec![Grouping {
                 by: vec!["service".into()],
-                window: Duration::from_secs(10),
+                window: Window::tumbling(Duration::from_secs(10)),
+                limit: None,
                 cells: vec![CellKind::Count],
                 rules: vec![],
             }],

@@ -8,13 +8,15 @@
 //! and does not know what a rule is. Both know the [`Layout`].
 
 mod cell;
+mod formula;
 mod layout;
 mod map;
 mod row;
 mod samples;
 
 pub use cell::{Cell, CellKind, Sum};
-pub use layout::{Formula, Grouping, GroupingId, Layout, Measure, RuleLayout};
+pub use formula::{Arithmetic, Formula};
+pub use layout::{Grouping, GroupingId, Layout, Measure, Name, NamePart, RuleLayout, Window};
 pub use map::{Delta, DeltaMap, Entry, Full, GroupKey};
 pub use row::Row;
 pub use samples::Samples;

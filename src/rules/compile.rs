@@ -1,14 +1,15 @@
 //! Rule files in, the layout of cells and the program that fills them out.
 
 use super::check::{self, Aggregate};
-use super::expr::{Bool, Number, Text};
+use super::expr::{Bool, Text};
 use super::file::{self, Rule};
-use super::program::{Draw, Group, GroupRule, KeyPart};
+use super::lower::{Checked, Lowered, Measured};
+use super::program::KeyPart;
 use super::schema::{SERVICE, Schema, Typed, Unusable};
-use super::{Options, RulePlace, Rules, WrittenRule, cel};
-use crate::delta::{CellKind, Formula, Grouping, Layout, Measure, RuleLayout};
+use super::{Options, Rules, WrittenRule, cel};
+use crate::delta::{Name, Window};
 use crate::haproxy::Field;
-use crate::metric::identifier;
+use crate::metric::{Tags, identifier};
 use crate::names;
 use crate::source::{Fault, Place, Placed, Problem, Scalar, Source, did_you_mean};
 use std::collections::HashMap;
@@ -26,9 +27,6 @@ const OWN: &str = "weir_";
 const DEFAULT_WINDOW: Duration = Duration::from_secs(10);
 const MAX_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Fractions keep three digits in percentiles; whole numbers need none.
-const FRACTION_SCALE: u32 = 1000;
-
 /// Compiles all rules, or says everything that is wrong with them.
 pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
@@ -39,16 +37,15 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
         rules: HashMap::new(),
         series: HashMap::new(),
         written: Vec::new(),
-        layout: Layout::default(),
-        groups: Vec::new(),
+        lowered: Lowered::default(),
     };
     for source in sources {
         compiler.source(source);
     }
     if compiler.problems.is_empty() {
         Ok(Rules {
-            layout: Arc::new(compiler.layout),
-            groups: compiler.groups,
+            layout: Arc::new(compiler.lowered.layout),
+            groups: compiler.lowered.groups,
             written: compiler.written,
             files: sources.iter().map(|source| source.name.clone()).collect(),
         })
@@ -82,9 +79,7 @@ struct Compiler<'a> {
     series: HashMap<String, (String, Place)>,
     /// In the order of the files.
     written: Vec<WrittenRule>,
-    layout: Layout,
-    /// One for each grouping of the layout, in its order.
-    groups: Vec<Group>,
+    lowered: Lowered,
 }
 
 impl Compiler<'_> {
@@ -165,11 +160,19 @@ impl Compiler<'_> {
                 self.series_name(source, subject, measure, &series);
             }
             if let Some(aggregate) = self.aggregate(source, subject, written) {
-                measures.push((Arc::from(series), aggregate));
+                measures.push((Name::Plain(series.into()), Measured::Aggregate(aggregate)));
             }
         }
         if let (Some(condition), true) = (condition, self.problems.len() == noted) {
-            let place = self.take_in(name.into(), condition, by, window, measures);
+            let place = self.lowered.take_in(Checked {
+                name: name.into(),
+                condition,
+                by,
+                window: Window::tumbling(window),
+                limit: None,
+                tags: Tags::default(),
+                measures,
+            });
             self.written.push(WrittenRule {
                 file: Arc::clone(&source.name),
                 condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
@@ -348,129 +351,10 @@ impl Compiler<'_> {
         }
         DEFAULT_WINDOW
     }
-
-    fn take_in(
-        &mut self,
-        name: Arc<str>,
-        condition: Bool,
-        by: Vec<(Arc<str>, KeyPart)>,
-        window: Duration,
-        measures: Vec<(Arc<str>, Aggregate)>,
-    ) -> RulePlace {
-        let (tags, parts): (Vec<_>, Vec<_>) = by.into_iter().unzip();
-        let place = self
-            .groups
-            .iter()
-            .zip(&self.layout.groupings)
-            .position(|(group, grouping)| {
-                grouping.window == window && grouping.by == tags && group.has_room()
-            });
-        let place = place.unwrap_or_else(|| {
-            self.groups.push(Group::new(parts, window));
-            self.layout.groupings.push(Grouping {
-                by: tags,
-                window,
-                cells: Vec::new(),
-                rules: Vec::new(),
-            });
-            self.groups.len() - 1
-        });
-        let cells = &mut self.layout.groupings[place].cells;
-        let mut rule = GroupRule::new(condition, cells);
-        let measures = measures.into_iter().map(|(name, aggregate)| Measure {
-            name,
-            formula: formula(&mut rule, cells, aggregate),
-        });
-        let measures = measures.collect();
-        self.layout.groupings[place].rules.push(RuleLayout {
-            name,
-            matched: rule.matched,
-            measures,
-        });
-        self.groups[place].rules.push(rule);
-        RulePlace {
-            grouping: place,
-            rule: self.groups[place].rules.len() - 1,
-        }
-    }
 }
 
 /// The form in which a series' name has to be the only one: Librato ignores case, and
 /// Prometheus has no character for `.`, `:` and `-`.
 fn comparable(series: &str) -> String {
     identifier(series).to_ascii_lowercase()
-}
-
-fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -> Formula {
-    match aggregate {
-        Aggregate::Count => Formula::Count(rule.matched),
-        Aggregate::Rate => Formula::Rate(rule.matched),
-        Aggregate::Ratio(condition) => Formula::Ratio {
-            part: counting(rule, cells, condition),
-            whole: rule.matched,
-        },
-        Aggregate::Sum(value) => Formula::Sum(sampling(rule, cells, value, CellKind::Sum)),
-        Aggregate::Mean(value) => Formula::Mean(sampling(rule, cells, value, CellKind::Sum)),
-        Aggregate::Min(value) => Formula::Min(sampling(rule, cells, value, CellKind::Min)),
-        Aggregate::Max(value) => Formula::Max(sampling(rule, cells, value, CellKind::Max)),
-        Aggregate::Percentile(value, q) => {
-            let scale = match value {
-                Number::Int(_) => 1,
-                Number::Double(_) => FRACTION_SCALE,
-            };
-            let kind = CellKind::Samples { scale };
-            Formula::Percentile {
-                cell: sampling(rule, cells, value, kind),
-                q,
-            }
-        }
-    }
-}
-
-/// The cell that counts where the condition holds; measures of one rule share it.
-fn counting(rule: &mut GroupRule, cells: &mut Vec<CellKind>, condition: Bool) -> usize {
-    for draw in &rule.draws {
-        match draw {
-            Draw::Count {
-                condition: known,
-                cell,
-            } if *known == condition => return *cell,
-            _ => {}
-        }
-    }
-    cells.push(CellKind::Count);
-    let cell = cells.len() - 1;
-    rule.draws.push(Draw::Count { condition, cell });
-    cell
-}
-
-/// The cell of that kind that takes in the value; measures of one rule share it.
-fn sampling(
-    rule: &mut GroupRule,
-    cells: &mut Vec<CellKind>,
-    value: Number,
-    kind: CellKind,
-) -> usize {
-    for draw in &mut rule.draws {
-        if let Draw::Sample {
-            value: known,
-            cells: own,
-        } = draw
-            && *known == value
-        {
-            if let Some(&cell) = own.iter().find(|&&cell| cells[cell] == kind) {
-                return cell;
-            }
-            cells.push(kind);
-            own.push(cells.len() - 1);
-            return cells.len() - 1;
-        }
-    }
-    cells.push(kind);
-    let cell = cells.len() - 1;
-    rule.draws.push(Draw::Sample {
-        value,
-        cells: vec![cell],
-    });
-    cell
 }

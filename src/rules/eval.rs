@@ -52,7 +52,7 @@ impl Evaluator {
             group.key(event, &mut self.key);
             // `load` bounds the number of groups far below the limit of a u16.
             let grouping = GroupingId(place as u16);
-            let start = at.floor(group.window);
+            let start = at.floor(group.window.every);
             let Ok(entry) = self.map.entry(grouping, start, &self.key) else {
                 if outcome == Outcome::Skipped {
                     outcome = Outcome::OverLimit;

@@ -10,7 +10,6 @@ use crate::delta::{Formula, GroupKey};
 use crate::haproxy::{Event, FieldType};
 use crate::metric::{Series, Tags};
 use crate::time::Timestamp;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What one rule does with an event.
@@ -79,14 +78,14 @@ impl Rules {
         let measures = self.rule_layout(place).measures.iter();
         let moved = measures.map(|measure| Moved {
             series: Series {
-                name: Arc::clone(&measure.name),
+                name: measure.name.of(&key),
                 tags: Tags::clone(&tags),
             },
-            drawn: rule.drawn(measure.formula, event),
+            drawn: rule.drawn(&measure.formula, event),
         });
         Some(Matched {
-            start: at.floor(group.window),
-            window: group.window,
+            start: at.floor(group.window.every),
+            window: group.window.span,
             moved: moved.collect(),
         })
     }
@@ -94,17 +93,23 @@ impl Rules {
 
 impl GroupRule {
     /// What the measure of that formula takes from the event.
-    fn drawn(&self, formula: Formula, event: &Event<'_>) -> Drawn {
+    fn drawn(&self, formula: &Formula, event: &Event<'_>) -> Drawn {
         match formula {
             Formula::Count(_) | Formula::Rate(_) => Drawn::Count,
             Formula::Ratio { part, .. } => Drawn::Part(self.draws.iter().any(|draw| {
-                matches!(draw, Draw::Count { condition, cell } if *cell == part && condition.holds(event))
+                matches!(draw, Draw::Count { condition, cell } if cell == part && condition.holds(event))
             })),
+            Formula::Const(_) => Drawn::Missing,
+            Formula::Negate(inner) => self.drawn(inner, event),
+            Formula::Arithmetic(_, sides) => match self.drawn(&sides.0, event) {
+                Drawn::Missing => self.drawn(&sides.1, event),
+                drawn => drawn,
+            },
             Formula::Sum(cell)
             | Formula::Mean(cell)
             | Formula::Min(cell)
             | Formula::Max(cell)
-            | Formula::Percentile { cell, .. } => self.sample(cell, event),
+            | Formula::Percentile { cell, .. } => self.sample(*cell, event),
         }
     }
 

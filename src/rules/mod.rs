@@ -1,7 +1,7 @@
 //! Rules: [`Event`](crate::haproxy::Event)s in, [`Delta`](crate::delta::Delta)s out.
 //!
 //! ```text
-//! file (YAML) -> cel (syntax) -> check (types, schema) -> compile -> Layout + program
+//! file (YAML) -> cel (syntax) -> check (types, schema) -> compile -> lower -> Layout + program
 //!                                                      Event + program -> eval -> Delta
 //! ```
 //!
@@ -19,6 +19,7 @@ mod eval;
 mod explain;
 mod expr;
 mod file;
+mod lower;
 mod program;
 mod read;
 mod schema;

@@ -1,9 +1,8 @@
 //! What is done with each event: written by `compile` once, run by `eval`.
 
 use super::expr::{Bool, Int, Number, Text};
-use crate::delta::{Cell, CellKind, GroupKey};
+use crate::delta::{Cell, CellKind, GroupKey, Window};
 use crate::haproxy::Event;
-use std::time::Duration;
 
 /// Which rules of a group want an event is one word of bits. Further rules with the
 /// same grouping start another group, and cost a second lookup.
@@ -17,13 +16,13 @@ const VALUE_BYTES: usize = 255;
 #[derive(Debug)]
 pub(super) struct Group {
     pub by: Vec<KeyPart>,
-    pub window: Duration,
+    pub window: Window,
     /// At most [`RULES_PER_GROUP`].
     pub rules: Vec<GroupRule>,
 }
 
 /// One value of a group's key.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum KeyPart {
     Text(Text),
     Int(Int),
@@ -53,7 +52,7 @@ pub(super) enum Draw {
 }
 
 impl Group {
-    pub fn new(by: Vec<KeyPart>, window: Duration) -> Self {
+    pub fn new(by: Vec<KeyPart>, window: Window) -> Self {
         Group {
             by,
             window,

@@ -125,13 +125,13 @@ impl Group {
             });
             for measure in &rule.measures {
                 let value = match matched {
-                    Some(row) => measure.formula.value(row, grouping.window),
+                    Some(row) => measure.formula.value(row, grouping.window.span),
                     None if silent => measure.formula.value_of_silence(),
                     None => None,
                 };
                 if let Some(value) = value.filter(|value| value.is_finite()) {
                     let series = Series {
-                        name: Arc::clone(&measure.name),
+                        name: measure.name.of(&self.key),
                         tags: Arc::clone(&self.tags),
                     };
                     emit(series, value);

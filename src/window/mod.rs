@@ -145,7 +145,7 @@ impl Windows {
     fn merge_entry(&mut self, entry: Entry) -> Fate {
         let place = usize::from(entry.grouping.0);
         let (grouping, own) = (&self.layout.groupings[place], &mut self.groupings[place]);
-        let end = entry.start + grouping.window;
+        let end = entry.start + grouping.window.span;
         if end + self.settings.amend_for <= self.now {
             return Fate::TooLate;
         }
@@ -185,11 +185,11 @@ impl Windows {
         let (now, settings) = (self.now, self.settings);
         let mut closed = Vec::new();
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
-            let until = (now - settings.grace).floor(grouping.window);
+            let until = (now - settings.grace).floor(grouping.window.span);
             own.close(id, grouping, until, settings.expire_after, &mut closed);
-            own.forget(now - settings.amend_for - grouping.window);
+            own.forget(now - settings.amend_for - grouping.window.span);
             // A group outlives its rows: they name it by its number.
-            let unseen_for = settings.expire_after.max(settings.amend_for) + grouping.window;
+            let unseen_for = settings.expire_after.max(settings.amend_for) + grouping.window.span;
             self.series -= own.groups.expire(grouping, now - unseen_for);
         }
         closed
@@ -200,7 +200,7 @@ impl Windows {
         let mut closed = Vec::new();
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
             if let Some((&last, _)) = own.windows.last_key_value() {
-                let until = last + grouping.window;
+                let until = last + grouping.window.span;
                 own.close(id, grouping, until, self.settings.expire_after, &mut closed);
             }
         }
@@ -275,7 +275,7 @@ impl GroupingWindows {
             if !window.measurements.is_empty() {
                 closed.push(window);
             }
-            start = start + grouping.window;
+            start = start + grouping.window.span;
         }
         self.closed_to = self.closed_to.max(Some(until));
     }
@@ -325,12 +325,12 @@ impl ClosedWindow {
         row: Option<&Row>,
         expire_after: Duration,
     ) {
-        let end = self.start + grouping.window;
+        let end = self.start + grouping.window.span;
         group.values(grouping, row, end, expire_after, |series, value| {
             self.measurements.push(Measurement {
                 series,
                 time: self.start,
-                period: grouping.window,
+                period: grouping.window.span,
                 value,
             });
         });

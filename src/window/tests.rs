@@ -1,23 +1,26 @@
 //! Each test is a story: who sent what when, and what came out.
 
 use super::*;
-use crate::delta::{CellKind, DeltaMap, Formula, GroupKey, Measure, RuleLayout};
+use crate::delta::{CellKind, DeltaMap, Formula, GroupKey, Measure, Name, RuleLayout, Window};
+use crate::metric::Tags;
 
 const SPAN: Duration = Duration::from_secs(10);
 
 /// Counts, and the largest value, by service, in windows of 10 s.
 fn layout() -> Arc<Layout> {
     let measure = |name: &str, formula| Measure {
-        name: name.into(),
+        name: Name::Plain(name.into()),
         formula,
     };
     Arc::new(Layout {
         groupings: vec![Grouping {
             by: vec!["service".into()],
-            window: SPAN,
+            window: Window::tumbling(SPAN),
+            limit: None,
             cells: vec![CellKind::Count, CellKind::Max],
             rules: vec![RuleLayout {
                 name: "http".into(),
+                tags: Tags::default(),
                 matched: 0,
                 measures: vec![
                     measure("http.count", Formula::Count(0)),
