@@ -33,8 +33,8 @@ fn series(rules: &Rules, delta: &Delta) -> String {
             .filter(seen)
             .flat_map(|rule| &rule.measures)
         {
-            if let Some(value) = measure.formula.value(&entry.row, grouping.window) {
-                let (name, values) = (&measure.name, values.join(","));
+            if let Some(value) = measure.formula.value(&entry.row, grouping.window.span) {
+                let (name, values) = (measure.name.of(&entry.key), values.join(","));
                 lines.push(format!(
                     "{} {name}{{{values}}} {value}",
                     entry.start.as_secs()
