@@ -29,7 +29,6 @@ const NOTICE_AGE_MAX: Duration = Duration::from_secs(86_400);
 
 /// One worker's state.
 pub struct Worker {
-    syslog: syslog::Parser,
     haproxy: haproxy::Parser,
     evaluator: Evaluator,
     rejects: Rejects,
@@ -47,7 +46,6 @@ impl Worker {
         rows_max: usize,
     ) -> Self {
         Worker {
-            syslog: syslog::Parser::new(),
             haproxy: haproxy::Parser::new(formats, timezone.clone()),
             evaluator: Evaluator::new(rules, rows_max),
             rejects: Rejects::default(),
@@ -69,7 +67,7 @@ impl Worker {
         for frame in &batch.frames {
             tally.cut += u64::from(frame.cut);
             let bytes = &batch.bytes[frame.start..frame.end];
-            let message = self.syslog.parse(bytes);
+            let message = syslog::parse(bytes);
             let event = match self.haproxy.parse(&message) {
                 Ok(event) => event,
                 Err(reject) => {

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::haproxy::{Event, ExtraValue, Field, FieldType, Kind, Reject, Value};
 use crate::input::framing::trim_end;
 use crate::rules::{Drawn, Explained, Rules, Service};
-use crate::syslog::Message;
+use crate::syslog::{self, Message};
 use crate::time::Timestamp;
 use crate::worker::FUTURE_MAX;
 use std::ffi::OsString;
@@ -84,7 +84,6 @@ fn explain(
     let mut text = String::new();
     let Reading {
         config,
-        syslog,
         haproxy,
         service,
         ..
@@ -95,7 +94,7 @@ fn explain(
         bytes if bytes > limit => writeln!(text, "frame    {bytes} bytes, cut to {limit}")?,
         bytes => writeln!(text, "frame    {bytes} bytes")?,
     }
-    let message = syslog.parse(frame);
+    let message = syslog::parse(frame);
     let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
     tell_envelope(&mut text, &envelope, &message)?;
     match haproxy.explain(&message) {

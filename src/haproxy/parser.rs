@@ -72,6 +72,8 @@ struct Read<'a> {
     named: bool,
     /// The line ends in its request.
     cut: bool,
+    /// What looks like the request holds a quote.
+    doubtful: bool,
 }
 
 impl Parser {
@@ -151,6 +153,7 @@ impl Parser {
             escapes,
             named,
             cut: _,
+            doubtful: _,
         } = read;
         complete(
             &mut event,
@@ -377,11 +380,23 @@ fn attempt<'a>(
     trailing: bool,
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
+    let read = strictly(plan, text, trailing, desk)?;
+    match read.doubtful {
+        true => beyond_doubt(plan, text, trailing, desk),
+        false => Ok(read),
+    }
+}
+
+/// Reads a line by one plan, believing that each value is what it looks like.
+#[inline]
+fn strictly<'a>(
+    plan: &'a Plan,
+    text: &'a [u8],
+    trailing: bool,
+    desk: &mut Desk<'_, 'a>,
+) -> Result<Read<'a>, Misfit> {
     let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
     plan.read(text, &mut store, trailing)?;
-    if store.doubtful {
-        return beyond_doubt(plan, text, trailing, desk);
-    }
     Ok(Read::new(store, plan, text))
 }
 
@@ -402,20 +417,19 @@ fn beyond_doubt<'a>(
         return Err(Misfit::Ambiguous);
     }
     *desk.event = Event::of_kind(plan.kind);
-    let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
-    plan.read(text, &mut store, trailing)?;
-    Ok(Read::new(store, plan, text))
+    strictly(plan, text, trailing, desk)
 }
 
 impl<'a> Read<'a> {
     fn new(store: Store<'_, 'a>, plan: &'a Plan, values: &'a [u8]) -> Self {
-        let cut = store.cut;
+        let Store { cut, doubtful, .. } = store;
         Read {
             plan,
             values,
             escapes: store.finish(),
             named: true,
             cut,
+            doubtful,
         }
     }
 

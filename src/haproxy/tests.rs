@@ -32,8 +32,7 @@ fn of_config(text: &str) -> Answers<Formats> {
 }
 
 fn read(formats: &Arc<Formats>, line: &str) -> Answers<Value> {
-    let mut syslog = syslog::Parser::new();
-    let message = syslog.parse(line.as_bytes());
+    let message = syslog::parse(line.as_bytes());
     let mut parser = Parser::new(Arc::clone(formats), TimeZone::UTC);
     let event = parser
         .parse(&message)

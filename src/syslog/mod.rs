@@ -120,27 +120,17 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Reads frames, one after the other. It needs no memory of its own for that.
-#[derive(Debug, Default)]
-pub struct Parser {}
-
-impl Parser {
-    pub fn new() -> Self {
-        Parser::default()
-    }
-
-    /// Reads one frame. Never fails: a frame without any header is all text.
-    #[inline]
-    pub fn parse<'a>(&mut self, frame: &'a [u8]) -> Message<'a> {
-        let mut message = match fast(frame) {
-            Some(message) => message,
-            None => slow(frame),
-        };
-        message.text = without_mark(message.text);
-        match nested::may_begin(message.text) {
-            true => nested::unwrap(message),
-            false => message,
-        }
+/// Reads one frame. Never fails: a frame without any header is all text.
+#[inline]
+pub fn parse(frame: &[u8]) -> Message<'_> {
+    let mut message = match fast(frame) {
+        Some(message) => message,
+        None => slow(frame),
+    };
+    message.text = without_mark(message.text);
+    match nested::may_begin(message.text) {
+        true => nested::unwrap(message),
+        false => message,
     }
 }
 
