@@ -68,7 +68,7 @@ impl Worker {
             tally.cut += u64::from(frame.cut);
             let bytes = &batch.bytes[frame.start..frame.end];
             let message = syslog::parse(bytes);
-            let event = match self.haproxy.parse(&message) {
+            let event = match self.haproxy.parse(&message, Some(batch.received_at)) {
                 Ok(event) => event,
                 Err(reject) => {
                     tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");

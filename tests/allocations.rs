@@ -141,7 +141,7 @@ fn a_line_of_a_custom_format_allocates_nothing() {
             ..Message::default()
         };
         // The first line makes the buffers that all lines use.
-        let mut read = || assert!(parser.parse(&message).is_ok(), "{format}");
+        let mut read = || assert!(parser.parse(&message, None).is_ok(), "{format}");
         read();
         let counts = allocation_counter::measure(|| {
             for _ in 0..LINES {

@@ -97,7 +97,7 @@ fn explain(
     let message = syslog::parse(frame);
     let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
     tell_envelope(&mut text, &envelope, &message)?;
-    match haproxy.explain(&message) {
+    match haproxy.explain(&message, None) {
         Ok((event, format)) => {
             tell_event(&mut text, &event, format.as_deref(), service)?;
             tell_rules(&mut text, &event, rules, now)?;

@@ -138,7 +138,7 @@ impl Visit for Parse {
         let stamps = self.envelope.as_ref();
         let envelope = stamps.map(|stamps| Envelope::of(&message, stamps.now, &stamps.zone));
         let out = &mut self.out;
-        match self.layers.haproxy.parse(&message) {
+        match self.layers.haproxy.parse(&message, None) {
             Ok(event) => line(
                 out,
                 &Traffic {

@@ -263,7 +263,7 @@ mod tests {
         let mut haproxy = haproxy::Parser::new(Default::default(), TimeZone::UTC);
         let events = lines.lines().filter_map(|line| {
             let message = syslog::parse(line.as_bytes());
-            let event = haproxy.parse(&message).expect(line);
+            let event = haproxy.parse(&message, None).expect(line);
             if event.kind == haproxy::Kind::Event {
                 return None;
             }

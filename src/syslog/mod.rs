@@ -88,11 +88,18 @@ impl<'a> Message<'a> {
     /// When the envelope says the message was sent.
     ///
     /// A stamp without a year gets the year that brings it closest to `reference`, one
-    /// without an offset is read in `zone`: a time that the clocks repeat is the first
-    /// of the two, one that they skip is read as if they had not. `None` without a
-    /// stamp, and for a day that does not exist.
+    /// without an offset is read in `zone`: a time that the clocks repeat is the one of the
+    /// two that is closer to `reference`, one that they skip is read as if they had not.
+    /// `None` without a stamp, and for a day that does not exist.
     pub fn time(&self, reference: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let (time, _) = stamp::resolve(self.timestamp?, reference, zone)?;
+        Some(Timestamp::from_micros(time.as_microsecond()))
+    }
+
+    /// When the envelope says the message was sent, where it leaves nothing to guess: the
+    /// stamp has a year and an offset.
+    pub fn exact_time(&self) -> Option<Timestamp> {
+        let time = stamp::exact(self.timestamp?)?;
         Some(Timestamp::from_micros(time.as_microsecond()))
     }
 

@@ -743,3 +743,41 @@ proptest! {
         message.time(Timestamp::from_secs(0), &TimeZone::UTC);
     }
 }
+
+/// The clocks go back at 01:00 UTC: 02:30 comes twice.
+#[test]
+fn a_stamp_that_comes_twice_is_the_one_closer_to_the_reference() {
+    let zone = TimeZone::get("Europe/Stockholm").unwrap();
+    let message = parse(b"<134>Oct 25 02:30:00 lb1 haproxy[7]: hi");
+    for (reference, expected) in [
+        ("2026-10-25T00:31:00Z", "2026-10-25T00:30:00.000Z"),
+        ("2026-10-25T01:31:00Z", "2026-10-25T01:30:00.000Z"),
+    ] {
+        let reference: jiff::Timestamp = reference.parse().unwrap();
+        let reference = Timestamp::from_micros(reference.as_microsecond());
+        let time = message.time(reference, &zone).unwrap();
+        assert_eq!(time.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_stamp_is_exact_with_a_year_and_an_offset() {
+    for (stamp, expected) in [
+        (
+            "2026-10-25T02:30:00.5+02:00",
+            Some("2026-10-25T00:30:00.500Z"),
+        ),
+        ("Oct 25 02:30:00 2026 CET", Some("2026-10-25T01:30:00.000Z")),
+        ("Oct 25 02:30:00 CET", None),
+        ("Oct 25 02:30:00", None),
+        ("2026-02-30T02:30:00Z", None),
+    ] {
+        let frame = format!("<134>{stamp} lb1 haproxy[7]: hi");
+        let exact = parse(frame.as_bytes()).exact_time();
+        assert_eq!(
+            exact.map(|time| time.to_string()).as_deref(),
+            expected,
+            "{stamp}"
+        );
+    }
+}
