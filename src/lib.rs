@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod dashboard;
 pub mod delta;
 pub mod demo;
+pub mod event_time;
 pub mod haproxy;
 pub mod http;
 pub mod input;

@@ -11,7 +11,7 @@
 //! what they have and end, and so on. No stage needs to be told.
 
 use crate::clock;
-use crate::config::Limits;
+use crate::config::{Limits, Time};
 use crate::delta::Delta;
 use crate::haproxy::Formats;
 use crate::input::batch::{Batch, Dispatcher, Spares};
@@ -31,8 +31,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-/// How often workers hand over their deltas and windows are looked at. Less than the
-/// windows' grace, so that what was received in time is merged in time.
+/// How often workers hand over their deltas and windows are looked at. With a grace below
+/// this, what was received in time may be merged when its window has closed, and amends it.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Hand-overs that may wait for the windows' owner, per worker.
@@ -43,6 +43,7 @@ pub struct Plan {
     pub rules: Arc<Rules>,
     pub formats: Arc<Formats>,
     pub timezone: TimeZone,
+    pub time: Time,
     pub limits: Limits,
     /// How many workers parse and evaluate.
     pub workers: usize,
@@ -72,6 +73,7 @@ impl Pipeline {
             let rules = Arc::clone(&plan.rules);
             let formats = Arc::clone(&plan.formats);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
+                .with_event_time(plan.time.event_time)
                 .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let work = work(
@@ -87,8 +89,10 @@ impl Pipeline {
         let workers = workers.collect();
         drop(hand_overs);
         let settings = Settings {
+            grace: plan.time.grace,
+            amend_for: plan.time.amend_for,
+            expire_after: plan.time.expire_after,
             series_max: plan.limits.series,
-            ..Settings::default()
         };
         let owner = Owner {
             windows: Windows::new(Arc::clone(plan.rules.layout()), settings),

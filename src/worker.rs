@@ -4,6 +4,7 @@
 //! it, and so do tests and benchmarks.
 
 use crate::delta::Delta;
+use crate::event_time::EventTime;
 use crate::haproxy;
 use crate::haproxy::Kind;
 use crate::input::batch::Batch;
@@ -33,6 +34,7 @@ pub struct Worker {
     evaluator: Evaluator,
     rejects: Rejects,
     notices: Notices,
+    event_time: EventTime,
     timezone: TimeZone,
 }
 
@@ -50,6 +52,7 @@ impl Worker {
             evaluator: Evaluator::new(rules, rows_max),
             rejects: Rejects::default(),
             notices: Notices::default(),
+            event_time: EventTime::default(),
             timezone,
         }
     }
@@ -57,6 +60,11 @@ impl Worker {
     /// Notes rejected lines there, instead of keeping samples alone.
     pub fn with_rejects(self, rejects: Rejects) -> Self {
         Worker { rejects, ..self }
+    }
+
+    /// Dates events by that time of theirs, instead of by their end.
+    pub fn with_event_time(self, event_time: EventTime) -> Self {
+        Worker { event_time, ..self }
     }
 
     /// The hot path. It allocates nothing per line: messages and events borrow from the
@@ -87,7 +95,10 @@ impl Worker {
                 tally.notices_dropped += u64::from(!self.notices.add(&event, at));
                 continue;
             }
-            let at = event.ended_at().unwrap_or(batch.received_at);
+            let at = self
+                .event_time
+                .of(&event, &message, batch.received_at, &self.timezone)
+                .unwrap_or(batch.received_at);
             if at > batch.received_at + FUTURE_MAX {
                 tally.future += 1;
                 continue;
@@ -140,8 +151,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_767_268_800);
 
     fn process(lines: &str) -> (Tally, Worker) {
+        process_by(EventTime::End, lines)
+    }
+
+    fn process_by(event_time: EventTime, lines: &str) -> (Tally, Worker) {
         let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
-        let mut worker = Worker::new(Arc::new(rules), Arc::default(), TimeZone::UTC, 100);
+        let worker = Worker::new(Arc::new(rules), Arc::default(), TimeZone::UTC, 100);
+        let mut worker = worker.with_event_time(event_time);
         let mut frames = Vec::new();
         Framer::new(65_536).frames(lines.as_bytes(), &mut frames);
         let batch = Batch {
@@ -163,6 +179,53 @@ mod tests {
         assert_eq!(notices.len(), 1);
         assert_eq!(notices[0].server.as_deref(), Some("api3"));
         assert!(worker.take_notices().is_empty());
+    }
+
+    /// Received at 12:00:00. The first took 4 minutes and ends at 12:03; the others are dated
+    /// more than 5 minutes ahead by their beginning, their end, or their envelope.
+    const LINES: [&str; 4] = [
+        "<134>Jan  1 12:00:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:00.000] www api/s \
+         0/0/0/1/240000 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+        "<134>Jan  1 12:00:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:12:05:00.001] www api/s \
+         0/0/0/1/0 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+        "<134>Jan  1 12:00:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:00.000] www api/s \
+         0/0/0/1/600000 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+        "<134>Jan  1 12:05:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:00.000] www api/s \
+         0/0/0/1/0 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+    ];
+
+    #[test]
+    fn each_event_time_has_windows_of_its_own() {
+        for (event_time, start) in [
+            (EventTime::End, "2026-01-01T12:03:00.000Z"),
+            (EventTime::Start, "2026-01-01T11:59:00.000Z"),
+            (EventTime::Syslog, "2026-01-01T12:00:00.000Z"),
+            (EventTime::Received, "2026-01-01T12:00:00.000Z"),
+        ] {
+            let (tally, mut worker) = process_by(event_time, LINES[0]);
+            assert_eq!((tally.parsed, tally.future), (1, 0));
+            let delta = worker.take();
+            assert!(!delta.is_empty());
+            for entry in delta.entries {
+                assert_eq!(entry.start.to_string(), start, "{event_time:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_future_is_counted_and_in_no_window() {
+        for (event_time, future) in [
+            (EventTime::End, [false, true, true, false]),
+            (EventTime::Start, [false, true, false, false]),
+            (EventTime::Syslog, [false, false, false, true]),
+            (EventTime::Received, [false; 4]),
+        ] {
+            for (line, future) in LINES.iter().zip(future) {
+                let (tally, mut worker) = process_by(event_time, line);
+                assert_eq!((tally.parsed, tally.future), (1, u64::from(future)));
+                assert_eq!(worker.take().is_empty(), future, "{event_time:?}: {line}");
+            }
+        }
     }
 
     #[test]
