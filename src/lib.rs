@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod rejects;
 pub mod rules;
 pub mod sink;
+pub mod skew;
 pub mod source;
 pub mod store;
 pub mod supervisor;

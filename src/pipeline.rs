@@ -3,6 +3,7 @@
 //! ```text
 //! listeners -> Batch -> workers -> Delta -> owner of windows -> ClosedWindow -> outboxes
 //!                               -> Notice                    -> Annotation
+//!                               -> Sighting                  -> a host's wrong time zone
 //! ```
 //!
 //! Every arrow is a bounded channel; when one is full, what is before it waits, back
@@ -20,8 +21,10 @@ use crate::rejects::{Rejects, Takers};
 use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
+use crate::skew::{self, Change, Sighting};
 use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
 use crate::window::{ClosedWindow, Settings, Windows};
 use crate::worker::Worker;
 use jiff::tz::TimeZone;
@@ -99,6 +102,8 @@ impl Pipeline {
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
+            hosts: skew::Hosts::default(),
+            timezone: plan.timezone,
             telemetry: Arc::clone(telemetry),
         };
         let owner = supervisor.spawn("owner of the windows", owner.run(taking));
@@ -120,6 +125,13 @@ impl Pipeline {
 struct HandOver {
     delta: Delta,
     notices: Vec<Notice>,
+    sightings: Vec<Sighting>,
+}
+
+impl HandOver {
+    fn is_empty(&self) -> bool {
+        self.delta.is_empty() && self.notices.is_empty() && self.sightings.is_empty()
+    }
 }
 
 /// Drives a worker: batches in, one hand-over a tick out.
@@ -157,12 +169,16 @@ async fn work(
 }
 
 async fn hand_over(worker: &mut Worker, hand_overs: &mpsc::Sender<HandOver>) {
-    let (delta, notices) = (worker.take(), worker.take_notices());
-    if delta.is_empty() && notices.is_empty() {
+    let hand_over = HandOver {
+        delta: worker.take(),
+        notices: worker.take_notices(),
+        sightings: worker.take_sightings(),
+    };
+    if hand_over.is_empty() {
         return;
     }
     // The owner ends after the last worker, so it is there to take it.
-    if hand_overs.send(HandOver { delta, notices }).await.is_err() {
+    if hand_overs.send(hand_over).await.is_err() {
         tracing::error!("the owner of the windows has ended: events are lost");
     }
 }
@@ -173,6 +189,8 @@ struct Owner {
     outboxes: Vec<Arc<Outbox>>,
     latest: Option<Arc<Latest>>,
     repeats: Repeats,
+    hosts: skew::Hosts,
+    timezone: TimeZone,
     telemetry: Arc<Telemetry>,
 }
 
@@ -183,15 +201,18 @@ impl Owner {
         loop {
             tokio::select! {
                 hand_over = hand_overs.recv() => match hand_over {
-                    Some(HandOver { delta, notices }) => {
+                    Some(HandOver { delta, notices, sightings }) => {
                         self.telemetry.merged(self.windows.merge(delta));
                         self.annotate(&notices);
+                        self.hosts.merge(sightings);
                     }
                     None => break,
                 },
                 _ = tick.tick() => {
+                    let now = clock::now();
                     self.repeats.next_round();
-                    let closed = self.windows.advance(clock::now());
+                    self.judge_clocks(now);
+                    let closed = self.windows.advance(now);
                     self.publish(&closed);
                 }
             }
@@ -222,6 +243,24 @@ impl Owner {
         for outbox in &self.outboxes {
             outbox.push_annotations(&annotations);
         }
+    }
+
+    /// Says which hosts' dates are off, and which no longer are.
+    fn judge_clocks(&mut self, now: Timestamp) {
+        let changes = self.hosts.advance(now);
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            match change {
+                Change::Skewed(host) => tracing::warn!("{}", host.told(&self.timezone)),
+                Change::Right(host) => tracing::info!("host {host}: its dates are right again"),
+                Change::Silent(host) => {
+                    tracing::info!("host {host}: sends no lines any more; its dates were off");
+                }
+            }
+        }
+        self.telemetry.set_skewed_hosts(self.hosts.skewed());
     }
 
     fn publish(&self, closed: &[ClosedWindow]) {

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::haproxy::Reject;
+use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
 use serde::Serialize;
@@ -50,6 +51,7 @@ pub struct Telemetry {
     listeners: Mutex<Vec<Arc<Listener>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
+    skewed_hosts: Mutex<Vec<SkewedHost>>,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -146,6 +148,7 @@ impl Telemetry {
             listeners: Mutex::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
+            skewed_hosts: Mutex::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -252,6 +255,11 @@ impl Telemetry {
         self.lines_per_second.set(lines);
     }
 
+    /// Notes the hosts whose dates are off, instead of those before.
+    pub fn set_skewed_hosts(&self, hosts: Vec<SkewedHost>) {
+        *lock(&self.skewed_hosts) = hosts;
+    }
+
     /// All numbers as they are now.
     pub fn snapshot(&self) -> Snapshot {
         let rejected: BTreeMap<&'static str, u64> = Reject::REASONS
@@ -285,6 +293,7 @@ impl Telemetry {
                 amended: self.windows_amended.get(),
             },
             series: self.series.get(),
+            skewed_hosts: lock(&self.skewed_hosts).clone(),
             listeners,
             sinks: lock(&self.sinks)
                 .iter()
@@ -427,6 +436,8 @@ pub struct Snapshot {
     pub missing_over_limit: u64,
     pub windows: WindowsSnapshot,
     pub series: u64,
+    /// Hosts that seem to write another time zone than `haproxy.timezone`.
+    pub skewed_hosts: Vec<SkewedHost>,
     pub listeners: Vec<ListenerSnapshot>,
     pub sinks: Vec<SinkSnapshot>,
 }

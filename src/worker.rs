@@ -11,6 +11,7 @@ use crate::input::batch::Batch;
 use crate::notices::{Notice, Notices};
 use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
+use crate::skew::{Sighting, Watch};
 use crate::syslog;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
@@ -35,6 +36,7 @@ pub struct Worker {
     rejects: Rejects,
     notices: Notices,
     event_time: EventTime,
+    clocks: Watch,
     timezone: TimeZone,
 }
 
@@ -53,6 +55,7 @@ impl Worker {
             rejects: Rejects::default(),
             notices: Notices::default(),
             event_time: EventTime::default(),
+            clocks: Watch::default(),
             timezone,
         }
     }
@@ -99,6 +102,12 @@ impl Worker {
                 .event_time
                 .of(&event, &message, batch.received_at, &self.timezone)
                 .unwrap_or(batch.received_at);
+            if self.event_time.is_of_haproxy()
+                && self.clocks.wants(at, batch.received_at)
+                && let Some(written_at) = event.ended_at()
+            {
+                self.clocks.see(event.host, written_at, batch.received_at);
+            }
             if at > batch.received_at + FUTURE_MAX {
                 tally.future += 1;
                 continue;
@@ -120,6 +129,11 @@ impl Worker {
     /// Hands over everything since the last time.
     pub fn take(&mut self) -> Delta {
         self.evaluator.take()
+    }
+
+    /// Hands over which hosts' dates are off, since the last time.
+    pub fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.clocks.take()
     }
 
     /// Hands over what was no traffic since the last time.
@@ -147,6 +161,7 @@ mod tests {
     use super::*;
     use crate::input::framing::Framer;
     use crate::rules::{self, Options};
+    use crate::skew::{Change, Hosts};
 
     const NOW: Timestamp = Timestamp::from_secs(1_767_268_800);
 
@@ -225,6 +240,71 @@ mod tests {
                 assert_eq!((tally.parsed, tally.future), (1, u64::from(future)));
                 assert_eq!(worker.take().is_empty(), future, "{event_time:?}: {line}");
             }
+        }
+    }
+
+    /// What is said of a host of which every second a line comes, dated so many seconds ahead
+    /// of its arrival.
+    fn clocks(event_time: EventTime, ahead: i64) -> (Tally, Vec<Change>) {
+        let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
+        let worker = Worker::new(Arc::new(rules), Arc::default(), TimeZone::UTC, 100);
+        let mut worker = worker.with_event_time(event_time);
+        let (mut hosts, mut changes) = (Hosts::default(), Vec::new());
+        let mut tally = Tally::default();
+        for second in 0..31 {
+            let received_at = NOW + Duration::from_secs(second);
+            let began = Timestamp::from_secs(received_at.as_secs() + ahead - 900);
+            let date = jiff::Timestamp::from_second(began.as_secs()).unwrap();
+            let line = format!(
+                "<134>Jan  1 12:00:01 lb1 haproxy[7]: 10.0.0.1:1 [{}] www api/s 0/0/0/1/900000 \
+                 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"",
+                date.strftime("%d/%b/%Y:%H:%M:%S.000")
+            );
+            let mut frames = Vec::new();
+            let bytes = format!("{line}\n").into_bytes();
+            Framer::new(65_536).frames(&bytes, &mut frames);
+            let batch = Batch {
+                received_at,
+                bytes,
+                frames,
+            };
+            let one = worker.process(&batch);
+            tally.future += one.future;
+            tally.parsed += one.parsed;
+            hosts.merge(worker.take_sightings());
+            changes.extend(hosts.advance(received_at));
+        }
+        (tally, changes)
+    }
+
+    #[test]
+    fn a_wrong_zone_is_seen_though_its_lines_are_refused_or_late() {
+        for (event_time, ahead, future) in [
+            (EventTime::End, 3600, 31),
+            (EventTime::End, -3600, 0),
+            (EventTime::Start, 3600, 31),
+            (EventTime::Start, -3600, 0),
+        ] {
+            let (tally, changes) = clocks(event_time, ahead);
+            assert_eq!((tally.parsed, tally.future), (31, future));
+            let [Change::Skewed(host)] = &changes[..] else {
+                panic!("{event_time:?} {ahead}: {changes:?}");
+            };
+            assert_eq!((host.host.as_str(), host.seconds), ("lb1", ahead));
+        }
+    }
+
+    #[test]
+    fn neither_slow_requests_nor_dates_that_do_not_matter_are_a_wrong_zone() {
+        for (event_time, ahead) in [
+            // It took a quarter of an hour, and was written when it came.
+            (EventTime::Start, 0),
+            (EventTime::End, 0),
+            (EventTime::Syslog, 3600),
+            (EventTime::Received, 3600),
+        ] {
+            let (_, changes) = clocks(event_time, ahead);
+            assert_eq!(changes, [], "{event_time:?}");
         }
     }
 
