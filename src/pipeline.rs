@@ -97,6 +97,7 @@ impl Pipeline {
             expire_after: plan.time.expire_after,
             series_max: plan.limits.series,
         };
+        telemetry.set_grace(settings.grace);
         let owner = Owner {
             windows: Windows::new(Arc::clone(plan.rules.layout()), settings),
             outboxes: plan.outboxes,

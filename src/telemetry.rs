@@ -19,6 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// A number that many threads add to. It orders nothing else, hence `Relaxed`.
 #[derive(Debug, Default)]
@@ -70,6 +71,7 @@ pub struct Telemetry {
     windows_open: Counter,
     windows_closed: Counter,
     windows_amended: Counter,
+    windows_grace: Counter,
     series: Counter,
 }
 
@@ -166,6 +168,7 @@ impl Telemetry {
             windows_open: Counter::default(),
             windows_closed: Counter::default(),
             windows_amended: Counter::default(),
+            windows_grace: Counter::default(),
             series: Counter::default(),
         }
     }
@@ -242,6 +245,11 @@ impl Telemetry {
         self.windows_amended.add(amended);
     }
 
+    /// Notes how long windows stay open after their end.
+    pub fn set_grace(&self, grace: Duration) {
+        self.windows_grace.set(grace.as_secs());
+    }
+
     /// Frames received so far, by all listeners.
     pub fn received(&self) -> u64 {
         let listeners = lock(&self.listeners);
@@ -291,6 +299,7 @@ impl Telemetry {
                 open: self.windows_open.get(),
                 closed: self.windows_closed.get(),
                 amended: self.windows_amended.get(),
+                grace: self.windows_grace.get(),
             },
             series: self.series.get(),
             skewed_hosts: lock(&self.skewed_hosts).clone(),
@@ -456,6 +465,8 @@ pub struct WindowsSnapshot {
     pub open: u64,
     pub closed: u64,
     pub amended: u64,
+    /// Whole seconds that they stay open after their end.
+    pub grace: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
