@@ -43,20 +43,20 @@ pub(super) fn mask(source: &str) -> Result<Masked, Vec<Fault>> {
         at += match byte {
             b'"' | b'\'' => string_length(rest.as_bytes(), false),
             b'/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            b'0'..=b'9' | b'.' => {
-                let token = number(bytes, at);
-                let unit = word(&source[token.end..]);
-                let end = token.end + unit.len();
-                if !unit.is_empty() {
-                    let read = Quantity::read(&source[token.clone()], unit, at..end);
-                    match read {
-                        Ok(quantity) => masked.hide(at..end, Hidden::Quantity(quantity)),
-                        Err(fault) => faults.push(fault),
+            b'0'..=b'9' | b'.' => match number_end(bytes, at) {
+                None => 1,
+                Some(end) => {
+                    let unit = word(&source[end..]);
+                    let span = at..end + unit.len();
+                    if !unit.is_empty() {
+                        match Quantity::read(&source[at..end], unit, span.clone()) {
+                            Ok(quantity) => masked.hide(span.clone(), Hidden::Quantity(quantity)),
+                            Err(fault) => faults.push(fault),
+                        }
                     }
+                    span.len()
                 }
-                // A point by itself is no number.
-                (end - at).max(1)
-            }
+            },
             _ => match word(rest) {
                 "" => rest.chars().next().map_or(1, char::len_utf8),
                 prefix if is_string_prefix(prefix, &bytes[at + prefix.len()..]) => {
@@ -88,33 +88,44 @@ impl Masked {
     }
 }
 
-/// The number at that place. With what CEL knows that letters may follow: an exponent, the
-/// digits of a hexadecimal number, the `u` of an unsigned one.
-fn number(bytes: &[u8], at: usize) -> Range<usize> {
-    // `a.5` takes a part of something: no number begins there.
+/// Where the number at that place ends, with what CEL knows that letters may follow: an
+/// exponent, the digits of a hexadecimal number, the `u` of an unsigned one. `None` for a
+/// point that begins no number.
+fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
+    // `a.5` takes a part of something.
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b')' | b']');
-    if bytes[at] == b'.' && at > 0 && part(&bytes[at - 1]) {
-        return at..at + 1;
+    if bytes[at] == b'.' && at.checked_sub(1).is_some_and(|before| part(&bytes[before])) {
+        return None;
     }
-    let mut end = at + number_length(&bytes[at..]);
+    let length = number_length(&bytes[at..]);
+    if length == 0 {
+        return None;
+    }
+    let mut end = at + length;
     let rest = &bytes[end..];
     end += match rest {
-        [b'x' | b'X', ..] if &bytes[at..end] == b"0" => {
-            let digits = rest[1..].iter().take_while(|byte| byte.is_ascii_hexdigit());
-            1 + digits.count()
+        [b'x' | b'X', digits @ ..] if &bytes[at..end] == b"0" => {
+            1 + digits
+                .iter()
+                .take_while(|byte| byte.is_ascii_hexdigit())
+                .count()
         }
-        [b'e' | b'E', b'+' | b'-', b'0'..=b'9', ..] | [b'e' | b'E', b'0'..=b'9', ..] => {
-            let digits = rest[2..].iter().take_while(|byte| byte.is_ascii_digit());
-            2 + digits.count()
+        [b'e' | b'E', b'+' | b'-', digits @ ..] if starts_with_digit(digits) => {
+            2 + number_length(digits)
         }
+        [b'e' | b'E', digits @ ..] if starts_with_digit(digits) => 1 + number_length(digits),
         _ => 0,
     };
     if let [b'u' | b'U', after @ ..] = &bytes[end..]
-        && !after.first().is_some_and(|byte| part(byte))
+        && !after.first().is_some_and(part)
     {
         end += 1;
     }
-    at..end
+    Some(end)
+}
+
+fn starts_with_digit(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_digit)
 }
 
 /// The letters, digits and underscores at the start.

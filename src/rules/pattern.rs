@@ -55,7 +55,7 @@ mod tests {
     fn what_is_wrong_with_a_pattern_is_one_line() {
         let said = |pattern: &str| Pattern::new(pattern).unwrap_err();
         insta::assert_snapshot!(said("(a"), @"unclosed group");
-        insta::assert_snapshot!(said("a**b[z-a]"), @"");
+        insta::assert_snapshot!(said("[z-a]"), @"invalid character class range, the start must be <= the end");
         insta::assert_snapshot!(said("(?=a)"), @"look-around, including look-ahead and look-behind, is not supported");
         insta::assert_snapshot!(said(r"(a)\1"), @"backreferences are not supported");
         insta::assert_snapshot!(said(r"\pL{1000}{1000}"), @"it takes more than 1024 KiB when compiled");
