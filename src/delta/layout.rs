@@ -97,10 +97,14 @@ impl Name {
             match part {
                 NamePart::Text(text) => name.push_str(text),
                 NamePart::Value(place) => {
-                    name.extend(value_at(*place).chars().map(|c| match names::is_name_char(c) {
-                        true => c,
-                        false => '_',
-                    }));
+                    name.extend(
+                        value_at(*place)
+                            .chars()
+                            .map(|c| match names::is_name_char(c) {
+                                true => c,
+                                false => '_',
+                            }),
+                    );
                 }
             }
         }

@@ -64,6 +64,11 @@ impl GroupKey {
         self.0 == OTHER_KEY
     }
 
+    /// Whether it has no values: its grouping has one group.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets the values and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -150,6 +155,11 @@ impl DeltaMap {
         let entry = &mut self.entries[place];
         entry.placed += 1;
         Ok(entry)
+    }
+
+    /// What the rows' cells mean.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Notes the time of an event that is in some row.
@@ -330,7 +340,10 @@ mod tests {
         for second in 0..=OTHER_ROWS {
             assert!(map.entry(GroupingId(0), at(second), &key(&[None])).is_ok());
         }
-        assert!(map.entry(GroupingId(0), at(OTHER_ROWS + 1), &key(&[None])).is_err());
+        assert!(
+            map.entry(GroupingId(0), at(OTHER_ROWS + 1), &key(&[None]))
+                .is_err()
+        );
         let delta = map.take();
         assert_eq!((delta.refused, delta.entries.len()), (1, OTHER_ROWS + 1));
     }

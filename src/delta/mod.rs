@@ -15,6 +15,8 @@ mod row;
 
 pub use cell::{Apdex, Buckets, Cell, CellKind, Distinct, Moments, Samples, Sum, Top};
 pub use formula::{Arithmetic, Coverage, Formula, LE, Output};
-pub use layout::{Grouping, GroupingId, Layout, Measure, Name, NamePart, OTHER, RuleLayout, Window};
+pub use layout::{
+    Grouping, GroupingId, Layout, Measure, Name, NamePart, OTHER, RuleLayout, Window,
+};
 pub use map::{Delta, DeltaMap, Entry, Full, GroupKey};
 pub use row::Row;

@@ -139,12 +139,7 @@ fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, measured: Measured) 
 fn leaf(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -> Formula {
     let mut sample = |value, kind| sampling(rule, cells, value, kind);
     match aggregate {
-        Aggregate::Count
-        | Aggregate::Stddev(_)
-        | Aggregate::Histogram(..)
-        | Aggregate::Distinct(_)
-        | Aggregate::Apdex(..)
-        | Aggregate::Top { .. } => Formula::Count(rule.matched),
+        Aggregate::Count => Formula::Count(rule.matched),
         Aggregate::Rate => Formula::Rate(rule.matched),
         Aggregate::Ratio(condition) => Formula::Ratio {
             part: counting(rule, cells, condition),
@@ -163,7 +158,9 @@ fn leaf(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -
             let cell = sample(value, CellKind::Samples { scale });
             Formula::Percentile { cell, q }
         }
-        Aggregate::Apdex(value, target) => Formula::Apdex(sample(value, CellKind::Apdex { target })),
+        Aggregate::Apdex(value, target) => {
+            Formula::Apdex(sample(value, CellKind::Apdex { target }))
+        }
         Aggregate::Distinct(value) => {
             Formula::Distinct(observing(rule, cells, value, CellKind::Distinct))
         }

@@ -99,7 +99,10 @@ mod tests {
         }
         let (value, count) = top.largest(1)[0];
         assert_eq!(value, b"often");
-        assert!((1000 - 101_000 / KEPT as u64..=1000).contains(&count), "{count}");
+        assert!(
+            (1000 - 101_000 / KEPT as u64..=1000).contains(&count),
+            "{count}"
+        );
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 use super::super::cel;
 use super::super::check::{self, Aggregate};
 use super::super::expr::{Bool, Number, Text};
+use super::super::lower::Measured;
 use super::super::schema::Schema;
 use super::{event, names};
 use crate::haproxy::{Captures, Event, Extra, ExtraType, Field, FieldNames, Kind, Separator};
@@ -36,7 +37,7 @@ fn holds(source: &str, event: &Event<'_>) -> bool {
 fn value(source: &str, event: &Event<'_>) -> Option<f64> {
     let node = cel::parse(&format!("sum({source})")).unwrap();
     match check::measure(&node, &schema()) {
-        Ok(Aggregate::Sum(number)) => number.of(event),
+        Ok(Measured::Aggregate(Aggregate::Sum(number))) => number.of(event),
         other => panic!("{source}: {other:?}"),
     }
 }
@@ -593,7 +594,7 @@ fn a_value_knows_whether_it_has_fractions() {
         let node = cel::parse(&format!("sum({source})")).unwrap();
         matches!(
             check::measure(&node, &schema()),
-            Ok(Aggregate::Sum(Number::Int(_)))
+            Ok(Measured::Aggregate(Aggregate::Sum(Number::Int(_))))
         )
     };
     assert!(kind("Tr + 1"));
