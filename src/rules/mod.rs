@@ -12,6 +12,7 @@
 //! Nothing here knows what becomes of a delta: windows do not exist here, nor do
 //! clocks and sockets. Only `read` touches the disk.
 
+mod address;
 mod cel;
 mod check;
 mod compile;
@@ -20,7 +21,10 @@ mod explain;
 mod expr;
 mod file;
 mod lower;
+mod mask;
+mod pattern;
 mod program;
+mod quantity;
 mod read;
 mod schema;
 mod service;
