@@ -197,13 +197,20 @@ impl Checker<'_> {
             Err(Unusable::Unknown) if name == VALUE => self.refuse_with(
                 &node.span,
                 "`value` stands for nothing here",
-                "it is the key `value` of a rule, and stands for it in the rule's measures",
+                "a rule's key `value` gives it a meaning, in that rule's measures",
             ),
             Err(Unusable::Unknown) => {
                 let message = format!("unknown field `{name}`");
                 match did_you_mean(name, self.schema.fields()) {
                     Some(hint) => self.refuse_with(&node.span, message, hint),
-                    None => self.refuse_with(&node.span, message, "a string needs quotes"),
+                    None => {
+                        let function = FUNCTIONS.iter().find(|(known, _)| *known == name);
+                        let hint = match function {
+                            Some((_, usage)) => format!("the function is written `{usage}`"),
+                            None => "a string needs quotes".to_owned(),
+                        };
+                        self.refuse_with(&node.span, message, hint)
+                    }
                 }
             }
         }
@@ -310,7 +317,7 @@ impl Checker<'_> {
         if a.fits(b) {
             return Some(());
         }
-        let message = format!("`{symbol}` takes {a} and {b}");
+        let message = format!("`{symbol}` mixes {a} with {b}");
         self.refuse_with(span, message, SAME_UNIT)
     }
 
