@@ -22,6 +22,7 @@ mod file;
 mod lower;
 mod program;
 mod read;
+mod routes;
 mod schema;
 mod service;
 
