@@ -20,6 +20,7 @@ mod explain;
 mod expr;
 mod file;
 mod lower;
+mod never;
 mod program;
 mod read;
 mod routes;
