@@ -91,7 +91,8 @@ impl Pipeline {
             ..Settings::default()
         };
         let owner = Owner {
-            windows: Windows::new(Arc::clone(plan.rules.layout()), settings),
+            windows: Windows::new(Arc::clone(plan.rules.layout()), settings)
+                .covering_from(clock::now()),
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
@@ -220,7 +221,7 @@ impl Owner {
         }
     }
 
-    fn publish(&self, closed: &[ClosedWindow]) {
+    fn publish(&mut self, closed: &[ClosedWindow]) {
         for window in closed {
             if let Some(latest) = &self.latest {
                 latest.update(window);
@@ -233,5 +234,6 @@ impl Owner {
         let (open, series) = (self.windows.open(), self.windows.series());
         let closed = closed.len() as u64 - amended;
         self.telemetry.windows(open, series, closed, amended);
+        self.telemetry.over_limit(self.windows.take_over_limit());
     }
 }

@@ -2,8 +2,11 @@
 
 use super::field::{self, KINDS, as_text, can_have};
 use crate::haproxy::{Event, Field, FieldType, Kind};
+use crate::rules::address::Address;
 use crate::rules::cel::{Node, Syntax};
-use crate::rules::expr::{Bool, Comparison, Double, Int, Text};
+use crate::rules::expr::{Bool, Comparison, Double, Int, Number, Text};
+use crate::rules::pattern::Pattern;
+use crate::rules::quantity::Unit;
 use crate::source::listed;
 use bstr::BString;
 
@@ -39,6 +42,7 @@ pub(super) enum Fact<T> {
     StartsWith(T),
     EndsWith(T),
     Contains(T),
+    Matches(Pattern),
 }
 
 /// What values can be compared with: numbers, which are finite, and strings.
@@ -105,6 +109,10 @@ impl<'a> Claim<'a> {
                 (reason.into(), "ask for a field in it".into())
             });
         }
+        if let Some(field) = self.lacks().filter(|field| is_always_there(*field)) {
+            let reason = format!("every line has `{}`", field.name());
+            return Some((reason, "leave it out".into()));
+        }
         let fact = self.fact.as_ref()?;
         if fact.is_nothing() {
             let reason = "nothing is in an empty list".into();
@@ -143,18 +151,37 @@ impl<'a> Claim<'a> {
             };
             return Some((reason, EITHER.into()));
         }
+        let pairs = [(self, other), (other, self)];
+        if let Some(field) = pairs.into_iter().find_map(|(one, two)| {
+            let field = one.lacks()?;
+            two.needs.contains(&field).then_some(field)
+        }) {
+            let reason = format!("`{}` is missing and compared", field.name());
+            return Some((
+                reason,
+                "a comparison holds only where the field is there".into(),
+            ));
+        }
         let both = match (self.fact.as_ref()?, other.fact.as_ref()?) {
             (About::Number(a, this), About::Number(b, that)) if a == b => {
                 let whole = matches!(a, Double::Of(_));
-                excludes(this, that, whole).then(|| that.words_with(this))
+                excludes(this, that, whole).then(|| that.words_with(this, unit(a)))
             }
             (About::Text(a, this), About::Text(b, that)) if a == b => {
-                excludes(this, that, false).then(|| that.words_with(this))
+                excludes(this, that, false).then(|| that.words_with(this, ""))
             }
             _ => None,
         };
         let reason = format!("{} {}", name(self.node), both?);
         Some((reason, EITHER.into()))
+    }
+
+    /// The field that it wants missing.
+    fn lacks(&self) -> Option<Field> {
+        match &self.condition {
+            Bool::HasField(field) if !self.holds => Some(*field),
+            _ => None,
+        }
     }
 
     /// What this says of a line's kind.
@@ -218,6 +245,7 @@ fn about(condition: &Bool) -> Option<About> {
         Bool::StartsWith(a, Text::Const(b)) => About::Text(a.clone(), Fact::StartsWith(b.clone())),
         Bool::EndsWith(a, Text::Const(b)) => About::Text(a.clone(), Fact::EndsWith(b.clone())),
         Bool::Contains(a, Text::Const(b)) => About::Text(a.clone(), Fact::Contains(b.clone())),
+        Bool::Matches(a, pattern) => About::Text(a.clone(), Fact::Matches(pattern.clone())),
         _ => return None,
     })
 }
@@ -252,12 +280,12 @@ fn flipped(comparison: Comparison) -> Comparison {
 
 fn constant(number: &Double) -> Option<f64> {
     match number {
-        Double::Of(Int::Const(value)) => Some(*value as f64),
+        Double::Of(Int::Const(value) | Int::Quantity(value, _)) => Some(*value as f64),
         Double::Of(Int::Negate(inner)) => match **inner {
-            Int::Const(value) => Some(-(value as f64)),
+            Int::Const(value) | Int::Quantity(value, _) => Some(-(value as f64)),
             _ => None,
         },
-        Double::Const(value) => Some(*value),
+        Double::Const(value) | Double::Quantity(value, _) => Some(*value),
         Double::Negate(inner) => constant(inner).map(|value| -value),
         _ => None,
     }
@@ -278,7 +306,7 @@ fn is_constant(condition: &Bool) -> bool {
         | Bool::Contains(a, b) => text(a) && text(b),
         Bool::IntIn(a, _) => whole(a),
         Bool::DoubleIn(a, _) => number(a),
-        Bool::TextIn(a, _) => text(a),
+        Bool::TextIn(a, _) | Bool::Matches(a, _) => text(a),
         _ => false,
     }
 }
@@ -297,11 +325,21 @@ fn needs(condition: &Bool, fields: &mut Vec<Field>) {
         | Bool::Contains(a, b) => [a, b].into_iter().for_each(|text| text_needs(text, fields)),
         Bool::IntIn(a, _) => int_needs(a, fields),
         Bool::DoubleIn(a, _) => double_needs(a, fields),
-        Bool::TextIn(a, _) => text_needs(a, fields),
+        Bool::TextIn(a, _) | Bool::Matches(a, _) | Bool::HasText(a) => text_needs(a, fields),
         Bool::TextInField(a, field) => {
             text_needs(a, fields);
             fields.push(*field);
         }
+        Bool::Addresses(_, a, b) => [a, b].into_iter().for_each(|ip| address_needs(ip, fields)),
+        Bool::InNetworks(a, _) | Bool::IsAddress(a) | Bool::AddressIs(_, a) => {
+            address_needs(a, fields);
+        }
+        // Of these a line always says something.
+        Bool::HasField(field) if is_always_there(*field) => {}
+        Bool::HasField(field) => fields.push(*field),
+        Bool::HasExtra(_) => fields.push(Field::Extra),
+        Bool::HasNumber(Number::Int(a)) => int_needs(a, fields),
+        Bool::HasNumber(Number::Double(a)) => double_needs(a, fields),
         _ => {}
     }
 }
@@ -316,6 +354,7 @@ fn int_needs(int: &Int, fields: &mut Vec<Field>) {
             int_needs(&sides.1, fields);
         }
         Int::Length(text) => text_needs(text, fields),
+        Int::Family(address) => address_needs(address, fields),
         _ => {}
     }
 }
@@ -332,6 +371,13 @@ fn double_needs(double: &Double, fields: &mut Vec<Field>) {
     }
 }
 
+fn address_needs(address: &Address, fields: &mut Vec<Field>) {
+    match address {
+        Address::Of(text) => text_needs(text, fields),
+        Address::Const(_) => {}
+    }
+}
+
 fn text_needs(text: &Text, fields: &mut Vec<Field>) {
     match text {
         Text::Field(field) | Text::Capture(field, _) | Text::Header(field, _) => {
@@ -339,6 +385,20 @@ fn text_needs(text: &Text, fields: &mut Vec<Field>) {
         }
         Text::Extra(_) => fields.push(Field::Extra),
         _ => {}
+    }
+}
+
+/// Whether `has` is true of it for every line.
+fn is_always_there(field: Field) -> bool {
+    field == Field::Kind || field.field_type() == FieldType::Bool
+}
+
+/// What stands behind a number.
+fn unit(number: &Double) -> &'static str {
+    match number.unit() {
+        Unit::None => "",
+        Unit::Time => " ms",
+        Unit::Bytes => " bytes",
     }
 }
 
@@ -354,6 +414,7 @@ impl<T: Constant> Fact<T> {
             Fact::StartsWith(part) => bytes.starts_with(part.bytes()),
             Fact::EndsWith(part) => bytes.ends_with(part.bytes()),
             Fact::Contains(part) => memchr::memmem::find(bytes, part.bytes()).is_some(),
+            Fact::Matches(pattern) => pattern.matches(bytes),
         }
     }
 
@@ -393,6 +454,7 @@ impl<T: Constant> Fact<T> {
             Fact::StartsWith(part) => ("starts with", part.written()),
             Fact::EndsWith(part) => ("ends with", part.written()),
             Fact::Contains(part) => ("contains", part.written()),
+            Fact::Matches(pattern) => ("matches", format!("{:?}", pattern.as_str())),
         }
     }
 
@@ -403,7 +465,7 @@ impl<T: Constant> Fact<T> {
     }
 
     /// `is at least 500 and below 400`
-    fn words_with(&self, other: &Fact<T>) -> String {
+    fn words_with(&self, other: &Fact<T>, unit: &str) -> String {
         let ((verb, what), (other_verb, other_what)) = (self.phrase(), other.phrase());
         // A list of alternatives goes no further than its comma.
         let comma = match self.values() {
@@ -411,8 +473,8 @@ impl<T: Constant> Fact<T> {
             _ => "",
         };
         match verb == other_verb {
-            true => format!("{verb} {what}{comma} and {other_what}"),
-            false => format!("{verb} {what}{comma} and {other_verb} {other_what}"),
+            true => format!("{verb} {what}{unit}{comma} and {other_what}{unit}"),
+            false => format!("{verb} {what}{unit}{comma} and {other_verb} {other_what}{unit}"),
         }
     }
 
@@ -493,7 +555,7 @@ fn name(term: &Node) -> String {
 fn is_literal(node: &Node) -> bool {
     match &node.kind {
         Syntax::Bool(_) | Syntax::Int(_) | Syntax::Double(_) | Syntax::String(_) => true,
-        Syntax::List(_) => true,
+        Syntax::List(_) | Syntax::Quantity(_) => true,
         Syntax::Negate(inner) => is_literal(inner),
         _ => false,
     }

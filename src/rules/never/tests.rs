@@ -61,6 +61,11 @@ fn terms_that_exclude_each_other_are_told() {
         r#"path.startsWith("/a/") && path.startsWith("/b")"#,
         r#"path.endsWith(".js") && path.endsWith(".css")"#,
         r#"path in ["/a", "/b"] && path.contains("c")"#,
+        r#"path.matches("^/a") && path in ["/b", "/c"]"#,
+        "Tr > 2s && Tr < 500ms",
+        "bytes_read < 1KiB && bytes_read >= 1MiB",
+        "!has(status) && status >= 500",
+        "Tr > 5 && !has(Tr)",
         r#"request_headers[0] == "a" && request_headers[0] == "b""#,
         r#"extra["a"] < "b" && extra["a"] > "c""#,
         "size(path) > 100 && size(path) < 10",
@@ -84,7 +89,7 @@ fn terms_that_exclude_each_other_are_told() {
         if either is meant, join them with `||`
     Tr + Tw > 500 && Tr + Tw < 100.5
         Tr + Tw < 100.5
-        `Tr + Tw` is above 500 and below 100.5
+        `Tr + Tw` is above 500 ms and below 100.5 ms
         if either is meant, join them with `||`
     status in [200, 304] && status >= 400
         status >= 400
@@ -122,6 +127,26 @@ fn terms_that_exclude_each_other_are_told() {
         path.contains("c")
         `path` is "/a" or "/b", and contains "c"
         if either is meant, join them with `||`
+    path.matches("^/a") && path in ["/b", "/c"]
+        path in ["/b", "/c"]
+        `path` matches "^/a" and is "/b" or "/c"
+        if either is meant, join them with `||`
+    Tr > 2s && Tr < 500ms
+        Tr < 500ms
+        `Tr` is above 2000 ms and below 500 ms
+        if either is meant, join them with `||`
+    bytes_read < 1KiB && bytes_read >= 1MiB
+        bytes_read >= 1MiB
+        `bytes_read` is below 1024 bytes and at least 1048576 bytes
+        if either is meant, join them with `||`
+    !has(status) && status >= 500
+        status >= 500
+        `status` is missing and compared
+        a comparison holds only where the field is there
+    Tr > 5 && !has(Tr)
+        !has(Tr)
+        `Tr` is missing and compared
+        a comparison holds only where the field is there
     request_headers[0] == "a" && request_headers[0] == "b"
         request_headers[0] == "b"
         `request_headers[0]` is "a" and "b"
@@ -132,7 +157,7 @@ fn terms_that_exclude_each_other_are_told() {
         if either is meant, join them with `||`
     size(path) > 100 && size(path) < 10
         size(path) < 10
-        `size(path)` is above 100 and below 10
+        `size(path)` is above 100 bytes and below 10 bytes
         if either is meant, join them with `||`
     tls && status == 200 && !tls
         !tls
@@ -180,6 +205,7 @@ fn values_that_a_field_never_has_are_told() {
         "tls && 1 > 2",
         "!true",
         "status in []",
+        "!has(kind)",
     ]), @r#"
     status == 1000
         status == 1000
@@ -261,6 +287,10 @@ fn values_that_a_field_never_has_are_told() {
         status in []
         nothing is in an empty list
         list the values that are meant
+    !has(kind)
+        !has(kind)
+        every line has `kind`
+        leave it out
     "#);
 }
 
@@ -272,6 +302,7 @@ fn fields_that_a_kind_of_line_never_has_are_told() {
         r#"kind in ["tcp", "connect"] && method == "GET""#,
         r#"kind != "http" && kind != "error" && Ta > 5"#,
         r#"kind != "http" && kind != "error" && kind != "tcp" && kind != "connect""#,
+        r#"kind == "tcp" && has(status)"#,
         r#"kind == "connect" && tls"#,
         r#"kind == "connect" && server == "a""#,
         r#"kind == "tcp" && size(path) + 1 > 10"#,
@@ -297,6 +328,10 @@ fn fields_that_a_kind_of_line_never_has_are_told() {
         kind != "connect"
         no kind of line is left
         if either is meant, join them with `||`
+    kind == "tcp" && has(status)
+        has(status)
+        lines of kind `tcp` never have `status`
+        leave out one of the two
     kind == "connect" && tls
         tls
         `tls` is never true for lines of kind `connect`
@@ -336,6 +371,14 @@ fn what_can_hold_is_left_alone() {
         "!(status >= 500) && !(status < 500)",
         r#"kind == "tcp" && !(status >= 500)"#,
         r#"kind == "connect" && !tls"#,
+        r#"kind == "connect" && has(tls)"#,
+        r#"kind == "connect" && client_ip in cidr("10.0.0.0/8")"#,
+        // Two ways to write one address.
+        r#"ip(client_ip) == ip("::1") && client_ip == "0::1""#,
+        "!has(status) && !(status >= 500)",
+        "has(status) && !(status >= 500)",
+        "Tr > 500ms && Tr < 2s",
+        r#"path.matches("^/a") && path.matches("^/b")"#,
         r#"kind == "tcp" && (status >= 500 || backend == "a")"#,
         // Counts of connections have been seen below zero.
         "srv_conn < 0",
@@ -487,6 +530,11 @@ fn term() -> impl Strategy<Value = String> {
     };
     let function = prop::sample::select(vec!["startsWith", "endsWith", "contains"]);
     let bools = [
+        "has(status)",
+        "has(tls)",
+        "has(method)",
+        "path.matches(\"^/a\")",
+        "Tr < 0.2s",
         "tls",
         "true",
         "false",
