@@ -99,7 +99,8 @@ impl Pipeline {
         };
         telemetry.set_grace(settings.grace);
         let owner = Owner {
-            windows: Windows::new(Arc::clone(plan.rules.layout()), settings),
+            windows: Windows::new(Arc::clone(plan.rules.layout()), settings)
+                .covering_from(clock::now()),
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
@@ -264,7 +265,7 @@ impl Owner {
         self.telemetry.set_skewed_hosts(self.hosts.skewed());
     }
 
-    fn publish(&self, closed: &[ClosedWindow]) {
+    fn publish(&mut self, closed: &[ClosedWindow]) {
         for window in closed {
             if let Some(latest) = &self.latest {
                 latest.update(window);
@@ -277,5 +278,6 @@ impl Owner {
         let (open, series) = (self.windows.open(), self.windows.series());
         let closed = closed.len() as u64 - amended;
         self.telemetry.windows(open, series, closed, amended);
+        self.telemetry.over_limit(self.windows.take_over_limit());
     }
 }
