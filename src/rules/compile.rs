@@ -103,18 +103,21 @@ impl Compiler<'_> {
             let hint = "rules stand in a list under `rules:`; see docs/rules.md";
             self.problems.push(problem.hint(hint));
         }
-        for rule in &rules {
+        let ends = rules.iter().skip(1).map(|next| next.span.start);
+        let ends = ends.chain([source.text.len()]);
+        for (rule, end) in rules.iter().zip(ends) {
             if self.written.len() == MAX_RULES {
                 let message = format!("more than {MAX_RULES} rules");
                 let problem = source.problem(rule.span.clone(), message);
                 return self.problems.push(problem);
             }
-            self.rule(source, rule);
+            self.rule(source, rule, end);
         }
     }
 
-    /// Notes everything wrong with a rule; takes it in only where nothing is.
-    fn rule(&mut self, source: &Source, rule: &Rule) {
+    /// Notes everything wrong with a rule; takes it in only where nothing is. Its text ends
+    /// before `end`.
+    fn rule(&mut self, source: &Source, rule: &Rule, end: usize) {
         let noted = self.problems.len();
         let (subject, name) = match &rule.name {
             Some(name) if !name.value.is_empty() => {
@@ -175,6 +178,7 @@ impl Compiler<'_> {
             });
             self.written.push(WrittenRule {
                 file: Arc::clone(&source.name),
+                text: text(source, rule.span.start..end),
                 condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
                 place,
             });
@@ -351,6 +355,14 @@ impl Compiler<'_> {
         }
         DEFAULT_WINDOW
     }
+}
+
+/// A rule's text without what separates it from the next one. An alias repeats a rule that
+/// stands elsewhere: it has none of its own.
+fn text(source: &Source, span: Range<usize>) -> Arc<str> {
+    let text = source.text.get(span).unwrap_or_default();
+    text.trim_end_matches(|c: char| c.is_whitespace() || c == '-')
+        .into()
 }
 
 /// The form in which a series' name has to be the only one: Librato ignores case, and

@@ -13,6 +13,7 @@
 //! clocks and sockets. Only `read` touches the disk.
 
 mod cel;
+mod changes;
 mod check;
 mod compile;
 mod eval;
@@ -25,8 +26,10 @@ mod read;
 mod schema;
 mod service;
 
+pub use changes::Changes;
 pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
+pub(crate) use read::is_rule_file;
 pub use read::{ReadError, bundled, read};
 pub use service::Service;
 
@@ -59,6 +62,8 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>
 #[derive(Debug)]
 struct WrittenRule {
     file: Arc<str>,
+    /// From its first key on, to tell whether it has been changed.
+    text: Arc<str>,
     /// `None` without a `where`.
     condition: Option<Arc<str>>,
     place: RulePlace,
