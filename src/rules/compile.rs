@@ -1,6 +1,6 @@
 //! Rule files in, the layout of cells and the program that fills them out.
 
-use super::check::{self, Aggregate};
+use super::check;
 use super::expr::{Bool, Text};
 use super::file::{self, Rule};
 use super::lower::{Checked, Lowered, Measured};
@@ -103,21 +103,18 @@ impl Compiler<'_> {
             let hint = "rules stand in a list under `rules:`; see docs/rules.md";
             self.problems.push(problem.hint(hint));
         }
-        let ends = rules.iter().skip(1).map(|next| next.span.start);
-        let ends = ends.chain([source.text.len()]);
-        for (rule, end) in rules.iter().zip(ends) {
+        for rule in &rules {
             if self.written.len() == MAX_RULES {
                 let message = format!("more than {MAX_RULES} rules");
                 let problem = source.problem(rule.span.clone(), message);
                 return self.problems.push(problem);
             }
-            self.rule(source, rule, end);
+            self.rule(source, rule);
         }
     }
 
-    /// Notes everything wrong with a rule; takes it in only where nothing is. Its text ends
-    /// before `end`.
-    fn rule(&mut self, source: &Source, rule: &Rule, end: usize) {
+    /// Notes everything wrong with a rule; takes it in only where nothing is.
+    fn rule(&mut self, source: &Source, rule: &Rule) {
         let noted = self.problems.len();
         let (subject, name) = match &rule.name {
             Some(name) if !name.value.is_empty() => {
@@ -162,8 +159,8 @@ impl Compiler<'_> {
             if named {
                 self.series_name(source, subject, measure, &series);
             }
-            if let Some(aggregate) = self.aggregate(source, subject, written) {
-                measures.push((Name::Plain(series.into()), Measured::Aggregate(aggregate)));
+            if let Some(measured) = self.measured(source, subject, written) {
+                measures.push((Name::Plain(series.into()), measured));
             }
         }
         if let (Some(condition), true) = (condition, self.problems.len() == noted) {
@@ -178,7 +175,6 @@ impl Compiler<'_> {
             });
             self.written.push(WrittenRule {
                 file: Arc::clone(&source.name),
-                text: text(source, rule.span.start..end),
                 condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
                 place,
             });
@@ -258,7 +254,7 @@ impl Compiler<'_> {
         self.read(source, subject, written, read)
     }
 
-    fn aggregate(&mut self, source: &Source, subject: &str, written: &Scalar) -> Option<Aggregate> {
+    fn measured(&mut self, source: &Source, subject: &str, written: &Scalar) -> Option<Measured> {
         let read = cel::parse(&written.value).and_then(|node| check::measure(&node, &self.schema));
         self.read(source, subject, written, read)
     }
@@ -355,14 +351,6 @@ impl Compiler<'_> {
         }
         DEFAULT_WINDOW
     }
-}
-
-/// A rule's text without what separates it from the next one. An alias repeats a rule that
-/// stands elsewhere: it has none of its own.
-fn text(source: &Source, span: Range<usize>) -> Arc<str> {
-    let text = source.text.get(span).unwrap_or_default();
-    text.trim_end_matches(|c: char| c.is_whitespace() || c == '-')
-        .into()
 }
 
 /// The form in which a series' name has to be the only one: Librato ignores case, and

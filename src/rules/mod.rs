@@ -12,6 +12,7 @@
 //! Nothing here knows what becomes of a delta: windows do not exist here, nor do
 //! clocks and sockets. Only `read` touches the disk.
 
+mod address;
 mod cel;
 mod changes;
 mod check;
@@ -21,7 +22,10 @@ mod explain;
 mod expr;
 mod file;
 mod lower;
+mod mask;
+mod pattern;
 mod program;
+mod quantity;
 mod read;
 mod schema;
 mod service;
@@ -62,8 +66,6 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>
 #[derive(Debug)]
 struct WrittenRule {
     file: Arc<str>,
-    /// From its first key on, to tell whether it has been changed.
-    text: Arc<str>,
     /// `None` without a `where`.
     condition: Option<Arc<str>>,
     place: RulePlace,

@@ -1,6 +1,10 @@
 //! Every problem as users see it.
 
+use super::super::expr::Text;
+use super::super::schema::Schema;
 use super::*;
+use crate::haproxy::Field;
+use crate::source::Fault;
 use proptest::prelude::*;
 
 /// Everything said about one file.
@@ -789,13 +793,11 @@ fn syntax_errors() {
 #[test]
 fn what_the_language_does_not_have() {
     insta::assert_snapshot!(brief(&[
-        "has(status)",
         "has(request.id)",
         "request.id == 'x'",
         "request_headers.exists(h, h == 'x')",
-        "path.matches('^/v')",
         "matches(path, '^/v')",
-        "Tr > duration('1s')",
+        "path.has(method)",
         "status == 5u",
         "path == b'x'",
         "status == null",
@@ -923,6 +925,7 @@ fn types_that_do_not_fit() {
         "status in ['500', 501]",
         "tls in ['x']",
         "path in 'x'",
+        "client_ip in '10.0.0.0/8'",
         "5 in request_headers",
         "path in [method]",
         "[1, 2] == status",
@@ -1034,6 +1037,155 @@ fn types_that_do_not_fit() {
          ^^^^^
         a map has no size
     "#);
+}
+
+#[test]
+fn durations_and_sizes() {
+    insta::assert_snapshot!(brief(&[
+        "Tr > 5sec",
+        "Tr > 5S",
+        "Tr > 5min && bytes_read > 1kb && Tw > 1.5ns",
+        "bytes_read > 1TB",
+        "Tr > 99999999999999999999ms",
+        "Tr > 1KB",
+        "bytes_read == 500ms",
+        "bytes_read + 1s > 5",
+        "Tr - bytes_read > 5",
+        "Tr in [5, 1KB]",
+        "(tls ? Tr : bytes_read) > 5",
+        "path == 5ms",
+        "5ms",
+        "-5ms",
+        "5ms[0] == 1",
+        "tls 500ms",
+        "tls && 500ms 1s",
+        "500ms(Tr)",
+        "Tr > duration(Tw)",
+        "Tr > duration('5')",
+        "Tr > duration('1KB')",
+        "duration() > 5",
+        "Tr > 1e3s",
+        "Tr > 0x1Fs",
+    ]), @"");
+}
+
+#[test]
+fn what_has_takes() {
+    insta::assert_snapshot!(brief(&[
+        "has(stauts)",
+        "has()",
+        "has(Tr, Tw)",
+        "has(Tr + 1)",
+        "has('x')",
+        "has(has(Tr))",
+        "has(5ms)",
+        "has",
+        "has(Tr) > 5",
+        "has(request_headers[status])",
+        "has(value)",
+        "hsa(Tr)",
+    ]), @"");
+    let options = Options {
+        names: names(),
+        ..Options::default()
+    };
+    insta::assert_snapshot!(brief_with(&[
+        "has(request_headers['Hots'])",
+        "has(extra['contry'])",
+    ], &options), @"");
+}
+
+#[test]
+fn patterns() {
+    insta::assert_snapshot!(brief(&[
+        "path.matches('^/(a')",
+        "path.matches('a{2,1}') && path.matches('(?=a)')",
+        r"path.matches(r'(a)\1')",
+        "path.matches('(a{1000}){1000}')",
+        "path.matches(method)",
+        "path.matches(5)",
+        "status.matches('5..')",
+        "path.matches()",
+        r"path.matches('\d')",
+        "path.match('x')",
+    ]), @"");
+}
+
+#[test]
+fn addresses_and_networks() {
+    insta::assert_snapshot!(brief(&[
+        "client_ip in ['10.0.0.0/8']",
+        "client_ip in ['a', 'fd00::/8']",
+        "client_ip == '10.0.0.0/8'",
+        "'10.0.0.0/8' != client_ip",
+        "client_ip in cidr('10.0.0.0/33')",
+        "client_ip in cidr('10.0.0.1')",
+        "client_ip in cidr(path)",
+        "client_ip == cidr('10.0.0.0/8')",
+        "client_ip in [cidr('10.0.0.0/8'), '192.168.0.0/16']",
+        "client_ip in [cidr('10.0.0.0/8'), 'x']",
+        "client_ip in [cidr('10.0.0.0/8'), ip(path)]",
+        "status in cidr('10.0.0.0/8')",
+        "request_headers in [cidr('10.0.0.0/8')]",
+        "cidr('10.0.0.0/8').containsIP(status)",
+        "cidr('10.0.0.0/8').containsIP('x')",
+        "client_ip.containsIP(cidr('10.0.0.0/8'))",
+        "cidr('10.0.0.0/8').contains(client_ip)",
+        "cidr('10.0.0.0/8')",
+        "ip('10.0.0') == ip(client_ip)",
+        "ip('10.0.0.0/8') == ip(client_ip)",
+        "ip(status) == ip(client_ip)",
+        "ip(client_ip) == '10.0.0.1'",
+        "ip(client_ip) in ['10.0.0.1']",
+        "ip(client_ip) < ip('10.0.0.1')",
+        "ip(client_ip) + 1 == 2",
+        "ip(client_ip)",
+        "isIP(status)",
+        "client_ip.isPrivate()",
+        "client_ip.family() == 4",
+        "isLoopback(client_ip)",
+        "ip(client_ip).isLocal()",
+        "ip(client_ip).isPrivat()",
+    ]), @"");
+}
+
+#[test]
+fn values_and_keys_have_types() {
+    let said = |read: Result<(), Vec<Fault>>| {
+        let faults = read.unwrap_err();
+        let said: Vec<_> = faults
+            .into_iter()
+            .map(|fault| {
+                format!(
+                    "    {}\n    hint: {}\n",
+                    fault.message,
+                    fault.hint.unwrap_or_default()
+                )
+            })
+            .collect();
+        said.concat()
+    };
+    let names = names();
+    let schema = Schema::with_service(Text::Field(Field::Frontend), &names);
+    let mut text = String::new();
+    for source in [
+        "request_headers",
+        "extra",
+        "ip(client_ip)",
+        "cidr('10.0.0.0/8')",
+        "accept_date",
+        "value",
+        "count()",
+        "stauts",
+    ] {
+        let value = cel::parse(source).and_then(|node| check::value(&node, &schema));
+        text += &format!("{source}\n{}", said(value.map(|_| ())));
+    }
+    for source in ["Tr / 1.5", "response_headers", "ip(client_ip)", "[1]"] {
+        let key = cel::parse(source).and_then(|node| check::key(&node, &schema));
+        text += &format!("by {source}\n{}", said(key.map(|_| ())));
+    }
+    insta::assert_snapshot!(text, @"");
 }
 
 #[test]
@@ -1182,13 +1334,35 @@ fn a_field_of_a_custom_format_needs_a_type_to_be_more_than_a_string() {
 }
 
 #[test]
-fn measures_are_exactly_one_aggregate() {
+fn measures_are_aggregates_and_arithmetic_over_them() {
     insta::assert_snapshot!(brief_measures(&[
         "Tr",
-        "rate() * 60.0",
+        "tls",
+        "path",
+        "request_headers",
+        "stauts",
+        "value",
         "rate",
         "rat()",
-        "apdex(Tr, 500)",
+        "medain(Tr)",
+        "size(path)",
+        "60 * 60",
+        "-1",
+        "5ms",
+        "(tls ? count() : rate())",
+        "path.size()",
+        "!count()",
+        "rate() > 5",
+        "rate() && tls",
+        "count() % 2",
+        "rate() + Tr",
+        "count() / 0",
+        "count() / stauts + rat()",
+        "mean(Tr) + sum(bytes_read)",
+        "mean(Tr) - 1KB",
+        "duration('1s') + sum(bytes_read)",
+        "2 * histogram(Tr)",
+        "-top(path, 5)",
         "count(1)",
         "ratio()",
         "ratio(status)",
@@ -1200,6 +1374,32 @@ fn measures_are_exactly_one_aggregate() {
         "percentile(Tr, -1)",
         "percentile(Tr, Tw)",
         "percentile(stauts, 'x')",
+        "percentile(Tr, 5ms)",
+        "stddev(path)",
+        "histogram(path)",
+        "histogram(Tr, 5)",
+        "histogram(Tr, [])",
+        "histogram(Tr, [1, Tw])",
+        "histogram(Tr, [1, 5, 5])",
+        "histogram(Tr, [1KB])",
+        "histogram(stauts, [2, 1])",
+        "histogram()",
+        "distinct(Tr / 1.5)",
+        "distinct(request_headers)",
+        "distinct(extra)",
+        "distinct(ip(client_ip))",
+        "apdex(Tr)",
+        "apdex(Tr, 0)",
+        "apdex(Tr, -5ms)",
+        "apdex(Tr, Tw)",
+        "apdex(Tr, 1KB)",
+        "apdex(path, 'x')",
+        "top(path)",
+        "top(path, 0)",
+        "top(path, 101)",
+        "top(path, 1.5)",
+        "top(request_headers, 'x')",
+        "top(count(), 5)",
     ]), @r#"
     Tr
     ^^
@@ -1304,6 +1504,12 @@ fn everything_has_a_bound() {
     let rule = |condition: &str| {
         format!("rules: [{{name: a, where: '{condition}', measure: {{n: count()}}}}]")
     };
+    let bounds: Vec<_> = (0..65).map(|bound| bound.to_string()).collect();
+    let buckets = format!(
+        "rules: [{{name: a, measure: {{h: 'histogram(Tr, [{}])'}}}}]",
+        bounds.join(", ")
+    );
+    insta::assert_snapshot!(first(&buckets), @"");
     insta::assert_snapshot!(first(&rule(&"a".repeat(5000))), @"rules/a.yaml:1:27: rule `a`: the expression is longer than 4096 bytes");
     insta::assert_snapshot!(first(&rule(&format!("1{} == 1", " + 1".repeat(70)))), @"rules/a.yaml:1:49: rule `a`: the expression is nested more than 64 deep");
     insta::assert_snapshot!(first(&rule(&format!("{}tls{}", "(".repeat(200), ")".repeat(200)))), @"rules/a.yaml:1:27: rule `a`: the expression is nested too deeply");
