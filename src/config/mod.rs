@@ -148,21 +148,26 @@ impl Config {
     ///
     /// Everything that is wrong with it, each with its place.
     pub fn parse(source: &Source, base: &Path, env: Env<'_>) -> Result<Config, Vec<Problem>> {
-        let file: file::File = source
-            .parse("the configuration")
-            .map_err(|problem| vec![*problem])?;
+        match Config::parse_all(source, base, env) {
+            (config, problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// The same for those who check what it names too: what is right in it, the defaults for
+    /// the rest, and everything that is wrong, in the order of its lines.
+    pub fn parse_all(source: &Source, base: &Path, env: Env<'_>) -> (Config, Vec<Problem>) {
+        let (file, problems) = file::parse(source);
         let mut check = Check {
             source,
             env,
-            problems: Vec::new(),
+            problems,
         };
         let mut config = Config::default_for(env);
         check.fill(&mut config, file, base);
-        if check.problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(check.problems)
-        }
+        let mut problems = check.problems;
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        (config, problems)
     }
 
     /// How the embedded store is to be opened.
@@ -237,9 +242,9 @@ impl Check<'_> {
             }
             config.sinks = Sinks {
                 librato: sinks.librato.and_then(|librato| self.librato(librato)),
-                prometheus: sinks.prometheus.is_some(),
+                prometheus: sinks.prometheus,
                 store: sinks.store.is_some(),
-                stdout: sinks.stdout.is_some(),
+                stdout: sinks.stdout,
             };
         }
         if let Some(address) = file.http.address.and_then(|address| self.address(&address)) {

@@ -1,29 +1,58 @@
 //! YAML into what its writers meant, each value with its place.
 //!
-//! Both kinds of YAML file, `weir.yaml` and rules, are read here. What their keys mean is
-//! not known here.
+//! All YAML files, `weir.yaml` and rules and their tests, are read here: into a tree of
+//! [`Node`]s, which methods of [`Notes`] take apart and note what is wrong with each. What
+//! their keys mean is not known here. Only what YAML itself does not allow ends the reading of a
+//! file at its first place.
 
-use crate::source::{Problem, Source, Written};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
+mod reader;
+mod tree;
+
+pub(crate) use tree::{Kind, Node};
+
+use crate::source::{Notes, Problem, Source};
+use serde_saphyr::Location;
+use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use std::ops::Range;
+use tree::Raw;
 
 const COMMA_HINT: &str =
     "between braces an expression with a comma needs quotes: `{ p95: \"percentile(Tr, 95)\" }`";
 
 const NEGATION_HINT: &str = "a condition that begins with `!` needs quotes";
 
+const BRACES_HINT: &str = "between braces an expression with brackets or braces needs quotes";
+
+const TEXT_HINT: &str = "a text that begins with `{`, `[`, `!`, `&` or `*` needs quotes";
+
 impl Source {
-    /// Reads the text as YAML. `what` is what the file should hold, such as `rules`.
+    /// Reads the text as YAML. `what` is what the file should hold, such as `rules`. Of keys
+    /// that appear twice the tree has the first, and the notes begin with the others.
     ///
     /// # Errors
     ///
-    /// The first place that YAML or the type does not allow.
-    pub fn parse<T: DeserializeOwned>(&self, what: &str) -> Result<T, Box<Problem>> {
+    /// The first place that YAML does not allow.
+    pub(crate) fn tree(&self, what: &str) -> Result<(Node, Notes<'_>), Box<Problem>> {
+        let raw = match self.raw(DuplicateKeyPolicy::Error) {
+            Ok(raw) => raw,
+            // Between braces a comma cuts expressions into pieces, and two of them may be
+            // the same. Both are kept this way, but for keys that are whole numbers.
+            Err(error) if is_duplicate(&error) => match self.raw(DuplicateKeyPolicy::LastWins) {
+                Ok(raw) if !raw.has_numbers_for_keys() => raw,
+                _ => return Err(Box::new(yaml_problem(self, what, &error))),
+            },
+            Err(error) => return Err(Box::new(yaml_problem(self, what, &error))),
+        };
+        Ok(tree::build(self, what, raw))
+    }
+
+    fn raw(&self, duplicate_keys: DuplicateKeyPolicy) -> Result<Raw, serde_saphyr::Error> {
         // Ten thousand rules stay below these; a file of aliases that multiply each other
         // does not.
         let options = serde_saphyr::options! {
+            duplicate_keys: duplicate_keys,
+            // A text is read as it is written, whatever number it looks like.
+            non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
             with_snippet: false,
             // `where: !tls` would lose its `!tls` as a tag that nobody knows.
             reject_unsupported_tags: true,
@@ -36,8 +65,12 @@ impl Source {
             },
         };
         serde_saphyr::from_str_with_options(&self.text, options)
-            .map_err(|error| Box::new(yaml_problem(self, what, &error)))
     }
+}
+
+fn is_duplicate(error: &serde_saphyr::Error) -> bool {
+    use serde_saphyr::Error;
+    matches!(error.without_snippet(), Error::DuplicateMappingKey { .. })
 }
 
 fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Problem {
@@ -53,28 +86,8 @@ fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Pro
     };
     let (message, hint) = match error {
         Error::DuplicateMappingKey { key, .. } => {
-            let key = key.as_deref().unwrap_or("?");
-            let hint = key.contains(')').then_some(COMMA_HINT);
-            (format!("the key `{key}` appears twice"), hint)
+            return twice(source, what, span, key.as_deref().unwrap_or("?"));
         }
-        Error::NullIntoString { .. } => {
-            let line_start = source.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-            let before = &source.text[line_start..span.start];
-            let hint = before.contains('{').then_some(COMMA_HINT);
-            ("a value is missing here".into(), hint)
-        }
-        Error::Unexpected { expected, .. } => match *expected {
-            "mapping start" => ("expected `key: value` pairs here".into(), None),
-            "sequence start" => (
-                "expected a list here".into(),
-                Some("a list is written `[a, b]`"),
-            ),
-            "string scalar" => (
-                "expected a text here, not a list or pairs".into(),
-                Some("a text that begins with `{`, `[`, `!`, `&` or `*` needs quotes"),
-            ),
-            other => (format!("expected {other} here"), None),
-        },
         Error::MultipleDocuments { .. } => (
             "a second document begins here".into(),
             Some("one file holds one document: put all rules under one `rules:`"),
@@ -87,23 +100,26 @@ fn yaml_problem(source: &Source, what: &str, error: &serde_saphyr::Error) -> Pro
             "the file is too large or nested too deeply, its aliases written out".into(),
             Some("spread the rules over several files"),
         ),
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => return source.unknown_word("", span, "key", field, expected),
-        Error::SerdeUnknownVariant {
-            variant, expected, ..
-        } => return source.unknown_word("", span, "value", variant, expected),
-        Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
         other => {
             let text = other.to_string();
             let message = text.split(" at line ").next().unwrap_or(&text);
-            (message.to_owned(), None)
+            let cut = message.contains("flow mapping") && message.contains("did not find");
+            (message.to_owned(), cut.then_some(BRACES_HINT))
         }
     };
     let problem = source.problem(span, format!("not valid YAML for {what}: {message}"));
     match hint {
         Some(hint) => problem.hint(hint),
         None => problem,
+    }
+}
+
+fn twice(source: &Source, what: &str, span: Range<usize>, key: &str) -> Problem {
+    let message = format!("not valid YAML for {what}: the key `{key}` appears twice");
+    let problem = source.problem(span, message);
+    match key.contains(')') {
+        true => problem.hint(COMMA_HINT),
+        false => problem,
     }
 }
 
@@ -131,13 +147,5 @@ fn offset(text: &str, location: Location) -> usize {
     start + within.map_or(line.len(), |(at, _)| at)
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Written<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<T>::deserialize(deserializer)?;
-        Ok(Written {
-            value: spanned.value,
-            // Where an alias stands for it, the text is at its anchor.
-            span: span(spanned.defined).unwrap_or_default(),
-        })
-    }
-}
+#[cfg(test)]
+mod tests;
