@@ -119,7 +119,12 @@ fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, measured: Measured) 
 
 fn leaf(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -> Formula {
     match aggregate {
-        Aggregate::Count => Formula::Count(rule.matched),
+        Aggregate::Count
+        | Aggregate::Stddev(_)
+        | Aggregate::Histogram(..)
+        | Aggregate::Distinct(_)
+        | Aggregate::Apdex(..)
+        | Aggregate::Top { .. } => Formula::Count(rule.matched),
         Aggregate::Rate => Formula::Rate(rule.matched),
         Aggregate::Ratio(condition) => Formula::Ratio {
             part: counting(rule, cells, condition),

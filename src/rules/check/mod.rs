@@ -2,6 +2,8 @@
 
 use super::cel::{Node, Operator, Syntax};
 use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
+use super::lower::Measured;
+use super::program::KeyPart;
 use super::schema::{SERVICE, Schema, Type, Typed, Unusable};
 use crate::haproxy::{ExtraType, Field};
 use crate::source::{Fault, did_you_mean, listed};
@@ -17,9 +19,29 @@ pub(super) enum Aggregate {
     Mean(Number),
     Min(Number),
     Max(Number),
+    /// Of all values, not an estimate from a sample of them.
+    Stddev(Number),
     /// The percentage is from 0 to 100.
     Percentile(Number, f64),
+    /// The buckets' upper bounds, ascending; at least one, at most [`MAX_BOUNDS`].
+    Histogram(Number, Box<[f64]>),
+    Distinct(KeyPart),
+    /// The target is above zero.
+    Apdex(Number, f64),
+    Top {
+        value: KeyPart,
+        /// What the series of each value are tagged by.
+        tag: Box<str>,
+        /// How many values, from 1 to [`MAX_TOP`].
+        k: usize,
+    },
 }
+
+/// More buckets are refused: each is a series.
+const MAX_BOUNDS: usize = 64;
+
+/// A larger `k` is refused: each value is a series.
+const MAX_TOP: usize = 100;
 
 /// Each aggregate and how it is written.
 const AGGREGATES: [(&str, &str); 8] = [
@@ -61,8 +83,10 @@ pub(super) fn text(node: &Node, schema: &Schema<'_>) -> Result<Text, Vec<Fault>>
 }
 
 /// Reads a measure: exactly one aggregate.
-pub(super) fn measure(node: &Node, schema: &Schema<'_>) -> Result<Aggregate, Vec<Fault>> {
-    checked(schema, |checker| checker.aggregate(node))
+pub(super) fn measure(node: &Node, schema: &Schema<'_>) -> Result<Measured, Vec<Fault>> {
+    checked(schema, |checker| {
+        checker.aggregate(node).map(Measured::Aggregate)
+    })
 }
 
 fn checked<T>(
