@@ -7,6 +7,7 @@ mod file;
 pub use file::Protocol;
 
 use crate::http::Token;
+use crate::metric::SERIES_MAX;
 use crate::sink::librato;
 use crate::source::{Placed, Problem, Scalar, Source, Written};
 use crate::store;
@@ -99,7 +100,7 @@ const CONNECTIONS: usize = 1024;
 
 /// HAProxy's shortest line is longer than this, and a longer one than that is no line.
 const LINE_BYTES_RANGE: std::ops::RangeInclusive<usize> = 256..=16 * 1024 * 1024;
-const SERIES_RANGE: std::ops::RangeInclusive<usize> = 1..=10_000_000;
+const SERIES_RANGE: std::ops::RangeInclusive<usize> = 1..=SERIES_MAX;
 const CONNECTIONS_RANGE: std::ops::RangeInclusive<usize> = 1..=100_000;
 
 const fn loopback(port: u16) -> SocketAddr {

@@ -12,6 +12,7 @@ impl Notes<'_> {
         }
         match node.kind {
             Kind::Null => self.value_missing(node),
+            Kind::Wrong => {}
             _ => self.refuse_with(
                 &node.span,
                 "expected a text here, not a list or pairs",
@@ -52,6 +53,7 @@ impl Notes<'_> {
         match &node.kind {
             Kind::List(items) => return Some(items),
             Kind::Null => self.value_missing(node),
+            Kind::Wrong => {}
             _ => self.refuse_with(
                 &node.span,
                 "expected a list here",
@@ -65,6 +67,7 @@ impl Notes<'_> {
         match &node.kind {
             Kind::Map(pairs) => return Some(pairs),
             Kind::Null => self.value_missing(node),
+            Kind::Wrong => {}
             _ => self.refuse(&node.span, "expected `key: value` pairs here"),
         }
         None

@@ -1,17 +1,21 @@
-//! The tree that a file is, each node with its place.
-//!
-//! Between braces and brackets, YAML ends a text at a comma, and an expression has commas:
-//! `{ p95: percentile(Tr, 95) }` is two entries to it. Such pieces are put together again
-//! here, up to where the parentheses close.
+//! The tree that a file is, each node with its place: the only file that names the YAML
+//! crate, of which the parser is used.
 
-use super::{span, twice};
+use super::whole;
 use crate::source::{Notes, Problem, Scalar, Source};
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
-use std::collections::HashSet;
-use std::fmt;
+use serde_saphyr::granit_parser::{
+    Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag,
+};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+
+// Ten thousand rules stay below these; a file of aliases that multiply each other does not.
+const MAX_NODES: usize = 250_000;
+const MAX_ALIASES: usize = 1000;
+const MAX_DEPTH: usize = 16;
+
+/// The key of pairs that are added to those that it stands among.
+const MERGE: &str = "<<";
 
 /// What stands at one place of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +35,8 @@ pub(crate) enum Kind {
     List(Vec<Node>),
     /// In the order they are written; no key twice.
     Map(Vec<(Scalar, Node)>),
+    /// What is wrong with it is noted.
+    Wrong,
 }
 
 impl Node {
@@ -44,290 +50,276 @@ impl Node {
             _ => None,
         }
     }
-}
 
-/// What the YAML crate says, without the texts that it took for something else.
-pub(super) struct Raw {
-    span: Range<usize>,
-    kind: RawKind,
-}
-
-enum RawKind {
-    Null,
-    Text(String),
-    /// A number or a bool, whose text is in the file alone.
-    Other {
-        whole: bool,
-    },
-    List(Vec<Raw>),
-    Map(Vec<(Raw, Raw)>),
-}
-
-impl Raw {
-    /// Of two such keys that are equal the YAML crate keeps one.
-    pub fn has_numbers_for_keys(&self) -> bool {
-        match &self.kind {
-            RawKind::List(items) => items.iter().any(Raw::has_numbers_for_keys),
-            RawKind::Map(pairs) => pairs.iter().any(|(key, value)| {
-                let whole = matches!(key.kind, RawKind::Other { whole: true });
-                whole || key.has_numbers_for_keys() || value.has_numbers_for_keys()
+    /// How many nodes it is, and how deep.
+    fn size(&self) -> (usize, usize) {
+        let add = |(size, depth): (usize, usize), node: &Node| {
+            let (own, deep) = node.size();
+            (size + own, depth.max(deep))
+        };
+        let (size, depth) = match &self.kind {
+            Kind::List(items) => items.iter().fold((0, 0), add),
+            Kind::Map(pairs) => pairs.iter().map(|(_, node)| node).fold((0, 0), |all, node| {
+                let (size, depth) = add(all, node);
+                (size + 1, depth)
             }),
-            _ => false,
-        }
+            _ => (0, 0),
+        };
+        (size + 1, depth + 1)
     }
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<RawKind>::deserialize(deserializer)?;
-        Ok(Raw {
-            kind: spanned.value,
-            // Where an alias stands for it, the text is at its anchor.
-            span: span(spanned.defined).unwrap_or_default(),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for RawKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = RawKind;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
-            }
-
-            fn visit_unit<E>(self) -> Result<RawKind, E> {
-                Ok(RawKind::Null)
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<RawKind, E> {
-                Ok(RawKind::Text(text.to_owned()))
-            }
-
-            fn visit_string<E>(self, text: String) -> Result<RawKind, E> {
-                Ok(RawKind::Text(text))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<RawKind, E> {
-                Ok(RawKind::Other { whole: false })
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<RawKind, E> {
-                Ok(RawKind::Other { whole: true })
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<RawKind, E> {
-                Ok(RawKind::Other { whole: true })
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<RawKind, E> {
-                Ok(RawKind::Other { whole: false })
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<RawKind, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
-                }
-                Ok(RawKind::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<RawKind, A::Error> {
-                let mut map = Vec::new();
-                while let Some(pair) = pairs.next_entry()? {
-                    map.push(pair);
-                }
-                Ok(RawKind::Map(map))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-/// The tree, and what is wrong with its keys.
-pub(super) fn build<'a>(source: &'a Source, what: &str, raw: Raw) -> (Node, Notes<'a>) {
-    let mut notes = Notes::new(source);
-    let mut builder = Builder {
+/// Reads a file of one document.
+pub(super) fn read<'a>(
+    source: &'a Source,
+    what: &str,
+) -> Result<(Node, Notes<'a>), Box<Problem>> {
+    let mut options = Options::default();
+    options.emit_unresolved_aliases = true;
+    let mut composer = Composer {
+        events: Parser::new_from_str_with_options(&source.text, options),
         source,
         what,
-        problems: Vec::new(),
+        notes: Notes::new(source),
+        anchors: HashMap::new(),
+        nodes: 0,
+        aliases: 0,
     };
-    let node = builder.node(raw);
-    notes.problems = builder.problems;
-    (node, notes)
+    let node = composer.document()?;
+    Ok((node, composer.notes))
 }
 
-struct Builder<'a> {
+struct Composer<'a, 'w> {
+    events: Parser<'a, StrInput<'a>>,
     source: &'a Source,
-    what: &'a str,
-    problems: Vec<Problem>,
+    what: &'w str,
+    notes: Notes<'a>,
+    /// What an alias stands for, by its anchor; how many nodes it is, and how deep.
+    anchors: HashMap<usize, (Node, (usize, usize))>,
+    nodes: usize,
+    aliases: usize,
 }
 
-impl Builder<'_> {
-    fn node(&mut self, raw: Raw) -> Node {
-        let Raw { span, kind } = raw;
-        let kind = match kind {
-            RawKind::Null => Kind::Null,
-            RawKind::Text(text) => Kind::Text(text),
-            RawKind::Other { .. } => Kind::Text(self.written(&span).to_owned()),
-            RawKind::List(items) => {
-                let items = items.into_iter().map(|item| self.node(item)).collect();
-                match self.written(&span).starts_with('[') {
-                    true => Kind::List(self.whole_items(items)),
-                    false => Kind::List(items),
-                }
-            }
-            RawKind::Map(pairs) => {
-                let pairs = pairs.into_iter().filter_map(|pair| self.pair(pair));
-                let mut pairs: Vec<_> = pairs.collect();
-                if self.written(&span).starts_with('{') {
-                    pairs = self.whole_pairs(pairs);
-                }
-                Kind::Map(self.once(pairs))
-            }
-        };
-        Node { span, kind }
-    }
+type Read<T> = Result<T, Box<Problem>>;
 
-    fn written(&self, span: &Range<usize>) -> &str {
-        self.source.text.get(span.clone()).unwrap_or_default()
-    }
-
-    fn pair(&mut self, (key, value): (Raw, Raw)) -> Option<(Scalar, Node)> {
-        let (key, value) = (self.node(key), self.node(value));
-        match key.scalar() {
-            Some(key) => Some((key, value)),
-            None => {
-                let message = format!("not valid YAML for {}: a key is a text", self.what);
-                self.problems.push(self.source.problem(key.span, message));
-                None
+impl<'a> Composer<'a, '_> {
+    fn document(&mut self) -> Read<Node> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                Event::StreamEnd => break,
+                _ if root.is_some() => {
+                    let hint = "one file holds one document: put all rules under one `rules:`";
+                    let problem = self.problem(span, "a second document begins here");
+                    return Err(Box::new(problem.hint(hint)));
+                }
+                event => root = Some(self.node(event, span, 1)?),
             }
         }
+        Ok(root.unwrap_or(Node {
+            span: 0..0,
+            kind: Kind::Null,
+        }))
+    }
+
+    fn next(&mut self) -> Read<(Event<'a>, Range<usize>)> {
+        match self.events.next_event() {
+            Some(Ok((event, span))) => {
+                let tag = span.tag_start();
+                let span = bytes(span);
+                let tag = tag.and_then(|tag| tag.byte_offset());
+                Ok((event, tag.map_or(span.start, |tag| tag.min(span.start))..span.end))
+            }
+            Some(Err(error)) => Err(Box::new(self.not_yaml(&error))),
+            None => Ok((Event::StreamEnd, 0..0)),
+        }
+    }
+
+    /// The node that begins with that event.
+    fn node(&mut self, event: Event<'a>, span: Range<usize>, depth: usize) -> Read<Node> {
+        self.count(1, depth, &span)?;
+        let (kind, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let kind = match self.tagged(&span, tag.as_deref()) {
+                    Some(problem) => {
+                        self.notes.problems.push(problem);
+                        Kind::Wrong
+                    }
+                    None if tag.is_none() && style == ScalarStyle::Plain && is_null(&text) => Kind::Null,
+                    None => Kind::Text(text.into_owned()),
+                };
+                (kind, anchor)
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                self.notes.problems.extend(self.tagged(&span, tag.as_deref()));
+                let items = self.items(depth)?;
+                let items = match style {
+                    StructureStyle::Flow => whole::items(&self.source.text, items),
+                    StructureStyle::Block => items,
+                };
+                (Kind::List(items), anchor)
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.notes.problems.extend(self.tagged(&span, tag.as_deref()));
+                let pairs = self.pairs(depth)?;
+                let pairs = match style {
+                    StructureStyle::Flow => whole::pairs(&self.source.text, pairs),
+                    StructureStyle::Block => pairs,
+                };
+                let pairs = self.once(pairs);
+                (Kind::Map(self.merged(pairs)), anchor)
+            }
+            Event::Alias(anchor) => return self.alias(anchor, &span, depth),
+            Event::UnresolvedAlias(name) => {
+                let message = format!("there is no `&{name}` before this");
+                let problem = self.problem(span.clone(), &message);
+                self.notes.problems.push(problem.hint("a text that begins with `*` needs quotes"));
+                (Kind::Wrong, 0)
+            }
+            // The parser gives no others where a node can stand.
+            _ => (Kind::Null, 0),
+        };
+        let node = Node { span, kind };
+        if anchor != 0 {
+            let size = node.size();
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        Ok(node)
+    }
+
+    fn items(&mut self, depth: usize) -> Read<Vec<Node>> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd | Event::StreamEnd, _) => return Ok(items),
+                (event, span) => items.push(self.node(event, span, depth + 1)?),
+            }
+        }
+    }
+
+    fn pairs(&mut self, depth: usize) -> Read<Vec<(Scalar, Node)>> {
+        let mut pairs = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::MappingEnd | Event::StreamEnd) {
+                return Ok(pairs);
+            }
+            let key = self.node(event, span, depth + 1)?;
+            let (event, span) = self.next()?;
+            let value = self.node(event, span, depth + 1)?;
+            match key.scalar() {
+                Some(key) => pairs.push((key, value)),
+                None if key.kind == Kind::Wrong => {}
+                None => {
+                    let problem = self.problem(key.span, "a key is a text");
+                    self.notes.problems.push(problem);
+                }
+            }
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, span: &Range<usize>, depth: usize) -> Read<Node> {
+        self.aliases += 1;
+        let Some((node, (size, deep))) = self.anchors.get(&anchor) else {
+            let message = "an alias cannot stand inside of what it stands for";
+            let problem = self.problem(span.clone(), message);
+            self.notes.problems.push(problem);
+            return Ok(Node {
+                span: span.clone(),
+                kind: Kind::Wrong,
+            });
+        };
+        let (node, size, deep) = (node.clone(), *size, *deep);
+        self.count(size, depth + deep - 1, span)?;
+        Ok(node)
+    }
+
+    fn count(&mut self, nodes: usize, depth: usize, span: &Range<usize>) -> Read<()> {
+        self.nodes += nodes;
+        if self.nodes <= MAX_NODES && self.aliases <= MAX_ALIASES && depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        let message = "the file is too large or nested too deeply, its aliases written out";
+        let problem = self.problem(span.clone(), message);
+        Err(Box::new(problem.hint("spread the rules over several files")))
     }
 
     /// The first of each key.
     fn once(&mut self, pairs: Vec<(Scalar, Node)>) -> Vec<(Scalar, Node)> {
         let mut seen = HashSet::new();
-        let (mut first, mut again) = (Vec::new(), Vec::new());
+        let mut first = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
-            match seen.insert(key.value.clone()) {
-                true => first.push((key, value)),
-                false => again.push(key),
+            if seen.insert(key.value.clone()) {
+                first.push((key, value));
+            } else {
+                let message = format!("the key `{}` appears twice", key.value);
+                let problem = self.problem(key.span, &message);
+                self.notes.problems.push(problem);
             }
         }
-        let twice = |key: Scalar| twice(self.source, self.what, key.span, &key.value);
-        self.problems.extend(again.into_iter().map(twice));
         first
     }
 
-    /// Puts together the values that commas cut.
-    fn whole_pairs(&self, pairs: Vec<(Scalar, Node)>) -> Vec<(Scalar, Node)> {
-        let mut whole = Vec::with_capacity(pairs.len());
-        let mut rest = pairs.as_slice();
-        while let [(key, value), after @ ..] = rest {
-            let ends = after.iter().map(|(key, value)| match value.kind {
-                Kind::Null => Some((key.span.start, key.span.end)),
-                _ => Some((key.span.start, self.plain(value)?.end)),
-            });
-            let (value, taken) = self.whole(value, ends);
-            whole.push((key.clone(), value));
-            rest = &after[taken..];
-        }
-        whole
-    }
-
-    /// The same of a list's items.
-    fn whole_items(&self, items: Vec<Node>) -> Vec<Node> {
-        let mut whole = Vec::with_capacity(items.len());
-        let mut rest = items.as_slice();
-        while let [item, after @ ..] = rest {
-            let ends = after
-                .iter()
-                .map(|item| self.plain(item).map(|span| (span.start, span.end)));
-            let (item, taken) = self.whole(item, ends);
-            whole.push(item);
-            rest = &after[taken..];
-        }
-        whole
-    }
-
-    /// The node with as many of the pieces after it as it takes to close its parentheses,
-    /// and how many these are. `pieces` are where each begins and ends; `None` for what is
-    /// no piece of a text.
-    fn whole(
-        &self,
-        node: &Node,
-        pieces: impl Iterator<Item = Option<(usize, usize)>>,
-    ) -> (Node, usize) {
-        let as_it_is = (node.clone(), 0);
-        let Some(Range { start, mut end }) = self.plain(node) else {
-            return as_it_is;
-        };
-        if parentheses(self.written(&(start..end))) != Parentheses::Open {
-            return as_it_is;
-        }
-        for (before, piece) in pieces.enumerate() {
-            let Some((piece_start, piece_end)) = piece else {
-                return as_it_is;
+    /// With the pairs that `<<` stands for, where their keys are not there already.
+    fn merged(&mut self, pairs: Vec<(Scalar, Node)>) -> Vec<(Scalar, Node)> {
+        let (merge, mut pairs): (Vec<_>, Vec<_>) = pairs
+            .into_iter()
+            .partition(|(key, _)| key.value == MERGE && self.source.text[key.span.clone()] == *MERGE);
+        for (key, node) in merge {
+            let nodes = match node.kind {
+                Kind::List(nodes) => nodes,
+                _ => vec![node],
             };
-            // What an alias stands for is somewhere else.
-            if piece_start < end {
-                return as_it_is;
-            }
-            end = piece_end;
-            let text = self.written(&(start..end));
-            match parentheses(text) {
-                Parentheses::Open => {}
-                Parentheses::Closed => {
-                    let whole = Node {
-                        span: start..end,
-                        kind: Kind::Text(text.to_owned()),
-                    };
-                    return (whole, before + 1);
+            for node in nodes {
+                let Kind::Map(more) = node.kind else {
+                    let problem = self.problem(key.span.clone(), "`<<` stands for `key: value` pairs");
+                    self.notes.problems.push(problem);
+                    continue;
+                };
+                for (key, value) in more {
+                    if pairs.iter().all(|(known, _)| known.value != key.value) {
+                        pairs.push((key, value));
+                    }
                 }
-                Parentheses::Wrong => return as_it_is,
             }
         }
-        as_it_is
+        pairs
     }
 
-    /// Where a text stands that has no quotes and is on one line.
-    fn plain(&self, node: &Node) -> Option<Range<usize>> {
-        match &node.kind {
-            Kind::Text(text) if self.written(&node.span) == text => Some(node.span.clone()),
-            _ => None,
+    /// What is wrong with a tag: `where: !tls` would lose its `!tls` as one that nobody knows.
+    fn tagged(&self, span: &Range<usize>, tag: Option<&Tag>) -> Option<Problem> {
+        let tag = tag.filter(|tag| !tag.is_yaml_core_schema())?;
+        let tag = tag.original();
+        let span = span.start..span.start + tag.len();
+        let problem = self.problem(span, &format!("unknown tag `{tag}`"));
+        Some(problem.hint("a condition that begins with `!` needs quotes"))
+    }
+
+    fn problem(&self, span: Range<usize>, message: &str) -> Problem {
+        let message = format!("not valid YAML for {}: {message}", self.what);
+        self.source.problem(span, message)
+    }
+
+    fn not_yaml(&self, error: &ScanError) -> Problem {
+        let at = error.marker().byte_offset().unwrap_or_default();
+        let at = at.min(self.source.text.len());
+        let text = error.kind().to_string();
+        let problem = self.problem(at..at, &text);
+        match text.contains("flow mapping") && text.contains("did not find") {
+            true => problem.hint("between braces an expression with brackets or braces needs quotes"),
+            false => problem,
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parentheses {
-    Open,
-    Closed,
-    /// One is closed that was not opened.
-    Wrong,
+fn bytes(span: Span) -> Range<usize> {
+    let start = span.start.byte_offset().unwrap_or_default();
+    start..span.end.byte_offset().unwrap_or(start).max(start)
 }
 
-/// Whether all parentheses are closed, without those in an expression's strings.
-fn parentheses(text: &str) -> Parentheses {
-    let (mut depth, mut string) = (0, None);
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match (string, byte) {
-            (Some(_), b'\\') => _ = bytes.next(),
-            (Some(quote), _) if byte == quote => string = None,
-            (Some(_), _) => {}
-            (None, b'"' | b'\'') => string = Some(byte),
-            (None, b'(') => depth += 1,
-            (None, b')') if depth == 0 => return Parentheses::Wrong,
-            (None, b')') => depth -= 1,
-            (None, _) => {}
-        }
-    }
-    match depth {
-        0 => Parentheses::Closed,
-        _ => Parentheses::Open,
-    }
+/// YAML 1.2, "Core Schema", of what has neither quotes nor a tag.
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }

@@ -89,6 +89,16 @@ pub(super) fn measure(node: &Node, schema: &Schema<'_>) -> Result<Measured, Vec<
     })
 }
 
+/// Reads an expression to group by.
+pub(super) fn key(node: &Node, schema: &Schema<'_>) -> Result<KeyPart, Vec<Fault>> {
+    checked(schema, |checker| match checker.typed(node)? {
+        Typed::Text(text) => Some(KeyPart::Text(text)),
+        Typed::Int(int) => Some(KeyPart::Int(int)),
+        Typed::Bool(bool) => Some(KeyPart::Bool(bool)),
+        other => checker.refuse(&node.span, format!("cannot group by {}", other.kind())),
+    })
+}
+
 fn checked<T>(
     schema: &Schema<'_>,
     read: impl FnOnce(&mut Checker<'_>) -> Option<T>,

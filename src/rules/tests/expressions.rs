@@ -36,7 +36,7 @@ fn holds(source: &str, event: &Event<'_>) -> bool {
 fn value(source: &str, event: &Event<'_>) -> Option<f64> {
     let node = cel::parse(&format!("sum({source})")).unwrap();
     match check::measure(&node, &schema()) {
-        Ok(Aggregate::Sum(number)) => number.of(event),
+        Ok(crate::rules::lower::Measured::Aggregate(Aggregate::Sum(number))) => number.of(event),
         other => panic!("{source}: {other:?}"),
     }
 }
@@ -593,7 +593,7 @@ fn a_value_knows_whether_it_has_fractions() {
         let node = cel::parse(&format!("sum({source})")).unwrap();
         matches!(
             check::measure(&node, &schema()),
-            Ok(Aggregate::Sum(Number::Int(_)))
+            Ok(crate::rules::lower::Measured::Aggregate(Aggregate::Sum(Number::Int(_))))
         )
     };
     assert!(kind("Tr + 1"));
