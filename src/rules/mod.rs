@@ -12,6 +12,7 @@
 //! Nothing here knows what becomes of a delta: windows do not exist here, nor do
 //! clocks and sockets. Only `read` touches the disk.
 
+mod address;
 mod cel;
 mod check;
 mod compile;
@@ -21,8 +22,11 @@ mod expr;
 mod file;
 mod grouping;
 mod lower;
+mod mask;
 mod naming;
+mod pattern;
 mod program;
+mod quantity;
 mod read;
 mod schema;
 mod service;
