@@ -9,15 +9,18 @@
 //! to the senders on TCP and to the kernel's buffer on UDP. Stopping runs along the
 //! arrows: when the listeners end, the workers see their channel close, hand over
 //! what they have and end, and so on. No stage needs to be told.
+//!
+//! What lines are read and counted by may be replaced at any time. Workers take a new set
+//! over between two batches, after handing over what they have counted by the old one, and
+//! the owner of the windows before it merges anything that may be of it.
 
 use crate::clock;
 use crate::config::Limits;
-use crate::delta::Delta;
-use crate::haproxy::Formats;
+use crate::delta::{Delta, Layout};
 use crate::input::batch::{Batch, Dispatcher, Spares};
+use crate::load::Loaded;
 use crate::notices::{self, Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
-use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
 use crate::supervisor::Supervisor;
@@ -27,7 +30,7 @@ use crate::worker::Worker;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -40,8 +43,8 @@ const HAND_OVERS_PER_WORKER: usize = 4;
 
 /// What the stages need to know.
 pub struct Plan {
-    pub rules: Arc<Rules>,
-    pub formats: Arc<Formats>,
+    /// What lines are read and counted by, always the newest.
+    pub loaded: watch::Receiver<Arc<Loaded>>,
     pub timezone: TimeZone,
     pub limits: Limits,
     /// How many workers parse and evaluate.
@@ -68,15 +71,17 @@ impl Pipeline {
     ) -> (Pipeline, Dispatcher) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
+        let mut loaded = plan.loaded;
+        let first = Arc::clone(&loaded.borrow_and_update());
         let workers = receivers.into_iter().map(|batches| {
-            let rules = Arc::clone(&plan.rules);
-            let formats = Arc::clone(&plan.formats);
+            let Loaded { rules, formats } = Loaded::clone(&first);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
                 .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let work = work(
                 worker,
                 batches,
+                loaded.clone(),
                 hand_overs.clone(),
                 plan.rejects.clone(),
                 spares,
@@ -91,7 +96,9 @@ impl Pipeline {
             ..Settings::default()
         };
         let owner = Owner {
-            windows: Windows::new(Arc::clone(plan.rules.layout()), settings),
+            windows: Windows::new(Arc::clone(first.rules.layout()), settings),
+            layout: Arc::clone(first.rules.layout()),
+            loaded,
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
@@ -122,6 +129,7 @@ struct HandOver {
 async fn work(
     mut worker: Worker,
     mut batches: mpsc::Receiver<Batch>,
+    mut loaded: watch::Receiver<Arc<Loaded>>,
     hand_overs: mpsc::Sender<HandOver>,
     takers: Takers,
     spares: Spares,
@@ -146,6 +154,11 @@ async fn work(
                 worker.rejects().hand_over(&takers);
                 hand_over(&mut worker, &hand_overs).await;
             }
+            // Whoever publishes may be gone: then this set is the last.
+            Ok(()) = loaded.changed() => {
+                hand_over(&mut worker, &hand_overs).await;
+                worker.load(&loaded.borrow_and_update());
+            }
         }
     }
     worker.rejects().hand_over(&takers);
@@ -166,6 +179,9 @@ async fn hand_over(worker: &mut Worker, hand_overs: &mpsc::Sender<HandOver>) {
 /// Owns the windows: merges, closes by the wall clock, and gives to the sinks.
 struct Owner {
     windows: Windows,
+    /// That of the windows.
+    layout: Arc<Layout>,
+    loaded: watch::Receiver<Arc<Loaded>>,
     outboxes: Vec<Arc<Outbox>>,
     latest: Option<Arc<Latest>>,
     repeats: Repeats,
@@ -180,11 +196,15 @@ impl Owner {
             tokio::select! {
                 hand_over = hand_overs.recv() => match hand_over {
                     Some(HandOver { delta, notices }) => {
+                        // A worker may be ahead: its delta may be of rules that the windows
+                        // have not heard of.
+                        self.keep_up();
                         self.telemetry.merged(self.windows.merge(delta));
                         self.annotate(&notices);
                     }
                     None => break,
                 },
+                Ok(()) = self.loaded.changed() => self.keep_up(),
                 _ = tick.tick() => {
                     self.repeats.next_round();
                     let closed = self.windows.advance(clock::now());
@@ -206,6 +226,19 @@ impl Owner {
         for outbox in &self.outboxes {
             outbox.close();
         }
+    }
+
+    /// Takes over the newest rules, where these are not the windows' already.
+    fn keep_up(&mut self) {
+        let newest = Arc::clone(self.loaded.borrow_and_update().rules.layout());
+        if Arc::ptr_eq(&newest, &self.layout) {
+            return;
+        }
+        if let Some(latest) = &self.latest {
+            latest.reload(&self.layout, &newest);
+        }
+        self.windows.reload(Arc::clone(&newest), clock::now());
+        self.layout = newest;
     }
 
     /// Gives the marks that the notices make to the sinks, each once.

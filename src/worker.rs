@@ -7,6 +7,7 @@ use crate::delta::Delta;
 use crate::haproxy;
 use crate::haproxy::Kind;
 use crate::input::batch::Batch;
+use crate::load::Loaded;
 use crate::notices::{Notice, Notices};
 use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
@@ -35,6 +36,7 @@ pub struct Worker {
     rejects: Rejects,
     notices: Notices,
     timezone: TimeZone,
+    rows_max: usize,
 }
 
 impl Worker {
@@ -53,7 +55,16 @@ impl Worker {
             rejects: Rejects::default(),
             notices: Notices::default(),
             timezone,
+            rows_max,
         }
+    }
+
+    /// From here on lines are read and counted by these. What was counted so far has to be
+    /// handed over before.
+    pub fn load(&mut self, loaded: &Loaded) {
+        let Loaded { rules, formats } = loaded;
+        self.haproxy = haproxy::Parser::new(Arc::clone(formats), self.timezone.clone());
+        self.evaluator = Evaluator::new(Arc::clone(rules), self.rows_max);
     }
 
     /// Notes rejected lines there, instead of keeping samples alone.

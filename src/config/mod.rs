@@ -60,7 +60,7 @@ pub enum LogFormats {
     Haproxy(PathBuf),
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sinks {
     pub librato: Option<librato::Settings>,
     pub prometheus: bool,
@@ -68,7 +68,7 @@ pub struct Sinks {
     pub stdout: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub address: SocketAddr,
     pub token: Option<Token>,
@@ -169,6 +169,42 @@ impl Config {
         let mut problems = check.problems;
         problems.sort_by_key(|problem| (problem.line, problem.column));
         (config, problems)
+    }
+
+    /// The keys in which `other` differs from this, of those that hold until weir stops:
+    /// what is read again while it runs is not among them.
+    pub fn fixed_keys_that_differ(&self, other: &Config) -> Vec<&'static str> {
+        // Every field by its name: a new one has to be placed here.
+        let Config {
+            listen,
+            haproxy:
+                Haproxy {
+                    formats: _,
+                    service: _,
+                    timezone,
+                },
+            rules: _,
+            rejects,
+            state,
+            sinks,
+            retention,
+            http,
+            limits,
+        } = other;
+        let keys = [
+            ("listen", self.listen != *listen),
+            ("haproxy.timezone", self.haproxy.timezone != *timezone),
+            ("rejects", self.rejects != *rejects),
+            ("state", self.state != *state),
+            (
+                "sinks",
+                self.sinks != *sinks || self.retention != *retention,
+            ),
+            ("http", self.http != *http),
+            ("limits", self.limits != *limits),
+        ];
+        let differ = keys.into_iter().filter(|(_, differs)| *differs);
+        differ.map(|(key, _)| key).collect()
     }
 
     /// How the embedded store is to be opened.

@@ -1,13 +1,15 @@
 //! Rule files in, the layout of cells and the program that fills them out.
 
+use super::check::{self, Aggregate};
 use super::expr::{Bool, Text};
 use super::file::{self, Rule};
 use super::lower::{Checked, Lowered, Measured};
 use super::naming::{Naming, Template};
-use super::schema::Schema;
-use super::{Options, Rules, WrittenRule, cel, check, grouping};
+use super::schema::{Schema, Typed};
+use super::{Options, Rules, WrittenRule, cel, grouping, unit};
 use crate::haproxy::Field;
 use crate::source::{Notes, Placed, Problem, Scalar, Source};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// More rules are refused. It keeps the number of groupings within what a
@@ -68,20 +70,23 @@ impl Compiler<'_> {
         let (rules, problems) = file::parse(source);
         let mut notes = Notes::new(source);
         notes.problems = problems;
-        for rule in &rules {
-            notes.subject.clear();
+        let ends = rules.iter().skip(1).map(|next| next.span.start);
+        let ends = ends.chain([source.text.len()]);
+        for (rule, end) in rules.iter().zip(ends) {
+            notes.about(None);
             if self.written.len() == MAX_RULES {
                 notes.refuse(&rule.span, format!("more than {MAX_RULES} rules"));
                 break;
             }
-            notes.subject = rule.subject();
-            self.rule(&mut notes, rule);
+            notes.about(rule.name.as_ref().map(|name| name.value.as_str()));
+            self.rule(&mut notes, rule, end);
         }
         notes.sorted()
     }
 
-    /// Notes everything wrong with a rule; takes it in only where nothing is.
-    fn rule(&mut self, notes: &mut Notes<'_>, rule: &Rule) {
+    /// Notes everything wrong with a rule; takes it in only where nothing is. Its text ends
+    /// before `end`.
+    fn rule(&mut self, notes: &mut Notes<'_>, rule: &Rule, end: usize) {
         let noted = notes.problems.len();
         let name = rule.name.as_ref().map_or("", |name| name.value.as_str());
         let named = self.naming.rule(notes, rule);
@@ -95,13 +100,26 @@ impl Compiler<'_> {
         let window = grouping::window(notes, rule.window.as_ref());
         let (by_tags, keys): (Vec<_>, Vec<_>) = by.iter().cloned().unzip();
         let template = Template::read(notes, rule, &by_tags);
+        let value = match &rule.value {
+            Some(written) => value(notes, &self.schema, written).map(Some),
+            None => Some(None),
+        };
+        let schema = value.map(|value| match value {
+            Some(value) => self.schema.with_value(value),
+            None => self.schema.clone(),
+        });
         let mut measures = Vec::new();
         for (measure, written) in &rule.measures {
             let series = template.name(notes, name, measure);
             if named {
                 self.naming.series(notes, &template, measure, &series);
             }
-            if let Some(measured) = self.measured(notes, &written.expression) {
+            // Without the value that it may name, nothing true can be said of a measure.
+            let Some(schema) = &schema else { continue };
+            if let Some(measured) = measured(notes, schema, written) {
+                if let Some((aggregate, tag)) = own_tag(&measured) {
+                    grouping::clash(notes, &written.expression, aggregate, tag, &by, &tags);
+                }
                 measures.push((series, measured));
             }
         }
@@ -119,6 +137,7 @@ impl Compiler<'_> {
             });
             self.written.push(WrittenRule {
                 file: Arc::clone(&notes.source.name),
+                text: text(notes.source, rule.span.start..end),
                 condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
                 place,
             });
@@ -130,9 +149,44 @@ impl Compiler<'_> {
             cel::parse(&written.value).and_then(|node| check::condition(&node, &self.schema));
         notes.read(written, read)
     }
+}
 
-    fn measured(&self, notes: &mut Notes<'_>, written: &Scalar) -> Option<Measured> {
-        let read = cel::parse(&written.value).and_then(|node| check::measure(&node, &self.schema));
-        notes.read(written, read)
+/// What `value` stands for in a rule's measures.
+fn value(notes: &mut Notes<'_>, schema: &Schema<'_>, written: &Scalar) -> Option<Typed> {
+    let read = cel::parse(&written.value).and_then(|node| check::value(&node, schema));
+    notes.read(written, read)
+}
+
+fn measured(
+    notes: &mut Notes<'_>,
+    schema: &Schema<'_>,
+    written: &file::Measure,
+) -> Option<Measured> {
+    let expression = &written.expression;
+    let read = cel::parse(&expression.value).and_then(|node| check::measure(&node, schema));
+    let measured = notes.read(expression, read)?;
+    match &written.unit {
+        None => Some(measured),
+        Some(name) => {
+            let converted = unit::convert(measured, &name.value);
+            notes.read(name, converted.map_err(|fault| vec![fault]))
+        }
     }
+}
+
+/// The tag that a measure gives its series beside the rule's, and the aggregate that does.
+fn own_tag(measured: &Measured) -> Option<(&'static str, &str)> {
+    match measured {
+        Measured::Aggregate(Aggregate::Histogram(..)) => Some(("histogram", "le")),
+        Measured::Aggregate(Aggregate::Top { tag, .. }) => Some(("top", tag)),
+        _ => None,
+    }
+}
+
+/// A rule's text without what separates it from the next one. An alias repeats a rule that
+/// stands elsewhere: it has none of its own.
+fn text(source: &Source, span: Range<usize>) -> Arc<str> {
+    let text = source.text.get(span).unwrap_or_default();
+    text.trim_end_matches(|c: char| c.is_whitespace() || c == '-')
+        .into()
 }

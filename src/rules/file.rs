@@ -66,16 +66,6 @@ pub(super) struct Measure {
     pub unit: Option<Scalar>,
 }
 
-impl Rule {
-    /// What its problems begin with.
-    pub fn subject(&self) -> String {
-        match &self.name {
-            Some(name) if !name.value.is_empty() => format!("rule `{}`: ", name.value),
-            _ => String::new(),
-        }
-    }
-}
-
 /// Reads one file, and everything about its shape that is wrong.
 pub(super) fn parse(source: &Source) -> (Vec<Rule>, Vec<Problem>) {
     let (root, mut notes) = match source.tree("rules") {
@@ -104,7 +94,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
             _ => notes.unknown_key(key, &KEYS),
         }
     }
-    notes.subject.clear();
+    notes.about(None);
     if rules.is_empty() && notes.problems.len() == noted {
         let hint = "rules stand in a list under `rules:`; see docs/rules.md";
         notes.refuse_with(&(0..0), "there is no rule in this file", hint);
@@ -113,7 +103,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
 }
 
 fn rule(notes: &mut Notes<'_>, node: &Node) -> Option<Rule> {
-    notes.subject.clear();
+    notes.about(None);
     let pairs = notes.pairs(node)?;
     let mut rule = Rule {
         span: pairs.first().map_or(&node.span, |(key, _)| &key.span).clone(),
@@ -122,7 +112,7 @@ fn rule(notes: &mut Notes<'_>, node: &Node) -> Option<Rule> {
     // First, because the problems of the others begin with it.
     if let Some((_, value)) = pairs.iter().find(|(key, _)| key.value == "name") {
         rule.name = notes.text(value);
-        notes.subject = rule.subject();
+        notes.about(rule.name.as_ref().map(|name| name.value.as_str()));
     }
     let mut unknown = Vec::new();
     for (key, value) in pairs {

@@ -14,6 +14,7 @@
 
 mod address;
 mod cel;
+mod changes;
 mod check;
 mod compile;
 mod eval;
@@ -30,9 +31,12 @@ mod quantity;
 mod read;
 mod schema;
 mod service;
+mod unit;
 
+pub use changes::Changes;
 pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
+pub(crate) use read::is_rule_file;
 pub use read::{ReadError, bundled, read};
 pub use service::Service;
 
@@ -65,6 +69,8 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>
 #[derive(Debug)]
 struct WrittenRule {
     file: Arc<str>,
+    /// From its first key on, to tell whether it has been changed.
+    text: Arc<str>,
     /// `None` without a `where`.
     condition: Option<Arc<str>>,
     place: RulePlace,

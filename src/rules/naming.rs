@@ -58,7 +58,7 @@ impl Naming {
                 .problem(&name.span, "this name is taken")
                 .other("the other rule", first)
                 .hint("names are compared without case, as Librato does");
-            notes.problems.push(problem);
+            notes.push(problem);
             return false;
         }
         self.rules.insert(name.value.to_lowercase(), place);
@@ -92,7 +92,7 @@ impl Naming {
                 .problem(&measure.span, message)
                 .other("the other measure", first)
                 .hint(hint);
-            return notes.problems.push(problem);
+            return notes.push(problem);
         }
         self.series.insert(comparable, (shown, place));
     }

@@ -15,6 +15,7 @@ pub(super) const SERVICE: &str = "service";
 pub(super) const VALUE: &str = "value";
 
 /// The fields, what `service` and `value` stand for, and the names inside fields.
+#[derive(Clone)]
 pub(super) struct Schema<'a> {
     service: Option<Text>,
     value: Option<Typed>,

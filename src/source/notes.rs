@@ -2,12 +2,13 @@
 
 use super::{Fault, Problem, Scalar, Source};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The problems of one file so far.
 pub(crate) struct Notes<'a> {
     pub source: &'a Source,
-    /// Goes before each message: what is being read, such as a rule, with its colon.
-    pub subject: String,
+    /// The rule that is being read; messages begin with it.
+    rule: Option<Arc<str>>,
     pub problems: Vec<Problem>,
 }
 
@@ -15,14 +16,32 @@ impl<'a> Notes<'a> {
     pub fn new(source: &'a Source) -> Self {
         Notes {
             source,
-            subject: String::new(),
+            rule: None,
             problems: Vec::new(),
         }
     }
 
+    /// What follows is about the rule of that name, or about none.
+    pub fn about(&mut self, rule: Option<&str>) {
+        self.rule = rule.filter(|name| !name.is_empty()).map(Arc::from);
+    }
+
+    /// What messages begin with.
+    fn subject(&self) -> String {
+        match &self.rule {
+            Some(name) => format!("rule `{name}`: "),
+            None => String::new(),
+        }
+    }
+
+    pub fn push(&mut self, mut problem: Problem) {
+        problem.rule = self.rule.clone();
+        self.problems.push(problem);
+    }
+
     pub fn refuse(&mut self, span: &Range<usize>, message: impl AsRef<str>) {
         let problem = self.problem(span, message);
-        self.problems.push(problem);
+        self.push(problem);
     }
 
     pub fn refuse_with(
@@ -32,12 +51,12 @@ impl<'a> Notes<'a> {
         hint: impl Into<String>,
     ) {
         let problem = self.problem(span, message).hint(hint);
-        self.problems.push(problem);
+        self.push(problem);
     }
 
     /// A problem that more is to be said of before it is noted.
     pub fn problem(&self, span: &Range<usize>, message: impl AsRef<str>) -> Problem {
-        let message = format!("{}{}", self.subject, message.as_ref());
+        let message = format!("{}{}", self.subject(), message.as_ref());
         self.source.problem(span.clone(), message)
     }
 
@@ -58,8 +77,8 @@ impl<'a> Notes<'a> {
         let Scalar { value, span } = written;
         let problem = self
             .source
-            .fault(&self.subject, span.clone(), value, fault);
-        self.problems.push(problem);
+            .fault(&self.subject(), span.clone(), value, fault);
+        self.push(problem);
     }
 
     /// A word that is none of those that may stand there; `kind` says what it should be.
@@ -67,8 +86,8 @@ impl<'a> Notes<'a> {
         let span = word.span.clone();
         let problem = self
             .source
-            .unknown_word(&self.subject, span, kind, &word.value, known);
-        self.problems.push(problem);
+            .unknown_word(&self.subject(), span, kind, &word.value, known);
+        self.push(problem);
     }
 
     /// The problems in the order of the lines.
