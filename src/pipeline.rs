@@ -96,7 +96,8 @@ impl Pipeline {
             ..Settings::default()
         };
         let owner = Owner {
-            windows: Windows::new(Arc::clone(first.rules.layout()), settings),
+            windows: Windows::new(Arc::clone(first.rules.layout()), settings)
+                .covering_from(clock::now()),
             layout: Arc::clone(first.rules.layout()),
             loaded,
             outboxes: plan.outboxes,
@@ -253,7 +254,7 @@ impl Owner {
         }
     }
 
-    fn publish(&self, closed: &[ClosedWindow]) {
+    fn publish(&mut self, closed: &[ClosedWindow]) {
         for window in closed {
             if let Some(latest) = &self.latest {
                 latest.update(window);
@@ -266,5 +267,6 @@ impl Owner {
         let (open, series) = (self.windows.open(), self.windows.series());
         let closed = closed.len() as u64 - amended;
         self.telemetry.windows(open, series, closed, amended);
+        self.telemetry.over_limit(self.windows.take_over_limit());
     }
 }

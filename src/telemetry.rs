@@ -65,6 +65,8 @@ pub struct Telemetry {
     over_limit: Counter,
     missing_too_late: Counter,
     missing_over_limit: Counter,
+    /// By rule.
+    over_limit_by_rule: Mutex<BTreeMap<Arc<str>, u64>>,
     windows_open: Counter,
     windows_closed: Counter,
     windows_amended: Counter,
@@ -160,6 +162,7 @@ impl Telemetry {
             over_limit: Counter::default(),
             missing_too_late: Counter::default(),
             missing_over_limit: Counter::default(),
+            over_limit_by_rule: Mutex::default(),
             windows_open: Counter::default(),
             windows_closed: Counter::default(),
             windows_amended: Counter::default(),
@@ -227,8 +230,17 @@ impl Telemetry {
         self.late.add(merged.late);
         self.too_late.add(merged.too_late);
         self.over_limit.add(merged.over_limit);
+        self.skipped.add(merged.skipped);
         self.missing_too_late.add(merged.missing_too_late);
         self.missing_over_limit.add(merged.missing_over_limit);
+    }
+
+    /// Adds events that are among the others because there were too many series, by rule.
+    pub fn over_limit(&self, events: BTreeMap<Arc<str>, u64>) {
+        let mut by_rule = lock(&self.over_limit_by_rule);
+        for (rule, events) in events {
+            *by_rule.entry(rule).or_default() += events;
+        }
     }
 
     /// Notes the windows' state after time has moved.
@@ -279,6 +291,7 @@ impl Telemetry {
             notices_dropped: self.notices_dropped.get(),
             missing_too_late: self.missing_too_late.get(),
             missing_over_limit: self.missing_over_limit.get(),
+            over_limit_by_rule: lock(&self.over_limit_by_rule).clone(),
             windows: WindowsSnapshot {
                 open: self.windows_open.get(),
                 closed: self.windows_closed.get(),
@@ -425,6 +438,9 @@ pub struct Snapshot {
     pub notices_dropped: u64,
     pub missing_too_late: u64,
     pub missing_over_limit: u64,
+    /// Events that are among the others because there were too many series, by the rule
+    /// that wanted them.
+    pub over_limit_by_rule: BTreeMap<Arc<str>, u64>,
     pub windows: WindowsSnapshot,
     pub series: u64,
     pub listeners: Vec<ListenerSnapshot>,

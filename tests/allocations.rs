@@ -2,10 +2,10 @@
 //! what the global allocator is asked for.
 
 use std::sync::Arc;
-use weir::haproxy::{Formats, Parser};
+use weir::haproxy::{Event, Formats, Kind, Parser};
 use weir::input::batch::Batch;
 use weir::input::framing::Framer;
-use weir::rules::{self, Options};
+use weir::rules::{self, Evaluator, Options, Outcome};
 use weir::source::{Placed, Source, Written};
 use weir::syslog::Message;
 use weir::time::Timestamp;
@@ -85,6 +85,39 @@ fn a_line_of_a_known_series_allocates_nothing() {
     let delta = worker.take();
     let events: u64 = delta.entries.iter().map(|entry| entry.events).sum();
     assert_eq!(events, 11 * LINES as u64);
+}
+
+/// Whatever a condition asks: patterns and addresses too, once the first event has made the
+/// buffers that a pattern needs.
+#[test]
+fn a_condition_allocates_nothing() {
+    let text = r#"
+rules:
+  - name: all
+    where: |
+      Tr > 1.5ms && has(path) && path.matches("^/v[0-9]+/\\w*s$") && isIP(client_ip)
+        && client_ip in [cidr("10.0.0.0/8"), cidr("2001:db8::/32")]
+        && ip(client_ip) != ip("10.0.0.1") && ip(client_ip).family() == 6
+        && !ip(client_ip).isPrivate()
+    measure: { n: count() }
+"#;
+    let rules = rules::load(&[Source::new("a.yaml", text)], &Options::default());
+    let mut evaluator = Evaluator::new(Arc::new(rules.expect("rules")), 10);
+    let mut event = Event {
+        client_ip: Some(b"2001:db8::1"),
+        path: Some(b"/v1/users"),
+        ..Event::of_kind(Kind::Http)
+    };
+    event.timers.response = Some(2);
+    let mut apply = || {
+        assert_eq!(
+            evaluator.apply(&event, Timestamp::from_secs(0)),
+            Outcome::Counted
+        )
+    };
+    apply();
+    let counts = allocation_counter::measure(|| (0..LINES).for_each(|_| apply()));
+    assert_eq!(counts.count_total, 0);
 }
 
 /// Rejected lines cost no memory either, once there are samples of them: a flood of

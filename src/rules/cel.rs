@@ -139,6 +139,18 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     }
 }
 
+impl Node {
+    /// Whether it calls one of these functions.
+    pub fn calls(&self, functions: &[&str]) -> bool {
+        match &self.kind {
+            Syntax::Call {
+                name, target: None, ..
+            } => functions.contains(&name.as_str()),
+            _ => false,
+        }
+    }
+}
+
 struct Reader<'a> {
     source: &'a str,
     masked: &'a Masked,

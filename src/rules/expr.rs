@@ -193,7 +193,7 @@ impl Int {
     #[inline]
     pub fn of(&self, event: &Event<'_>) -> Option<i64> {
         match self {
-            Int::Const(value) => Some(*value),
+            Int::Const(value) | Int::Quantity(value, _) => Some(*value),
             Int::Field(field) => match field.of(event) {
                 Value::Int(value) => Some(value),
                 _ => None,
@@ -204,8 +204,7 @@ impl Int {
 
     fn computed(&self, event: &Event<'_>) -> Option<i64> {
         match self {
-            Int::Const(_) | Int::Field(_) => self.of(event),
-            Int::Quantity(value, _) => Some(*value),
+            Int::Const(_) | Int::Quantity(..) | Int::Field(_) => self.of(event),
             Int::Extra(name) => match event.extra.get(name)? {
                 ExtraValue::Int(value) => Some(value),
                 _ => None,

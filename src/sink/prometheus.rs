@@ -250,8 +250,8 @@ impl Collector for Own {
             e,
             "weir_events",
             "Parsed events by what became of them: counted in an open window, late (amended a \
-             closed one), too_late, future (dated too far ahead), over_limit (one series too \
-             many), skipped (no rule wanted it), notice (HAProxy's own message, no request)",
+             closed one), too_late, future (dated too far ahead), over_limit (among the \
+             others: one series too many), skipped (no rule wanted it), notice (HAProxy's own message, no request)",
             outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
         )?;
         let reasons = [
@@ -264,6 +264,15 @@ impl Collector for Own {
             "How often an event is missing from a grouping that wanted it; it may count in \
              another",
             reasons.map(|(reason, n)| (labels_of(&[("reason", reason)]), n)),
+        )?;
+        counters(
+            e,
+            "weir_events_over_limit",
+            "Events that count among the others because there were limits.series series, by the \
+             rule that wanted them",
+            own.over_limit_by_rule
+                .iter()
+                .map(|(rule, n)| (labels_of(&[("rule", rule)]), *n)),
         )?;
         for (name, help, value) in [
             (

@@ -354,6 +354,7 @@ fn durations_and_sizes_are_numbers() {
         ),
         ("Tr in [100ms, 0.15s]", true),
         ("Tr in [100ms, 150.5ms]", false),
+        ("Tr in [duration('150ms')]", true),
         ("Tr + 50ms == Tt", true),
         ("Tr == duration('150ms') && Tr < duration('1m0.5s')", true),
         ("-Tr == -150ms", true),
@@ -808,6 +809,14 @@ fn number() -> impl Strategy<Value = Case> {
         (-4i8..=4).prop_map(|value| Case {
             source: format!("{:.2}", f64::from(value) / 4.0),
             want: Naive::Double(Some(f64::from(value) / 4.0)),
+        }),
+        (0i64..=5).prop_map(|value| Case {
+            source: format!("{value}ms"),
+            want: Naive::Int(Some(value)),
+        }),
+        (1i64..=3).prop_map(|value| Case {
+            source: format!("{}us", value * 250),
+            want: Naive::Double(Some(value as f64 / 4.0)),
         }),
         Just(Case {
             source: "Tr".into(),
