@@ -392,7 +392,7 @@ impl From<Quantity> for Number {
 
 impl Comparison {
     #[inline]
-    fn accepts(self, order: Ordering) -> bool {
+    pub fn accepts(self, order: Ordering) -> bool {
         match self {
             Comparison::Equal => order.is_eq(),
             Comparison::NotEqual => order.is_ne(),
