@@ -35,7 +35,9 @@ impl Wrong {
             Some((message, hint)) => (message, Some(hint)),
             None => (said.as_str(), None),
         };
-        let message = message.strip_prefix(&format!("{name}: ")).unwrap_or(message);
+        let message = message
+            .strip_prefix(&format!("{name}: "))
+            .unwrap_or(message);
         let mut message = message.to_owned();
         let mut cause = error.source();
         while let Some(error) = cause {

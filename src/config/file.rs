@@ -138,7 +138,12 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
 
 fn listen(notes: &mut Notes<'_>, node: &Node) -> Option<Vec<Listen>> {
     let sockets = notes.list(node)?;
-    Some(sockets.iter().filter_map(|one| socket(notes, one)).collect())
+    Some(
+        sockets
+            .iter()
+            .filter_map(|one| socket(notes, one))
+            .collect(),
+    )
 }
 
 fn socket(notes: &mut Notes<'_>, node: &Node) -> Option<Listen> {

@@ -1,14 +1,16 @@
 //! Rule files in, the layout of cells and the program that fills them out.
 
+use super::cel::{self, Node, Syntax};
 use super::check::{self, Aggregate};
 use super::expr::{Bool, Text};
 use super::file::{self, Rule};
 use super::lower::{Checked, Lowered, Measured};
 use super::naming::{Naming, Template};
-use super::schema::{Schema, Typed};
-use super::{Options, Rules, WrittenRule, cel, grouping, unit};
+use super::never::never;
+use super::schema::{ROUTE, Schema, Typed};
+use super::{Options, Rules, WrittenRule, grouping, unit};
 use crate::haproxy::Field;
-use crate::source::{Notes, Placed, Problem, Scalar, Source};
+use crate::source::{Fault, Notes, Placed, Problem, Scalar, Source};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -90,23 +92,31 @@ impl Compiler<'_> {
         let noted = notes.problems.len();
         let name = rule.name.as_ref().map_or("", |name| name.value.as_str());
         let named = self.naming.rule(notes, rule);
+        let routes = match &rule.routes {
+            Some(written) => grouping::routes(notes, written),
+            None => None,
+        };
+        let schema = match &routes {
+            Some(routes) => self.schema.with_routes(Arc::clone(routes)),
+            None => self.schema.clone(),
+        };
         let condition = match &rule.condition {
-            Some(written) => self.condition(notes, written),
+            Some(written) => condition(notes, &schema, written),
             None => Some(Bool::Const(true)),
         };
-        let by = grouping::by(notes, &self.schema, &rule.by);
+        let by = grouping::by(notes, &schema, &rule.by);
         let tags = grouping::tags(notes, &rule.tags, &by);
         let limit = grouping::limit(notes, rule.limit.as_ref(), &rule.by);
         let window = grouping::window(notes, rule.window.as_ref());
         let (by_tags, keys): (Vec<_>, Vec<_>) = by.iter().cloned().unzip();
         let template = Template::read(notes, rule, &by_tags);
         let value = match &rule.value {
-            Some(written) => value(notes, &self.schema, written).map(Some),
+            Some(written) => value(notes, &schema, written).map(Some),
             None => Some(None),
         };
         let schema = value.map(|value| match value {
-            Some(value) => self.schema.with_value(value),
-            None => self.schema.clone(),
+            Some(value) => schema.with_value(value),
+            None => schema,
         });
         let mut measures = Vec::new();
         for (measure, written) in &rule.measures {
@@ -122,6 +132,12 @@ impl Compiler<'_> {
                 }
                 measures.push((series, measured));
             }
+        }
+        if let Some(routes) = &rule.routes
+            && !names_route(rule)
+        {
+            let hint = "group by it: `by: [service, route]`";
+            notes.refuse_with(&routes.span, "nothing in the rule names `route`", hint);
         }
         let by = by_tags.into_iter().zip(keys);
         let by: Option<Vec<_>> = by.map(|(tag, key)| Some((tag, key?))).collect();
@@ -143,12 +159,17 @@ impl Compiler<'_> {
             });
         }
     }
+}
 
-    fn condition(&self, notes: &mut Notes<'_>, written: &Scalar) -> Option<Bool> {
-        let read =
-            cel::parse(&written.value).and_then(|node| check::condition(&node, &self.schema));
-        notes.read(written, read)
-    }
+fn condition(notes: &mut Notes<'_>, schema: &Schema<'_>, written: &Scalar) -> Option<Bool> {
+    let read = cel::parse(&written.value).and_then(|node| {
+        let condition = check::condition(&node, schema)?;
+        match never(&node, schema) {
+            Some(fault) => Err(vec![fault]),
+            None => Ok(condition),
+        }
+    });
+    notes.read(written, read)
 }
 
 /// What `value` stands for in a rule's measures.
@@ -163,7 +184,14 @@ fn measured(
     written: &file::Measure,
 ) -> Option<Measured> {
     let expression = &written.expression;
-    let read = cel::parse(&expression.value).and_then(|node| check::measure(&node, schema));
+    let read = cel::parse(&expression.value).and_then(|node| {
+        let measured = check::measure(&node, schema)?;
+        let faults = never_shared(&node, schema);
+        match faults.is_empty() {
+            true => Ok(measured),
+            false => Err(faults),
+        }
+    });
     let measured = notes.read(expression, read)?;
     match &written.unit {
         None => Some(measured),
@@ -172,6 +200,35 @@ fn measured(
             notes.read(name, converted.map_err(|fault| vec![fault]))
         }
     }
+}
+
+/// What can never hold of the conditions whose share a measure is.
+fn never_shared(measure: &Node, schema: &Schema<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    measure.walk(&mut |node| match &node.kind {
+        Syntax::Call { name, args, .. } if name == "ratio" => {
+            faults.extend(args.iter().filter_map(|condition| never(condition, schema)));
+        }
+        _ => {}
+    });
+    faults
+}
+
+/// Whether one of the rule's expressions names `route`. What cannot be read may do so.
+fn names_route(rule: &Rule) -> bool {
+    let by = rule.by.iter().map(|part| &part.expression);
+    let measures = rule.measures.iter().map(|(_, measure)| &measure.expression);
+    let single = [&rule.condition, &rule.value].into_iter().flatten();
+    single.chain(by).chain(measures).any(|written| {
+        let mut named = false;
+        match cel::parse(&written.value) {
+            Ok(node) => node.walk(&mut |node| {
+                named |= matches!(&node.kind, Syntax::Name(name) if name == ROUTE);
+            }),
+            Err(_) => named = true,
+        }
+        named
+    })
 }
 
 /// The tag that a measure gives its series beside the rule's, and the aggregate that does.

@@ -85,6 +85,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
             "rules" => {
                 let written = notes.list(value).unwrap_or_default();
                 rules = written.iter().filter_map(|one| rule(notes, one)).collect();
+                notes.about(None);
             }
             later if LATER.contains(&later) => {
                 let message = format!("`{later}` are not part of weir yet");
@@ -94,7 +95,6 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
             _ => notes.unknown_key(key, &KEYS),
         }
     }
-    notes.about(None);
     if rules.is_empty() && notes.problems.len() == noted {
         let hint = "rules stand in a list under `rules:`; see docs/rules.md";
         notes.refuse_with(&(0..0), "there is no rule in this file", hint);
@@ -106,7 +106,10 @@ fn rule(notes: &mut Notes<'_>, node: &Node) -> Option<Rule> {
     notes.about(None);
     let pairs = notes.pairs(node)?;
     let mut rule = Rule {
-        span: pairs.first().map_or(&node.span, |(key, _)| &key.span).clone(),
+        span: pairs
+            .first()
+            .map_or(&node.span, |(key, _)| &key.span)
+            .clone(),
         ..Rule::default()
     };
     // First, because the problems of the others begin with it.
@@ -205,7 +208,10 @@ fn window(notes: &mut Notes<'_>, node: &Node) -> Option<Window> {
     if span.is_none() {
         notes.key_missing(&node.span, "span", unknown);
     }
-    Some(Window { span: span??, every })
+    Some(Window {
+        span: span??,
+        every,
+    })
 }
 
 fn measures(notes: &mut Notes<'_>, node: &Node) -> Vec<(Scalar, Measure)> {

@@ -1,11 +1,12 @@
 //! Into which groups and windows a rule puts its events, and the tags of their series.
 
+use super::cel::{self, Syntax};
 use super::check;
-use super::cel;
 use super::file::{self, Part};
 use super::naming::comparable_text;
 use super::program::KeyPart;
-use super::schema::Schema;
+use super::routes::Routes;
+use super::schema::{ROUTE, Schema};
 use crate::delta;
 use crate::metric::{SERIES_MAX, Tags};
 use crate::names;
@@ -33,12 +34,19 @@ pub(super) fn by(notes: &mut Notes<'_>, schema: &Schema<'_>, parts: &[Part]) -> 
             Some(tag) => (tag.value.clone(), tag),
             None => (tag_of(&part.expression.value), &part.expression),
         };
-        let read = cel::parse(&part.expression.value).and_then(|node| check::key(&node, schema));
+        let read = cel::parse(&part.expression.value).and_then(|node| match &node.kind {
+            Syntax::Name(name) if name == ROUTE && schema.field(ROUTE).is_err() => {
+                Ok(KeyPart::FoldedPath)
+            }
+            _ => check::key(&node, schema),
+        });
         let key = notes.read(&part.expression, read);
         if let Some((same, _)) = by.iter().find(|(known, _)| same(known, &name)) {
             let message = match **same == *name {
                 true => format!("`by` names `{name}` twice"),
-                false => format!("the tags `{same}` and `{name}` of `by` are one to Librato or Prometheus"),
+                false => format!(
+                    "the tags `{same}` and `{name}` of `by` are one to Librato or Prometheus"
+                ),
             };
             notes.refuse(&written.span, message);
             continue;
@@ -65,7 +73,10 @@ fn tag_name(notes: &mut Notes<'_>, written: &Scalar, name: &str, made: bool) {
         return;
     }
     if made {
-        let message = format!("`{name}` is no name for a tag, or a longer one than {} characters", names::TAG_NAME_MAX);
+        let message = format!(
+            "`{name}` is no name for a tag, or a longer one than {} characters",
+            names::TAG_NAME_MAX
+        );
         let hint = "give the expression a tag: `by: [{ tag: expression }]`";
         return notes.refuse_with(&written.span, message, hint);
     }
@@ -102,7 +113,10 @@ pub(super) fn tags(notes: &mut Notes<'_>, written: &[(Scalar, Scalar)], by: &[Ke
             notes.refuse(&name.span, message);
         }
         if let Some((other, _)) = tags.iter().find(|(tag, _)| same(tag, &name.value)) {
-            let message = format!("the tags `{other}` and `{}` are one to Librato or Prometheus", name.value);
+            let message = format!(
+                "the tags `{other}` and `{}` are one to Librato or Prometheus",
+                name.value
+            );
             notes.refuse(&name.span, message);
         }
         tags.push((name.value.as_str().into(), value.value.as_str().into()));
@@ -125,9 +139,33 @@ pub(super) fn clash(
     tags: &Tags,
 ) {
     let of_by = by.iter().map(|(name, _)| name);
-    if of_by.chain(tags.iter().map(|(name, _)| name)).any(|name| same(name, tag)) {
-        let message = format!("`{aggregate}` gives its series the tag `{tag}`, which the rule gives them already");
-        notes.refuse_with(&measure.span, message, "rename the rule's tag: `by: [{ name: expression }]`");
+    if of_by
+        .chain(tags.iter().map(|(name, _)| name))
+        .any(|name| same(name, tag))
+    {
+        let message = format!(
+            "`{aggregate}` gives its series the tag `{tag}`, which the rule gives them already"
+        );
+        notes.refuse_with(&measure.span, message, "give the rule's tag another name");
+    }
+}
+
+/// Reads `routes`. Where something is wrong with them there are none, so that the rest can
+/// be checked.
+pub(super) fn routes(notes: &mut Notes<'_>, written: &file::Routes) -> Option<Arc<Routes>> {
+    let templates: Vec<_> = written.templates.iter().map(|t| &t.value).collect();
+    if templates.is_empty() {
+        let hint = "list templates of paths, such as `/v1/users/:id`, or leave the key out";
+        notes.refuse_with(&written.span, "there is no route", hint);
+    }
+    match Routes::new(&templates) {
+        Ok(routes) => Some(Arc::new(routes)),
+        Err(faults) => {
+            for (place, fault) in faults {
+                notes.fault(&written.templates[place], fault);
+            }
+            Routes::new(&[] as &[&str]).ok().map(Arc::new)
+        }
     }
 }
 
@@ -140,10 +178,18 @@ pub(super) fn limit(
     let written = written?;
     if !LIMIT_RANGE.contains(&written.value) {
         let hint = format!("choose {} to {}", LIMIT_RANGE.start(), LIMIT_RANGE.end());
-        notes.refuse_with(&written.span, format!("{} is out of range", written.value), hint);
+        notes.refuse_with(
+            &written.span,
+            format!("{} is out of range", written.value),
+            hint,
+        );
     } else if by.is_empty() {
         let hint = "leave it out, or say by what to group: `by: [service]`";
-        notes.refuse_with(&written.span, "without `by` there is nothing to limit", hint);
+        notes.refuse_with(
+            &written.span,
+            "without `by` there is nothing to limit",
+            hint,
+        );
     }
     Some(written.value)
 }
@@ -165,10 +211,21 @@ pub(super) fn window(notes: &mut Notes<'_>, written: Option<&file::Window>) -> d
     let (whole, step) = (span.as_secs(), every.as_secs());
     if whole % step != 0 {
         let hint = format!("{whole} seconds are no whole number of {step} seconds");
-        notes.refuse_with(&place.span, "a window's span is a multiple of its `every`", hint);
+        notes.refuse_with(
+            &place.span,
+            "a window's span is a multiple of its `every`",
+            hint,
+        );
     } else if whole / step > MAX_STEPS {
-        let message = format!("a window slides over at most {MAX_STEPS} steps, not {}", whole / step);
-        notes.refuse_with(&place.span, message, "choose a longer `every` or a shorter `span`");
+        let message = format!(
+            "a window slides over at most {MAX_STEPS} steps, not {}",
+            whole / step
+        );
+        notes.refuse_with(
+            &place.span,
+            message,
+            "choose a longer `every` or a shorter `span`",
+        );
     }
     delta::Window { span, every }
 }

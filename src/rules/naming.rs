@@ -101,11 +101,7 @@ impl Naming {
 impl<'a> Template<'a> {
     /// Reads `series`, of which `tags` are the tags of `by`. Where something is wrong with
     /// it, series go by their usual names, so that the rest can be checked.
-    pub fn read(
-        notes: &mut Notes<'_>,
-        rule: &'a Rule,
-        tags: &[Arc<str>],
-    ) -> Self {
+    pub fn read(notes: &mut Notes<'_>, rule: &'a Rule, tags: &[Arc<str>]) -> Self {
         let usual = Template {
             parts: vec![Part::Rule, Part::Text(".".into()), Part::Measure],
             written: None,
@@ -186,7 +182,9 @@ fn parts(template: &str, tags: &[Arc<str>]) -> Result<Vec<Part>, Vec<Fault>> {
         let Some(inside) = rest.strip_prefix("{{") else {
             let length = rest.find("{{").unwrap_or(rest.len());
             let text = &rest[..length];
-            if let Some((place, other)) = text.char_indices().find(|(_, c)| !names::is_name_char(*c)) {
+            if let Some((place, other)) =
+                text.char_indices().find(|(_, c)| !names::is_name_char(*c))
+            {
                 let place = at + place;
                 faults.push(not_in_a_name(place..place + other.len_utf8(), other));
             }

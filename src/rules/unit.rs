@@ -39,8 +39,8 @@ pub(super) fn convert(measured: Measured, unit: &str) -> Result<Measured, Fault>
     let found = check::unit(&measured);
     if of != found || of == Unit::None && counts(&measured) {
         let message = match of {
-            Unit::Time => format!("`{unit}` is a unit of time, and this measure is of none"),
-            Unit::Bytes => format!("`{unit}` is a unit of size, and this measure is of none"),
+            Unit::Time => format!("`{unit}` is a unit of time, and this measure is no time"),
+            Unit::Bytes => format!("`{unit}` is a unit of size, and this measure is no size"),
             Unit::None => format!("only a share, such as a `ratio`, can be in `{unit}`"),
         };
         let fitting = UNITS.iter().filter(|(_, of, ..)| *of == found);
@@ -53,7 +53,10 @@ pub(super) fn convert(measured: Measured, unit: &str) -> Result<Measured, Fault>
         return Err(Fault::new(whole, message).hint(hint));
     }
     let by = |arithmetic, factor| {
-        Measured::Arithmetic(arithmetic, Box::new((measured.clone(), Measured::Const(factor))))
+        Measured::Arithmetic(
+            arithmetic,
+            Box::new((measured.clone(), Measured::Const(factor))),
+        )
     };
     Ok(match (one == 1.0, parts == 1.0) {
         (true, true) => measured,

@@ -44,7 +44,10 @@ fn texts_are_read_as_they_are_written() {
         ("- |\n  a\n  b\n- >-\n  a\n  b\n", r#"["a\nb\n", "a b"]"#),
         ("5: a\ntrue: b\n", r#"{5: "a", true: "b"}"#),
         ("a: &x 5\nb: *x\n", r#"{a: "5", b: "5"}"#),
-        ("a: &x {b: 1}\nc: {<<: *x, d: 2}\n", r#"{a: {b: "1"}, c: {d: "2", b: "1"}}"#),
+        (
+            "a: &x {b: 1}\nc: {<<: *x, d: 2}\n",
+            r#"{a: {b: "1"}, c: {d: "2", b: "1"}}"#,
+        ),
     ] {
         let (_, node, problems) = read(text);
         assert_eq!((shown(&node), problems), (want.into(), vec![]), "{text}");
@@ -80,8 +83,14 @@ fn expressions_between_braces_are_whole() {
             r#"{ a: f(b == "\")", c), d: e }"#,
             r#"{a: "f(b == \"\\\")\", c)", d: "e"}"#,
         ),
-        ("{ a: { value: f(b, c), unit: s } }", r#"{a: {value: "f(b, c)", unit: "s"}}"#),
-        ("[a, f(b, c), { d: f(e, g) }]", r#"["a", "f(b, c)", {d: "f(e, g)"}]"#),
+        (
+            "{ a: { value: f(b, c), unit: s } }",
+            r#"{a: {value: "f(b, c)", unit: "s"}}"#,
+        ),
+        (
+            "[a, f(b, c), { d: f(e, g) }]",
+            r#"["a", "f(b, c)", {d: "f(e, g)"}]"#,
+        ),
         // What is quoted is whole, and what is never closed stays as it is.
         (r#"{ a: "f(b", "c)": d }"#, r#"{a: "f(b", c): "d"}"#),
         ("{ a: f(b, c: d }", r#"{a: "f(b", c: "d"}"#),
@@ -89,7 +98,10 @@ fn expressions_between_braces_are_whole() {
         ("{ a: f), b: g(c }", r#"{a: "f)", b: "g(c"}"#),
         ("[f(a, 'b)']", r#"["f(a", "b)"]"#),
         // Outside of braces a comma means nothing to YAML.
-        ("a: f(b, c)\nd: (e\nf: g)\n", r#"{a: "f(b, c)", d: "(e", f: "g)"}"#),
+        (
+            "a: f(b, c)\nd: (e\nf: g)\n",
+            r#"{a: "f(b, c)", d: "(e", f: "g)"}"#,
+        ),
     ] {
         let (source, node, problems) = read(text);
         assert_eq!((shown(&node), problems), (want.into(), vec![]), "{text}");
@@ -126,7 +138,11 @@ fn keys_appear_once() {
             r#"{5: "a", b: "1", d: "2"}"#,
             "a.yaml:1:14",
         ),
-        ("{a: x), b: y(c, x: 1, x: 2}", r#"{a: "x)", b: "y(c", x: "1"}"#, "a.yaml:1:23"),
+        (
+            "{a: x), b: y(c, x: 1, x: 2}",
+            r#"{a: "x)", b: "y(c", x: "1"}"#,
+            "a.yaml:1:23",
+        ),
     ] {
         let (_, node, problems) = read(text);
         assert_eq!(shown(&node), want);

@@ -59,10 +59,13 @@ impl Node {
         };
         let (size, depth) = match &self.kind {
             Kind::List(items) => items.iter().fold((0, 0), add),
-            Kind::Map(pairs) => pairs.iter().map(|(_, node)| node).fold((0, 0), |all, node| {
-                let (size, depth) = add(all, node);
-                (size + 1, depth)
-            }),
+            Kind::Map(pairs) => pairs
+                .iter()
+                .map(|(_, node)| node)
+                .fold((0, 0), |all, node| {
+                    let (size, depth) = add(all, node);
+                    (size + 1, depth)
+                }),
             _ => (0, 0),
         };
         (size + 1, depth + 1)
@@ -70,10 +73,7 @@ impl Node {
 }
 
 /// Reads a file of one document.
-pub(super) fn read<'a>(
-    source: &'a Source,
-    what: &str,
-) -> Result<(Node, Notes<'a>), Box<Problem>> {
+pub(super) fn read<'a>(source: &'a Source, what: &str) -> Result<(Node, Notes<'a>), Box<Problem>> {
     let mut options = Options::default();
     options.emit_unresolved_aliases = true;
     let mut composer = Composer {
@@ -130,7 +130,10 @@ impl<'a> Composer<'a, '_> {
                 let tag = span.tag_start();
                 let span = bytes(span);
                 let tag = tag.and_then(|tag| tag.byte_offset());
-                Ok((event, tag.map_or(span.start, |tag| tag.min(span.start))..span.end))
+                Ok((
+                    event,
+                    tag.map_or(span.start, |tag| tag.min(span.start))..span.end,
+                ))
             }
             Some(Err(error)) => Err(Box::new(self.not_yaml(&error))),
             None => Ok((Event::StreamEnd, 0..0)),
@@ -147,13 +150,17 @@ impl<'a> Composer<'a, '_> {
                         self.notes.problems.push(problem);
                         Kind::Wrong
                     }
-                    None if tag.is_none() && style == ScalarStyle::Plain && is_null(&text) => Kind::Null,
+                    None if tag.is_none() && style == ScalarStyle::Plain && is_null(&text) => {
+                        Kind::Null
+                    }
                     None => Kind::Text(text.into_owned()),
                 };
                 (kind, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
-                self.notes.problems.extend(self.tagged(&span, tag.as_deref()));
+                self.notes
+                    .problems
+                    .extend(self.tagged(&span, tag.as_deref()));
                 let items = self.items(depth)?;
                 let items = match style {
                     StructureStyle::Flow => whole::items(&self.source.text, items),
@@ -162,7 +169,9 @@ impl<'a> Composer<'a, '_> {
                 (Kind::List(items), anchor)
             }
             Event::MappingStart(style, anchor, tag) => {
-                self.notes.problems.extend(self.tagged(&span, tag.as_deref()));
+                self.notes
+                    .problems
+                    .extend(self.tagged(&span, tag.as_deref()));
                 let pairs = self.pairs(depth)?;
                 let pairs = match style {
                     StructureStyle::Flow => whole::pairs(&self.source.text, pairs),
@@ -175,7 +184,9 @@ impl<'a> Composer<'a, '_> {
             Event::UnresolvedAlias(name) => {
                 let message = format!("there is no `&{name}` before this");
                 let problem = self.problem(span.clone(), &message);
-                self.notes.problems.push(problem.hint("a text that begins with `*` needs quotes"));
+                self.notes
+                    .problems
+                    .push(problem.hint("a text that begins with `*` needs quotes"));
                 (Kind::Wrong, 0)
             }
             // The parser gives no others where a node can stand.
@@ -243,7 +254,9 @@ impl<'a> Composer<'a, '_> {
         }
         let message = "the file is too large or nested too deeply, its aliases written out";
         let problem = self.problem(span.clone(), message);
-        Err(Box::new(problem.hint("spread the rules over several files")))
+        Err(Box::new(
+            problem.hint("spread the rules over several files"),
+        ))
     }
 
     /// The first of each key.
@@ -264,9 +277,9 @@ impl<'a> Composer<'a, '_> {
 
     /// With the pairs that `<<` stands for, where their keys are not there already.
     fn merged(&mut self, pairs: Vec<(Scalar, Node)>) -> Vec<(Scalar, Node)> {
-        let (merge, mut pairs): (Vec<_>, Vec<_>) = pairs
-            .into_iter()
-            .partition(|(key, _)| key.value == MERGE && self.source.text[key.span.clone()] == *MERGE);
+        let (merge, mut pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| {
+            key.value == MERGE && self.source.text[key.span.clone()] == *MERGE
+        });
         for (key, node) in merge {
             let nodes = match node.kind {
                 Kind::List(nodes) => nodes,
@@ -274,7 +287,8 @@ impl<'a> Composer<'a, '_> {
             };
             for node in nodes {
                 let Kind::Map(more) = node.kind else {
-                    let problem = self.problem(key.span.clone(), "`<<` stands for `key: value` pairs");
+                    let problem =
+                        self.problem(key.span.clone(), "`<<` stands for `key: value` pairs");
                     self.notes.problems.push(problem);
                     continue;
                 };
@@ -308,7 +322,9 @@ impl<'a> Composer<'a, '_> {
         let text = error.kind().to_string();
         let problem = self.problem(at..at, &text);
         match text.contains("flow mapping") && text.contains("did not find") {
-            true => problem.hint("between braces an expression with brackets or braces needs quotes"),
+            true => {
+                problem.hint("between braces an expression with brackets or braces needs quotes")
+            }
             false => problem,
         }
     }

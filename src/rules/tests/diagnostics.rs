@@ -8,7 +8,7 @@ use crate::source::Fault;
 use proptest::prelude::*;
 
 /// Everything said about one file.
-fn said(text: &str) -> String {
+pub(super) fn said(text: &str) -> String {
     said_of(&[source(text)], &Options::default())
 }
 
