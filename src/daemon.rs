@@ -288,6 +288,7 @@ impl Daemon {
             let plan = Plan {
                 loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
+                time: config.time,
                 limits: config.limits,
                 workers: workers(),
                 outboxes: outboxes.clone(),

@@ -3,6 +3,7 @@
 //! ```text
 //! listeners -> Batch -> workers -> Delta -> owner of windows -> ClosedWindow -> outboxes
 //!                               -> Notice                    -> Annotation
+//!                               -> Sighting                  -> a host's wrong time zone
 //! ```
 //!
 //! Every arrow is a bounded channel; when one is full, what is before it waits, back
@@ -15,7 +16,7 @@
 //! the owner of the windows before it merges anything that may be of it.
 
 use crate::clock;
-use crate::config::Limits;
+use crate::config::{Limits, Time};
 use crate::delta::{Delta, Layout};
 use crate::input::batch::{Batch, Dispatcher, Spares};
 use crate::load::Loaded;
@@ -23,8 +24,10 @@ use crate::notices::{self, Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
+use crate::skew::{self, Change, Sighting};
 use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
 use crate::window::{ClosedWindow, Settings, Windows};
 use crate::worker::Worker;
 use jiff::tz::TimeZone;
@@ -34,8 +37,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-/// How often workers hand over their deltas and windows are looked at. Less than the
-/// windows' grace, so that what was received in time is merged in time.
+/// How often workers hand over their deltas and windows are looked at. With a grace below
+/// this, what was received in time may be merged when its window has closed, and amends it.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Hand-overs that may wait for the windows' owner, per worker.
@@ -46,6 +49,7 @@ pub struct Plan {
     /// What lines are read and counted by, always the newest.
     pub loaded: watch::Receiver<Arc<Loaded>>,
     pub timezone: TimeZone,
+    pub time: Time,
     pub limits: Limits,
     /// How many workers parse and evaluate.
     pub workers: usize,
@@ -76,6 +80,7 @@ impl Pipeline {
         let workers = receivers.into_iter().map(|batches| {
             let Loaded { rules, formats } = Loaded::clone(&first);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
+                .with_event_time(plan.time.event_time)
                 .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let work = work(
@@ -92,9 +97,12 @@ impl Pipeline {
         let workers = workers.collect();
         drop(hand_overs);
         let settings = Settings {
+            grace: plan.time.grace,
+            amend_for: plan.time.amend_for,
+            expire_after: plan.time.expire_after,
             series_max: plan.limits.series,
-            ..Settings::default()
         };
+        telemetry.set_grace(settings.grace);
         let owner = Owner {
             windows: Windows::new(Arc::clone(first.rules.layout()), settings)
                 .covering_from(clock::now()),
@@ -103,6 +111,8 @@ impl Pipeline {
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
+            hosts: skew::Hosts::default(),
+            timezone: plan.timezone,
             telemetry: Arc::clone(telemetry),
         };
         let owner = supervisor.spawn("owner of the windows", owner.run(taking));
@@ -124,6 +134,13 @@ impl Pipeline {
 struct HandOver {
     delta: Delta,
     notices: Vec<Notice>,
+    sightings: Vec<Sighting>,
+}
+
+impl HandOver {
+    fn is_empty(&self) -> bool {
+        self.delta.is_empty() && self.notices.is_empty() && self.sightings.is_empty()
+    }
 }
 
 /// Drives a worker: batches in, one hand-over a tick out.
@@ -167,12 +184,16 @@ async fn work(
 }
 
 async fn hand_over(worker: &mut Worker, hand_overs: &mpsc::Sender<HandOver>) {
-    let (delta, notices) = (worker.take(), worker.take_notices());
-    if delta.is_empty() && notices.is_empty() {
+    let hand_over = HandOver {
+        delta: worker.take(),
+        notices: worker.take_notices(),
+        sightings: worker.take_sightings(),
+    };
+    if hand_over.is_empty() {
         return;
     }
     // The owner ends after the last worker, so it is there to take it.
-    if hand_overs.send(HandOver { delta, notices }).await.is_err() {
+    if hand_overs.send(hand_over).await.is_err() {
         tracing::error!("the owner of the windows has ended: events are lost");
     }
 }
@@ -186,6 +207,8 @@ struct Owner {
     outboxes: Vec<Arc<Outbox>>,
     latest: Option<Arc<Latest>>,
     repeats: Repeats,
+    hosts: skew::Hosts,
+    timezone: TimeZone,
     telemetry: Arc<Telemetry>,
 }
 
@@ -196,19 +219,22 @@ impl Owner {
         loop {
             tokio::select! {
                 hand_over = hand_overs.recv() => match hand_over {
-                    Some(HandOver { delta, notices }) => {
+                    Some(HandOver { delta, notices, sightings }) => {
                         // A worker may be ahead: its delta may be of rules that the windows
                         // have not heard of.
                         self.keep_up();
                         self.telemetry.merged(self.windows.merge(delta));
                         self.annotate(&notices);
+                        self.hosts.merge(sightings);
                     }
                     None => break,
                 },
                 Ok(()) = self.loaded.changed() => self.keep_up(),
                 _ = tick.tick() => {
+                    let now = clock::now();
                     self.repeats.next_round();
-                    let closed = self.windows.advance(clock::now());
+                    self.judge_clocks(now);
+                    let closed = self.windows.advance(now);
                     self.publish(&closed);
                 }
             }
@@ -252,6 +278,24 @@ impl Owner {
         for outbox in &self.outboxes {
             outbox.push_annotations(&annotations);
         }
+    }
+
+    /// Says which hosts' dates are off, and which no longer are.
+    fn judge_clocks(&mut self, now: Timestamp) {
+        let changes = self.hosts.advance(now);
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            match change {
+                Change::Skewed(host) => tracing::warn!("{}", host.told(&self.timezone)),
+                Change::Right(host) => tracing::info!("host {host}: its dates are right again"),
+                Change::Silent(host) => {
+                    tracing::info!("host {host}: sends no lines any more; its dates were off");
+                }
+            }
+        }
+        self.telemetry.set_skewed_hosts(self.hosts.skewed());
     }
 
     fn publish(&mut self, closed: &[ClosedWindow]) {

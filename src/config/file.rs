@@ -6,8 +6,19 @@ use crate::sink::librato::Api;
 use crate::source::{Notes, Problem, Scalar, Source, Written};
 use crate::yaml::Node;
 
-pub(super) const KEYS: [&str; 8] = [
-    "listen", "haproxy", "rules", "rejects", "state", "sinks", "http", "limits",
+pub(super) const KEYS: [&str; 12] = [
+    "listen",
+    "haproxy",
+    "event_time",
+    "grace",
+    "amend_for",
+    "expire_after",
+    "rules",
+    "rejects",
+    "state",
+    "sinks",
+    "http",
+    "limits",
 ];
 pub(super) const LISTEN_KEYS: [&str; 2] = ["protocol", "address"];
 pub(super) const HAPROXY_KEYS: [&str; 4] = ["config", "log_format", "service", "timezone"];
@@ -22,6 +33,14 @@ pub(super) struct File {
     /// Syslog sockets; without the key, UDP and TCP on 127.0.0.1:5140.
     pub listen: Option<Vec<Listen>>,
     pub haproxy: Haproxy,
+    /// Which of a line's times counts: `end`, `start`, `syslog` or `received`.
+    pub event_time: Option<Scalar>,
+    /// How long after its end a window stays open, such as `2s`.
+    pub grace: Option<Scalar>,
+    /// How long after its end a window can be amended, such as `10m`.
+    pub amend_for: Option<Scalar>,
+    /// How long a silent series still says 0, such as `1h`.
+    pub expire_after: Option<Scalar>,
     /// A rule file or a folder of them; without the key, the bundled rules.
     pub rules: Option<Scalar>,
     /// The file to which rejected lines are written; without the key, none.
@@ -124,6 +143,10 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
         match key.value.as_str() {
             "listen" => file.listen = listen(notes, value),
             "haproxy" => file.haproxy = haproxy(notes, value),
+            "event_time" => file.event_time = notes.text(value),
+            "grace" => file.grace = notes.text(value),
+            "amend_for" => file.amend_for = notes.text(value),
+            "expire_after" => file.expire_after = notes.text(value),
             "rules" => file.rules = notes.text(value),
             "rejects" => file.rejects = notes.text(value),
             "state" => file.state = notes.text(value),

@@ -78,12 +78,20 @@ impl Folders {
             }
         };
         let mut missed = BTreeSet::new();
-        for Folder { path, .. } in &self.watched {
-            if let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) {
+        for Folder { path, identity } in &self.watched {
+            let watched = match identity {
+                Some(_) => watcher
+                    .watch(path, RecursiveMode::NonRecursive)
+                    .map_err(|error| error.to_string()),
+                // The folder that it is in tells when it comes.
+                None if self.is_there(path.parent()) => Ok(()),
+                None => Err("there is no such folder".to_owned()),
+            };
+            if let Err(error) = watched {
                 if !self.missed.contains(path) {
                     tracing::warn!(
                         folder = %path.display(),
-                        %error,
+                        error,
                         "changes in this folder are not noticed: SIGHUP makes weir read its files"
                     );
                 }
@@ -92,6 +100,12 @@ impl Folders {
         }
         self.missed = missed;
         Some(watcher)
+    }
+
+    /// Whether a folder of that path is watched.
+    fn is_there(&self, path: Option<&Path>) -> bool {
+        let mut watched = self.watched.iter();
+        watched.any(|folder| folder.identity.is_some() && Some(&*folder.path) == path)
     }
 }
 
@@ -221,6 +235,14 @@ mod tests {
         // Another folder of the same name.
         fs::rename(&rules, root.path().join("old")).unwrap();
         fs::create_dir(&rules).unwrap();
-        assert!(folders.follow(&[rules]));
+        assert!(folders.follow(std::slice::from_ref(&rules)));
+        assert_eq!(folders.missed, BTreeSet::new());
+        // The folder that it was in tells when it is there again; else nobody would.
+        fs::remove_dir(&rules).unwrap();
+        let file = rules.join("a.yaml");
+        assert!(folders.follow(&[rules.clone(), file.clone()]));
+        assert_eq!(folders.missed, BTreeSet::new());
+        assert!(folders.follow(&[file]));
+        assert_eq!(folders.missed, BTreeSet::from([rules]));
     }
 }

@@ -163,9 +163,12 @@ impl Reloader {
             None | Some(0) => String::new(),
             Some(more) => format!("\n\nand {more} more"),
         };
+        let problems = match wrong.count() {
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        };
         tracing::error!(
-            problems = wrong.count(),
-            "not reloaded, what was in force stays\n\n{}{more}\n",
+            "not reloaded, what was in force stays: {problems}\n\n{}{more}\n",
             shown.join("\n\n")
         );
         self.refused = Some(texts.clone());

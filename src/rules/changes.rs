@@ -12,8 +12,8 @@ const NAMES_MAX: usize = 20;
 pub struct Changes {
     pub added: Vec<String>,
     pub removed: Vec<String>,
-    /// In both, and written differently. A rule that stands in another file now, or at
-    /// another place, has not been changed.
+    /// In both, with another definition. A rule that is written differently, or in another
+    /// file, and computes the same has not been changed.
     pub changed: Vec<String>,
 }
 
@@ -29,18 +29,16 @@ impl Rules {
             added: names(self, &|name| !old.contains_key(name)),
             removed: names(before, &|name| !new.contains_key(name)),
             changed: names(self, &|name| {
-                old.get(name)
-                    .is_some_and(|text| Some(text) != new.get(name))
+                let before = old.get(name);
+                before.is_some() && before != new.get(name)
             }),
         }
     }
 
-    /// Each rule's text.
+    /// Each rule's definition.
     fn by_name(&self) -> BTreeMap<&str, &str> {
-        self.names()
-            .zip(&self.written)
-            .map(|(name, written)| (name, &*written.text))
-            .collect()
+        let rules = self.written.iter().map(|rule| self.rule_layout(rule.place));
+        rules.map(|rule| (&*rule.name, &*rule.definition)).collect()
     }
 }
 
@@ -85,15 +83,18 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_told_apart_by_name_and_compared_by_text() {
+    fn rules_are_told_apart_by_name_and_compared_by_what_they_compute() {
         const A: &str = "  - name: a\n    by: [service]\n    measure: { n: count() }\n";
         const A_CHANGED: &str = "  - name: a\n    by: [backend]\n    measure: { n: count() }\n";
+        const A_AGAIN: &str =
+            "  - measure: { n: count() } # as before\n    name: a\n    by: [ service ]\n";
         const B: &str = "  - name: b\n    measure:\n      m: max(Tr)\n";
         let file = |rules: &[&str]| format!("rules:\n{}", rules.concat());
         for (before, after, said) in [
             (&[file(&[A, B])][..], &[file(&[A, B])][..], "none"),
             (&[file(&[A, B])], &[file(&[B, A])], "none"),
             (&[file(&[A, B])], &[file(&[B]), file(&[A])], "none"),
+            (&[file(&[A, B])], &[file(&[A_AGAIN, B])], "none"),
             (&[file(&[A])], &[file(&[A, B])], "added b"),
             (&[file(&[A, B])], &[file(&[B])], "removed a"),
             (&[file(&[A, B])], &[file(&[A_CHANGED, B])], "changed a"),

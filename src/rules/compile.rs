@@ -11,7 +11,6 @@ use super::schema::{ROUTE, Schema, Typed};
 use super::{Options, Rules, WrittenRule, grouping, unit};
 use crate::haproxy::Field;
 use crate::source::{Fault, Notes, Placed, Problem, Scalar, Source};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// More rules are refused. It keeps the number of groupings within what a
@@ -72,23 +71,20 @@ impl Compiler<'_> {
         let (rules, problems) = file::parse(source);
         let mut notes = Notes::new(source);
         notes.problems = problems;
-        let ends = rules.iter().skip(1).map(|next| next.span.start);
-        let ends = ends.chain([source.text.len()]);
-        for (rule, end) in rules.iter().zip(ends) {
+        for rule in &rules {
             notes.about(None);
             if self.written.len() == MAX_RULES {
                 notes.refuse(&rule.span, format!("more than {MAX_RULES} rules"));
                 break;
             }
             notes.about(rule.name.as_ref().map(|name| name.value.as_str()));
-            self.rule(&mut notes, rule, end);
+            self.rule(&mut notes, rule);
         }
         notes.sorted()
     }
 
-    /// Notes everything wrong with a rule; takes it in only where nothing is. Its text ends
-    /// before `end`.
-    fn rule(&mut self, notes: &mut Notes<'_>, rule: &Rule, end: usize) {
+    /// Notes everything wrong with a rule; takes it in only where nothing is.
+    fn rule(&mut self, notes: &mut Notes<'_>, rule: &Rule) {
         let noted = notes.problems.len();
         let name = rule.name.as_ref().map_or("", |name| name.value.as_str());
         let named = self.naming.rule(notes, rule);
@@ -153,7 +149,6 @@ impl Compiler<'_> {
             });
             self.written.push(WrittenRule {
                 file: Arc::clone(&notes.source.name),
-                text: text(notes.source, rule.span.start..end),
                 condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
                 place,
             });
@@ -238,12 +233,4 @@ fn own_tag(measured: &Measured) -> Option<(&'static str, &str)> {
         Measured::Aggregate(Aggregate::Top { tag, .. }) => Some(("top", tag)),
         _ => None,
     }
-}
-
-/// A rule's text without what separates it from the next one. An alias repeats a rule that
-/// stands elsewhere: it has none of its own.
-fn text(source: &Source, span: Range<usize>) -> Arc<str> {
-    let text = source.text.get(span).unwrap_or_default();
-    text.trim_end_matches(|c: char| c.is_whitespace() || c == '-')
-        .into()
 }

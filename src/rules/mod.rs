@@ -71,8 +71,6 @@ pub fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>
 #[derive(Debug)]
 struct WrittenRule {
     file: Arc<str>,
-    /// From its first key on, to tell whether it has been changed.
-    text: Arc<str>,
     /// `None` without a `where`.
     condition: Option<Arc<str>>,
     place: RulePlace,

@@ -129,6 +129,7 @@ impl Windows {
             ..self
         }
     }
+
     /// Takes in one worker's part.
     pub fn merge(&mut self, delta: Delta) -> Merged {
         let mut merged = Merged {

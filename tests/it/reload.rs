@@ -109,6 +109,13 @@ impl Site {
         });
     }
 
+    /// Sends requests that ended then, after so many milliseconds.
+    fn send_at(&mut self, end: i64, count: usize, response: u32) {
+        for _ in 0..count {
+            self.sender.send(&httplog("users", end, response, 200));
+        }
+    }
+
     /// What the page is told of the rules, once it is of as many reloads.
     fn told(&self, accepted: u64, refused: u64) -> Value {
         let url = format!("{}/api/v1/pipeline", self.base);
@@ -308,34 +315,25 @@ fn sharing(measures: &str) -> String {
 #[test]
 fn windows_of_rules_that_stay_keep_what_they_have_counted() {
     let mut site = Site::new(&sharing("most: max(Tr)"), &[]);
-    // With the rest of a window ahead, so that it is open when the rules change.
+    // Weir has been there for the whole of the window, which is still open when the rules
+    // change.
+    let started = now_millis();
     let start = wait_for("a window to begin", SOON, || {
         let now = now_millis();
         let into = now.rem_euclid(10_000);
-        (into < 3000)
+        let whole = into < 3000 && now - into > started;
+        whole
             .then_some(now - into)
             .ok_or(format!("{into} ms are over"))
     });
-    let mut send = |count: u32, response| {
-        for _ in 0..count {
-            site.sender
-                .send(&httplog("users", start + 900, response, 200));
-        }
-    };
-    send(5, 20);
+    site.send_at(start + 900, 5, 20);
     site.wait_for_metric("weir_lines_parsed_total", "", 5);
     site.write(
         "rules/http.yaml",
         &sharing("least: min(Tr), busy: rate(), failed: ratio(status >= 500)"),
     );
     site.wait_for_accepted(1);
-    let mut send = |count: u32, response| {
-        for _ in 0..count {
-            site.sender
-                .send(&httplog("users", start + 900, response, 200));
-        }
-    };
-    send(4, 400);
+    site.send_at(start + 900, 4, 400);
     let seconds = start / 1000;
     let value = |base: &str, name: &str| -> Result<Option<f64>, String> {
         let got = http::by_service(base, name, seconds, seconds + 10)?;
@@ -364,10 +362,7 @@ fn windows_of_rules_that_stay_keep_what_they_have_counted() {
     // A closed window is kept as well: a late line corrects it.
     site.write("rules/http.yaml", &sharing("least: min(Tr)"));
     site.wait_for_accepted(2);
-    let late = httplog("users", start + 900, 400, 200);
-    for _ in 0..2 {
-        site.sender.send(&late);
-    }
+    site.send_at(start + 900, 2, 400);
     wait_for_values([
         ("steady.count", 11.0),
         ("steady.p50", 400.0),

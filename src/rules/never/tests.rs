@@ -463,11 +463,10 @@ fn no_line_has_what_its_kind_cannot_have() {
     let mut kinds = Vec::new();
     let mut check = |formats: Formats, line: &str| {
         let mut parser = Parser::new(Arc::new(formats), TimeZone::UTC);
-        let mut envelope = syslog::Parser::new();
         let line = format!("<134>Nov 21 04:55:14 lb1 haproxy[7]: {line}");
-        let message = envelope.parse(line.as_bytes());
+        let message = syslog::parse(line.as_bytes());
         let event = parser
-            .parse(&message)
+            .parse(&message, None)
             .unwrap_or_else(|reject| panic!("{line}: {reject}"));
         kinds.push(event.kind);
         for &field in Field::ALL {
