@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod rejects;
 pub mod reload;
 pub mod rules;
+pub mod schema;
 pub mod sink;
 pub mod skew;
 pub mod source;

@@ -14,6 +14,7 @@ mod load;
 mod parse;
 mod print;
 mod reading;
+mod schema;
 mod serve;
 
 use crate::daemon::StartError;
@@ -60,6 +61,13 @@ enum Command {
     Parse(parse::Arguments),
     /// Tell how one log line is read, which rules match it and which series it moves
     Explain(explain::Arguments),
+    /// Print the JSON Schema of the files that people write, for editors
+    ///
+    /// Without an argument: one schema that accepts any of them.
+    Schema {
+        #[arg(value_enum)]
+        file: Option<schema::File>,
+    },
     /// Print the fields of an event: name, type, HAProxy's alias, meaning
     Fields,
     /// Run only the Librato-compatible receiver, its store and the page
@@ -146,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Schema { file } => schema::run(file),
         Command::Fields => fields::run(),
         Command::Librato {
             listen,
