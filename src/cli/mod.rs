@@ -45,7 +45,8 @@ enum Command {
     /// Take logs over syslog, compute, and serve the page
     ///
     /// Without a file: syslog on 127.0.0.1:5140 (UDP and TCP), the bundled rules, the
-    /// embedded store, the page on 127.0.0.1:8420.
+    /// embedded store, the page on 127.0.0.1:8420. With one, rules and formats are read again
+    /// on SIGHUP and when their files change.
     Serve {
         /// The configuration, weir.yaml; docs/configuration.md tells its keys
         #[arg(short, long, value_name = "FILE")]
