@@ -23,6 +23,7 @@ pub mod names;
 pub mod notices;
 pub mod pipeline;
 pub mod rejects;
+pub mod replay;
 pub mod rules;
 pub mod sink;
 pub mod source;

@@ -75,9 +75,11 @@ impl Worker {
                 Err(reject) => {
                     tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
                     tally.rejected[reject.index()] += 1;
-                    let text_len = message.text.len();
-                    self.rejects
-                        .push(batch.received_at, bytes, text_len, reject);
+                    // Who replays has neither a page for samples nor a file for lines.
+                    if let Some(received_at) = batch.received_at {
+                        let text_len = message.text.len();
+                        self.rejects.push(received_at, bytes, text_len, reject);
+                    }
                     continue;
                 }
             };
@@ -85,15 +87,25 @@ impl Worker {
             if event.kind == Kind::Event {
                 // No rule sees it, so none can take it for a request.
                 tally.notices += 1;
-                let at = sent_at(&message, batch.received_at, &self.timezone);
-                tally.notices_dropped += u64::from(!self.notices.add(&event, at));
+                // Its date may lack the year, so it says when only to who was there.
+                if let Some(received_at) = batch.received_at {
+                    let at = sent_at(&message, received_at, &self.timezone);
+                    tally.notices_dropped += u64::from(!self.notices.add(&event, at));
+                }
                 continue;
             }
-            let at = event.ended_at().unwrap_or(batch.received_at);
-            if at > batch.received_at + FUTURE_MAX {
+            let Some(at) = event.ended_at().or(batch.received_at) else {
+                tally.undated += 1;
+                continue;
+            };
+            if batch
+                .received_at
+                .is_some_and(|received_at| at > received_at + FUTURE_MAX)
+            {
                 tally.future += 1;
                 continue;
             }
+            tally.saw(at);
             match self.evaluator.apply(&event, at) {
                 Outcome::Counted => {}
                 Outcome::Skipped => tally.skipped += 1,
@@ -147,7 +159,7 @@ mod tests {
         let mut frames = Vec::new();
         Framer::new(65_536).frames(lines.as_bytes(), &mut frames);
         let batch = Batch {
-            received_at: NOW,
+            received_at: Some(NOW),
             bytes: lines.as_bytes().to_vec(),
             frames,
         };

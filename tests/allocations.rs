@@ -54,7 +54,7 @@ fn batch() -> Batch {
     Framer::new(65_536).frames(&bytes, &mut frames);
     assert_eq!(frames.len(), LINES);
     Batch {
-        received_at: Timestamp::from_secs(1_767_268_811),
+        received_at: Some(Timestamp::from_secs(1_767_268_811)),
         bytes,
         frames,
     }

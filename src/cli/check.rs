@@ -3,7 +3,7 @@
 use super::{Failure, load};
 use crate::config::{Config, LogFormats};
 use crate::haproxy::FieldNames;
-use crate::rules::{self, Rules};
+use crate::rules::Rules;
 use std::path::{Path, PathBuf};
 
 pub fn run(config: Option<&Path>, paths: &[PathBuf]) -> Result<(), Failure> {
@@ -28,12 +28,8 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 fn rules(config: &Config, names: &FieldNames, paths: &[PathBuf]) -> Result<Rules, Failure> {
-    if paths.is_empty() {
-        return load::rules(config, names);
+    match paths {
+        [] => load::rules(config, names),
+        _ => load::rules_of(paths, config, names),
     }
-    let mut sources = Vec::new();
-    for path in paths {
-        sources.extend(rules::read(path).map_err(load::unreadable)?);
-    }
-    load::compile(&sources, config, names)
 }

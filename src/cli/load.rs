@@ -5,7 +5,7 @@ use crate::config::{Config, LogFormats};
 use crate::haproxy::{self, FieldNames, Formats};
 use crate::rules::{self, Rules, Service};
 use crate::source::Source;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The configuration of that file, or what holds without one.
 pub fn config(path: Option<&Path>) -> Result<Config, Failure> {
@@ -54,6 +54,15 @@ pub fn rules(config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
         Some(path) => rules::read(path).map_err(unreadable)?,
         None => rules::bundled(),
     };
+    compile(&sources, config, names)
+}
+
+/// The rules of these files and folders.
+pub fn rules_of(paths: &[PathBuf], config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.extend(rules::read(path).map_err(unreadable)?);
+    }
     compile(&sources, config, names)
 }
 

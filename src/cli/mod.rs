@@ -14,6 +14,7 @@ mod load;
 mod parse;
 mod print;
 mod reading;
+mod replay;
 mod serve;
 
 use crate::daemon::StartError;
@@ -67,6 +68,11 @@ enum Command {
     Parse(parse::Arguments),
     /// Tell how one log line is read, which rules match it and which series it moves
     Explain(explain::Arguments),
+    /// Compute from log files what the daemon would, and print a report
+    ///
+    /// All lines count where they ended, at the log's own time: the result depends on the files
+    /// alone, not on speed, threads or the order of the files.
+    Replay(replay::Arguments),
     /// Print the fields of an event: name, type, HAProxy's alias, meaning
     Fields,
     /// Run only the Librato-compatible receiver, its store and the page
@@ -148,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Check { config, rules } => check::run(config.as_deref(), &rules),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Fields => fields::run(),
         Command::Librato {
             listen,
