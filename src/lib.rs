@@ -24,6 +24,7 @@ pub mod notices;
 pub mod pipeline;
 pub mod rejects;
 pub mod replay;
+pub mod rule_tests;
 pub mod rules;
 pub mod sink;
 pub mod source;

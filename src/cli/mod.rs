@@ -16,6 +16,7 @@ mod print;
 mod reading;
 mod replay;
 mod serve;
+mod test;
 
 use crate::daemon::StartError;
 use crate::source::Problem;
@@ -60,6 +61,18 @@ enum Command {
         #[arg(value_name = "RULES")]
         rules: Vec<PathBuf>,
     },
+    /// Run tests of rules: log lines in, expected values out
+    ///
+    /// Without files: the `.test.yaml` files beside the configured rules, else those in the
+    /// folder `rules`, else those of the bundled rules.
+    Test {
+        /// The configuration whose rules, formats, time zone and limits hold [default: none]
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Test files, or folders of them
+        #[arg(value_name = "FILES")]
+        files: Vec<PathBuf>,
+    },
     /// Print log lines as events, one JSON object a line
     ///
     /// What is neither traffic nor a message of HAProxy is told on standard error with its
@@ -95,6 +108,8 @@ enum Failure {
     Problems(Vec<Problem>),
     /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
+    /// The input is wrong, and what is printed on standard output has said so.
+    Told,
     /// It failed at run time.
     Run(anyhow::Error),
 }
@@ -114,6 +129,7 @@ impl Failure {
                 Failure::Problems(problems)
             }
             (Failure::Run(error), _) | (_, Failure::Run(error)) => Failure::Run(error),
+            (Failure::Told, other) | (other, Failure::Told) => other,
             (one, other) => Failure::Input(format!("{one}\n\n{other}")),
         }
     }
@@ -132,6 +148,7 @@ impl fmt::Display for Failure {
                 }
             }
             Failure::Input(said) => f.write_str(said.trim_end()),
+            Failure::Told => Ok(()),
             Failure::Run(error) => {
                 write!(f, "error: {error:#}")?;
                 let error = error.downcast_ref::<StartError>();
@@ -152,6 +169,7 @@ pub fn run() -> ExitCode {
         Command::Demo { http } => demo::run(http),
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Check { config, rules } => check::run(config.as_deref(), &rules),
+        Command::Test { config, files } => test::run(config.as_deref(), &files),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
@@ -165,10 +183,12 @@ pub fn run() -> ExitCode {
     let Err(failure) = outcome else {
         return ExitCode::SUCCESS;
     };
-    // Nobody may be listening any more.
-    let _ = writeln!(io::stderr(), "{failure}");
+    if !matches!(failure, Failure::Told) {
+        // Nobody may be listening any more.
+        let _ = writeln!(io::stderr(), "{failure}");
+    }
     match failure {
-        Failure::Problems(_) | Failure::Input(_) => ExitCode::from(1),
+        Failure::Problems(_) | Failure::Input(_) | Failure::Told => ExitCode::from(1),
         Failure::Run(_) => ExitCode::from(3),
     }
 }
