@@ -93,9 +93,9 @@ impl fmt::Display for Tested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: failed: {}", self.place, self.name)?;
         for failed in &self.failed {
-            writeln!(f, "{failed}")?;
+            write!(f, "{failed}")?;
         }
-        writeln!(f, "  lines: {}", self.account)
+        writeln!(f, "\n  lines: {}", self.account)
     }
 }
 

@@ -11,6 +11,7 @@ const HINT: &str = "write a series as weir prints it: `http.p95{service=\"users\
 pub(super) fn parse(text: &str) -> Result<Series, Fault> {
     let mut reader = Reader { text, at: 0 };
     let series = reader.series()?;
+    reader.skip_blanks();
     match reader.rest() {
         "" => Ok(series),
         _ => Err(reader.fault("the series should end here")),

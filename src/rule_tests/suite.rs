@@ -279,8 +279,8 @@ impl Check<'_> {
         if value.is_some_and(|value| !value.is_finite()) {
             self.wrong(
                 &window.value.span,
-                "a value is a number, or `null` for none",
-                "write it out",
+                "a value is a finite number, or `null` for none",
+                "write a number, such as `0.25`",
             );
         }
         Some(Expected {

@@ -79,9 +79,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = inputs.map(|path| replay::open(path, &bytes_read));
     let bar = bar(bytes);
     let outcome = replay::run(&plan, inputs, |lines| {
-        bar.set_position(bytes_read.load(Ordering::Relaxed));
         let seconds = bar.elapsed().as_secs_f64().max(0.001);
         bar.set_message(format!("{:.0} lines/s", lines as f64 / seconds));
+        bar.set_position(bytes_read.load(Ordering::Relaxed));
     });
     bar.finish_and_clear();
     print_as(arguments.format, &outcome.map_err(failure)?)
