@@ -16,5 +16,7 @@ mod parse;
 mod pipeline;
 mod receiver;
 mod rejects;
+mod replay;
+mod rule_tests;
 mod shutdown;
 mod support;
