@@ -12,12 +12,14 @@
 //! ```
 
 use crate::haproxy::Reject;
+use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// A number that many threads add to. It orders nothing else, hence `Relaxed`.
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ pub struct Telemetry {
     listeners: Mutex<Vec<Arc<Listener>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
+    skewed_hosts: Mutex<Vec<SkewedHost>>,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -65,9 +68,12 @@ pub struct Telemetry {
     over_limit: Counter,
     missing_too_late: Counter,
     missing_over_limit: Counter,
+    /// By rule.
+    over_limit_by_rule: Mutex<BTreeMap<Arc<str>, u64>>,
     windows_open: Counter,
     windows_closed: Counter,
     windows_amended: Counter,
+    windows_grace: Counter,
     series: Counter,
 }
 
@@ -160,6 +166,7 @@ impl Telemetry {
             listeners: Mutex::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
+            skewed_hosts: Mutex::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -174,9 +181,11 @@ impl Telemetry {
             over_limit: Counter::default(),
             missing_too_late: Counter::default(),
             missing_over_limit: Counter::default(),
+            over_limit_by_rule: Mutex::default(),
             windows_open: Counter::default(),
             windows_closed: Counter::default(),
             windows_amended: Counter::default(),
+            windows_grace: Counter::default(),
             series: Counter::default(),
         }
     }
@@ -241,8 +250,17 @@ impl Telemetry {
         self.late.add(merged.late);
         self.too_late.add(merged.too_late);
         self.over_limit.add(merged.over_limit);
+        self.skipped.add(merged.skipped);
         self.missing_too_late.add(merged.missing_too_late);
         self.missing_over_limit.add(merged.missing_over_limit);
+    }
+
+    /// Adds events that are among the others because there were too many series, by rule.
+    pub fn over_limit(&self, events: BTreeMap<Arc<str>, u64>) {
+        let mut by_rule = lock(&self.over_limit_by_rule);
+        for (rule, events) in events {
+            *by_rule.entry(rule).or_default() += events;
+        }
     }
 
     /// Notes the windows' state after time has moved.
@@ -251,6 +269,11 @@ impl Telemetry {
         self.series.set(series as u64);
         self.windows_closed.add(closed);
         self.windows_amended.add(amended);
+    }
+
+    /// Notes how long windows stay open after their end.
+    pub fn set_grace(&self, grace: Duration) {
+        self.windows_grace.set(grace.as_secs());
     }
 
     /// Frames received so far, by all listeners.
@@ -264,6 +287,11 @@ impl Telemetry {
 
     pub fn set_lines_per_second(&self, lines: u64) {
         self.lines_per_second.set(lines);
+    }
+
+    /// Notes the hosts whose dates are off, instead of those before.
+    pub fn set_skewed_hosts(&self, hosts: Vec<SkewedHost>) {
+        *lock(&self.skewed_hosts) = hosts;
     }
 
     /// All numbers as they are now.
@@ -293,12 +321,15 @@ impl Telemetry {
             notices_dropped: self.notices_dropped.get(),
             missing_too_late: self.missing_too_late.get(),
             missing_over_limit: self.missing_over_limit.get(),
+            over_limit_by_rule: lock(&self.over_limit_by_rule).clone(),
             windows: WindowsSnapshot {
                 open: self.windows_open.get(),
                 closed: self.windows_closed.get(),
                 amended: self.windows_amended.get(),
+                grace: self.windows_grace.get(),
             },
             series: self.series.get(),
+            skewed_hosts: lock(&self.skewed_hosts).clone(),
             listeners,
             sinks: lock(&self.sinks)
                 .iter()
@@ -439,8 +470,13 @@ pub struct Snapshot {
     pub notices_dropped: u64,
     pub missing_too_late: u64,
     pub missing_over_limit: u64,
+    /// Events that are among the others because there were too many series, by the rule
+    /// that wanted them.
+    pub over_limit_by_rule: BTreeMap<Arc<str>, u64>,
     pub windows: WindowsSnapshot,
     pub series: u64,
+    /// Hosts that seem to write another time zone than `haproxy.timezone`.
+    pub skewed_hosts: Vec<SkewedHost>,
     pub listeners: Vec<ListenerSnapshot>,
     pub sinks: Vec<SinkSnapshot>,
 }
@@ -459,6 +495,8 @@ pub struct WindowsSnapshot {
     pub open: u64,
     pub closed: u64,
     pub amended: u64,
+    /// Whole seconds that they stay open after their end.
+    pub grace: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -84,7 +84,7 @@ enum Command {
     /// Compute from log files what the daemon would, and print a report
     ///
     /// All lines count where they ended, at the log's own time: the result depends on the files
-    /// alone, not on speed, threads or the order of the files.
+    /// alone, not on speed or threads.
     Replay(replay::Arguments),
     /// Print the fields of an event: name, type, HAProxy's alias, meaning
     Fields,

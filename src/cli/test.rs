@@ -216,6 +216,7 @@ impl Tested {
             rules: Arc::clone(&rules),
             formats: Arc::new(formats),
             timezone: config.haproxy.timezone,
+            time: config.time,
             limits: config.limits,
             fixture: &|path| place.fixture(path),
         };

@@ -2,7 +2,109 @@
 
 use super::cell::Cell;
 use super::row::Row;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// How much of a window was seen. weir starts, and rules are loaded, in the middle of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    pub span: Duration,
+    /// At most `span`.
+    pub seen: Duration,
+}
+
+impl Coverage {
+    /// All of a window of that length.
+    pub const fn whole(span: Duration) -> Self {
+        Coverage { span, seen: span }
+    }
+
+    fn is_whole(self) -> bool {
+        self.seen == self.span
+    }
+}
+
+/// What a measure makes of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// One series.
+    Value(Formula),
+    /// A series for each bound, tagged `le`: how many values are up to it.
+    Buckets { cell: usize, bounds: usize },
+    /// A series for each of the `k` most frequent values, tagged with the value: how often
+    /// it was there.
+    Top {
+        cell: usize,
+        k: usize,
+        tag: Arc<str>,
+    },
+}
+
+/// The tag that the bounds of a histogram's series are in, as Prometheus has it.
+pub const LE: &str = "le";
+
+impl Output {
+    /// How many series it has in one group at the most.
+    pub fn series(&self) -> usize {
+        match self {
+            Output::Value(_) => 1,
+            Output::Buckets { bounds, .. } => bounds + 1,
+            Output::Top { k, .. } => *k,
+        }
+    }
+
+    /// Tells each value and the tag that its series has beside those of the group.
+    pub fn values(
+        &self,
+        row: &Row,
+        coverage: Coverage,
+        mut emit: impl FnMut(Option<(&Arc<str>, Arc<str>)>, f64),
+    ) {
+        match self {
+            Output::Value(formula) => {
+                if let Some(value) = formula.value(row, coverage) {
+                    emit(None, value);
+                }
+            }
+            // Totals of a part of a window would be too low.
+            _ if !coverage.is_whole() => {}
+            Output::Buckets { cell, .. } => {
+                if let Cell::Buckets(buckets) = &row[*cell]
+                    && buckets.cumulative().any(|(_, count)| count > 0)
+                {
+                    let le: Arc<str> = LE.into();
+                    for (bound, count) in buckets.cumulative() {
+                        let bound = match bound.is_finite() {
+                            true => bound.to_string(),
+                            false => "+Inf".to_owned(),
+                        };
+                        emit(Some((&le, bound.into())), count as f64);
+                    }
+                }
+            }
+            Output::Top { cell, k, tag } => {
+                if let Cell::Top(top) = &row[*cell] {
+                    for (value, count) in top.largest(*k) {
+                        emit(Some((tag, tag_value(value))), count as f64);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What its series say of a window in which nothing came.
+    pub fn value_of_silence(&self) -> Option<f64> {
+        match self {
+            Output::Value(formula) => formula.value_of_silence(),
+            Output::Buckets { .. } | Output::Top { .. } => None,
+        }
+    }
+}
+
+/// A log line need not be UTF-8, a tag must.
+pub(super) fn tag_value(value: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(value).as_ref().into()
+}
 
 /// How a value comes from a row of cells; the numbers are cells' places in the row.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +127,11 @@ pub enum Formula {
         cell: usize,
         q: f64,
     },
+    /// Of the values as a whole population.
+    Stddev(usize),
+    /// How many different values there were.
+    Distinct(usize),
+    Apdex(usize),
     Const(f64),
     Negate(Box<Formula>),
     Arithmetic(Arithmetic, Box<(Formula, Formula)>),
@@ -50,24 +157,25 @@ impl Arithmetic {
 }
 
 impl Formula {
-    /// The value of a window of that length. `None`, a gap, where the cells hold
-    /// nothing that it could come from: no value is ever invented.
-    pub fn value(&self, row: &Row, window: Duration) -> Option<f64> {
+    /// The value of a window. `None`, a gap, where the cells hold nothing that it could come
+    /// from, and for totals of a window of which a part was not seen: no value is ever
+    /// invented.
+    pub fn value(&self, row: &Row, coverage: Coverage) -> Option<f64> {
         match self {
             Formula::Const(value) => Some(*value),
-            Formula::Negate(inner) => inner.value(row, window).map(|value| -value),
+            Formula::Negate(inner) => inner.value(row, coverage).map(|value| -value),
             Formula::Arithmetic(arithmetic, sides) => {
-                let (a, b) = (sides.0.value(row, window)?, sides.1.value(row, window)?);
+                let (a, b) = (sides.0.value(row, coverage)?, sides.1.value(row, coverage)?);
                 Some(arithmetic.of(a, b)).filter(|value| value.is_finite())
             }
-            Formula::Count(cell) => Some(row.count(*cell) as f64),
-            Formula::Rate(cell) => Some(row.count(*cell) as f64 / window.as_secs_f64()),
+            Formula::Count(cell) => coverage.is_whole().then(|| row.count(*cell) as f64),
+            Formula::Rate(cell) => Some(row.count(*cell) as f64 / coverage.seen.as_secs_f64()),
             Formula::Ratio { part, whole } => {
                 let whole = row.count(*whole);
                 (whole > 0).then(|| row.count(*part) as f64 / whole as f64)
             }
             Formula::Sum(cell) => match &row[*cell] {
-                Cell::Sum(sum) if sum.count > 0 => Some(sum.total()),
+                Cell::Sum(sum) if sum.count > 0 && coverage.is_whole() => Some(sum.total()),
                 _ => None,
             },
             Formula::Mean(cell) => match &row[*cell] {
@@ -86,6 +194,18 @@ impl Formula {
                 Cell::Samples(samples) => samples.percentile(*q),
                 _ => None,
             },
+            Formula::Stddev(cell) => match &row[*cell] {
+                Cell::Moments(moments) => moments.stddev(),
+                _ => None,
+            },
+            Formula::Distinct(cell) => match &row[*cell] {
+                Cell::Distinct(distinct) => coverage.is_whole().then(|| distinct.count()),
+                _ => None,
+            },
+            Formula::Apdex(cell) => match &row[*cell] {
+                Cell::Apdex(apdex) => apdex.score(),
+                _ => None,
+            },
         }
     }
 
@@ -93,7 +213,7 @@ impl Formula {
     /// truly zero then, everything else has no value.
     pub fn value_of_silence(&self) -> Option<f64> {
         match self {
-            Formula::Count(_) | Formula::Rate(_) => Some(0.0),
+            Formula::Count(_) | Formula::Rate(_) | Formula::Distinct(_) => Some(0.0),
             Formula::Const(value) => Some(*value),
             Formula::Negate(inner) => inner.value_of_silence().map(|value| -value),
             Formula::Arithmetic(arithmetic, sides) => {
@@ -112,7 +232,7 @@ mod tests {
 
     #[test]
     fn values_come_from_cells_and_gaps_from_empty_ones() {
-        let window = Duration::from_secs(10);
+        let whole = Coverage::whole(Duration::from_secs(10));
         let kinds = [
             CellKind::Count,
             CellKind::Count,
@@ -140,8 +260,8 @@ mod tests {
             (Formula::Max(4), Some(40.0), None),
             (Formula::Percentile { cell: 5, q: 50.0 }, Some(20.0), None),
         ] {
-            assert_eq!(formula.value(&row, window), full, "{formula:?}");
-            assert_eq!(formula.value(&empty, window), of_nothing, "{formula:?}");
+            assert_eq!(formula.value(&row, whole), full, "{formula:?}");
+            assert_eq!(formula.value(&empty, whole), of_nothing, "{formula:?}");
             assert_eq!(formula.value_of_silence(), of_nothing, "{formula:?}");
         }
     }

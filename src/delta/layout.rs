@@ -1,11 +1,12 @@
 //! What the cells of a group mean: written by `rules` once at load, read by `window`.
 
 use super::cell::CellKind;
-use super::formula::Formula;
+use super::formula::{Output, tag_value};
 use super::map::GroupKey;
 use super::row::Row;
 use crate::metric::Tags;
 use crate::names;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,17 +41,30 @@ pub struct RuleLayout {
     pub name: Arc<str>,
     /// Tags that all its series have beside the group's, sorted by name.
     pub tags: Tags,
+    /// What the rule computes, in words that are the same wherever the same is computed:
+    /// when rules are loaded again, one with the same definition is the same rule.
+    pub definition: Arc<str>,
+    /// Its own cells in the row.
+    pub cells: Range<usize>,
     /// The cell that counts the events the rule's condition let through. A rule
     /// has series in those groups only where it has seen some.
     pub matched: usize,
     pub measures: Vec<Measure>,
 }
 
-/// One series name and how its value comes from the cells.
+impl RuleLayout {
+    /// How many series it has in each group at the most.
+    pub fn series(&self) -> usize {
+        let measures = self.measures.iter();
+        measures.map(|measure| measure.output.series()).sum()
+    }
+}
+
+/// A name and how the values of its series come from the cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
     pub name: Name,
-    pub formula: Formula,
+    pub output: Output,
 }
 
 /// What a series is called.
@@ -70,17 +84,27 @@ impl Name {
             Name::Template(parts) => parts,
         };
         let values: Vec<_> = key.values().collect();
+        let value_at = |place: usize| match key.is_other() {
+            true => OTHER.into(),
+            false => values
+                .get(place)
+                .copied()
+                .flatten()
+                .map_or(NO_VALUE.into(), String::from_utf8_lossy),
+        };
         let mut name = String::new();
         for part in parts {
             match part {
                 NamePart::Text(text) => name.push_str(text),
                 NamePart::Value(place) => {
-                    let value = values.get(*place).copied().flatten();
-                    let value = value.map_or(NO_VALUE.into(), String::from_utf8_lossy);
-                    name.extend(value.chars().map(|c| match names::is_name_char(c) {
-                        true => c,
-                        false => '_',
-                    }));
+                    name.extend(
+                        value_at(*place)
+                            .chars()
+                            .map(|c| match names::is_name_char(c) {
+                                true => c,
+                                false => '_',
+                            }),
+                    );
                 }
             }
         }
@@ -89,6 +113,9 @@ impl Name {
         name.into()
     }
 }
+
+/// The value of every tag of the group that takes in what no other group may.
+pub const OTHER: &str = "other";
 
 /// What stands in a templated name for a value that the group does not have.
 const NO_VALUE: &str = "none";
@@ -118,18 +145,24 @@ impl Window {
 }
 
 impl Grouping {
-    /// The tags of a group's series. Values that its events lack make no tag. A log line
-    /// need not be UTF-8, a tag must.
+    /// The tags of a group's series, sorted. Values that its events lack make no tag.
     pub fn tags(&self, key: &GroupKey) -> Tags {
+        if key.is_other() {
+            let other: Arc<str> = OTHER.into();
+            let tags = self.by.iter();
+            return tags.map(|name| (Arc::clone(name), other.clone())).collect();
+        }
         let values = self.by.iter().zip(key.values());
         let mut tags: Vec<(Arc<str>, Arc<str>)> = values
-            .filter_map(|(name, value)| {
-                let value = String::from_utf8_lossy(value?);
-                Some((Arc::clone(name), Arc::from(value.as_ref())))
-            })
+            .filter_map(|(name, value)| Some((Arc::clone(name), tag_value(value?))))
             .collect();
         tags.sort();
         tags.into()
+    }
+
+    /// How many series each group has at the most.
+    pub fn series(&self) -> usize {
+        self.rules.iter().map(RuleLayout::series).sum()
     }
 
     /// A row before the first event.

@@ -9,9 +9,13 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// One worker's part of some windows, handed over whole.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Delta {
+    /// What the cells mean.
+    pub layout: Arc<Layout>,
     pub entries: Vec<Entry>,
+    /// The earliest time of an event; [`Timestamp::MAX`] of none.
+    pub earliest: Timestamp,
     /// How often an event found no room for a row of its group.
     pub refused: u64,
 }
@@ -47,7 +51,24 @@ pub struct GroupKey(Vec<u8>);
 /// In place of a length: the event does not have this value.
 const MISSING: u32 = u32::MAX;
 
+/// No value is as short: see [`GroupKey::push`].
+const OTHER_KEY: [u8; 1] = [0];
+
 impl GroupKey {
+    /// The group that takes in what no other may.
+    pub fn other() -> Self {
+        GroupKey(OTHER_KEY.into())
+    }
+
+    pub fn is_other(&self) -> bool {
+        self.0 == OTHER_KEY
+    }
+
+    /// Whether it has no values: its grouping has one group.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets the values and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -94,9 +115,13 @@ pub struct DeltaMap {
     /// Places in `entries`.
     index: HashTable<u32>,
     entries: Vec<Entry>,
+    earliest: Timestamp,
     refused: u64,
     capacity: usize,
 }
+
+/// Rows for what found no room, beside the others: one for each grouping and window.
+const OTHER_ROWS: usize = 1_000;
 
 impl DeltaMap {
     /// A map that holds at most `capacity` rows between two hand-overs.
@@ -106,17 +131,19 @@ impl DeltaMap {
             hasher: RandomState::default(),
             index: HashTable::new(),
             entries: Vec::new(),
+            earliest: Timestamp::MAX,
             refused: 0,
             capacity: capacity.min(u32::MAX as usize),
         }
     }
 
-    /// The row of that group in the window that starts at `start`, with one more event
-    /// placed in it.
+    /// The row of that group in the window or pane that starts at `start`, with one more event
+    /// placed in it. A new group when the map holds as many rows as it may is placed with
+    /// the [others](GroupKey::other).
     ///
     /// # Errors
     ///
-    /// [`Full`] for a new group when the map holds as many rows as it may.
+    /// [`Full`] when there is no room for those either.
     #[inline]
     pub fn entry(
         &mut self,
@@ -124,19 +151,41 @@ impl DeltaMap {
         start: Timestamp,
         key: &GroupKey,
     ) -> Result<&mut Entry, Full> {
+        let place = self.place(grouping, start, key, self.capacity)?;
+        let entry = &mut self.entries[place];
+        entry.placed += 1;
+        Ok(entry)
+    }
+
+    /// What the rows' cells mean.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Notes the time of an event that is in some row.
+    #[inline]
+    pub fn note(&mut self, at: Timestamp) {
+        self.earliest = self.earliest.min(at);
+    }
+
+    #[inline]
+    fn place(
+        &mut self,
+        grouping: GroupingId,
+        start: Timestamp,
+        key: &GroupKey,
+        capacity: usize,
+    ) -> Result<usize, Full> {
         let hash = hash(&self.hasher, grouping, start, key);
         let entries = &self.entries;
         let found = self.index.find(hash, |&place| {
             let entry = &entries[place as usize];
             entry.grouping == grouping && entry.start == start && entry.key == *key
         });
-        let place = match found {
-            Some(&place) => place as usize,
-            None => self.insert(hash, grouping, start, key)?,
-        };
-        let entry = &mut self.entries[place];
-        entry.placed += 1;
-        Ok(entry)
+        match found {
+            Some(&place) => Ok(place as usize),
+            None => self.insert(hash, grouping, start, key, capacity),
+        }
     }
 
     #[cold]
@@ -146,11 +195,16 @@ impl DeltaMap {
         grouping: GroupingId,
         start: Timestamp,
         key: &GroupKey,
+        capacity: usize,
     ) -> Result<usize, Full> {
         let place = self.entries.len();
-        if place >= self.capacity {
-            self.refused += 1;
-            return Err(Full);
+        if place >= capacity {
+            if key.is_other() {
+                self.refused += 1;
+                return Err(Full);
+            }
+            let capacity = self.capacity + OTHER_ROWS;
+            return self.place(grouping, start, &GroupKey::other(), capacity);
         }
         self.entries.push(Entry {
             grouping,
@@ -172,7 +226,9 @@ impl DeltaMap {
     pub fn take(&mut self) -> Delta {
         self.index.clear();
         Delta {
+            layout: Arc::clone(&self.layout),
             entries: std::mem::take(&mut self.entries),
+            earliest: std::mem::replace(&mut self.earliest, Timestamp::MAX),
             refused: std::mem::take(&mut self.refused),
         }
     }
@@ -264,14 +320,31 @@ mod tests {
     }
 
     #[test]
-    fn a_full_map_keeps_the_groups_it_has() {
+    fn a_full_map_keeps_the_groups_it_has_and_places_others_together() {
         let mut map = DeltaMap::new(layout(), 1);
         let (id, start) = (GroupingId(0), Timestamp::from_secs(0));
-        assert!(map.entry(id, start, &key(&[Some(b"a")])).is_ok());
-        assert!(map.entry(id, start, &key(&[Some(b"b")])).is_err());
-        assert!(map.entry(id, start, &key(&[Some(b"a")])).is_ok());
+        for service in [b"a", b"b", b"c", b"a"] {
+            map.entry(id, start, &key(&[Some(service)])).unwrap();
+        }
         let delta = map.take();
-        assert_eq!((delta.refused, delta.entries[0].placed), (1, 2));
-        assert!(map.entry(id, start, &key(&[Some(b"b")])).is_ok());
+        let placed: Vec<_> = delta.entries.iter().map(|e| (&e.key, e.placed)).collect();
+        assert_eq!(placed, [(&key(&[Some(b"a")]), 2), (&GroupKey::other(), 2)]);
+        map.entry(id, start, &key(&[Some(b"b")])).unwrap();
+        assert!(!map.take().entries[0].key.is_other());
+    }
+
+    #[test]
+    fn what_finds_no_room_in_more_windows_than_there_is_room_for_is_refused() {
+        let mut map = DeltaMap::new(layout(), 1);
+        let at = |second: usize| Timestamp::from_secs(second as i64);
+        for second in 0..=OTHER_ROWS {
+            assert!(map.entry(GroupingId(0), at(second), &key(&[None])).is_ok());
+        }
+        assert!(
+            map.entry(GroupingId(0), at(OTHER_ROWS + 1), &key(&[None]))
+                .is_err()
+        );
+        let delta = map.take();
+        assert_eq!((delta.refused, delta.entries.len()), (1, OTHER_ROWS + 1));
     }
 }

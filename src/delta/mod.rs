@@ -12,11 +12,11 @@ mod formula;
 mod layout;
 mod map;
 mod row;
-mod samples;
 
-pub use cell::{Cell, CellKind, Sum};
-pub use formula::{Arithmetic, Formula};
-pub use layout::{Grouping, GroupingId, Layout, Measure, Name, NamePart, RuleLayout, Window};
+pub use cell::{Apdex, Buckets, Cell, CellKind, Distinct, Moments, Samples, Sum, Top};
+pub use formula::{Arithmetic, Coverage, Formula, LE, Output};
+pub use layout::{
+    Grouping, GroupingId, Layout, Measure, Name, NamePart, OTHER, RuleLayout, Window,
+};
 pub use map::{Delta, DeltaMap, Entry, Full, GroupKey};
 pub use row::Row;
-pub use samples::Samples;

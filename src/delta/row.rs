@@ -1,6 +1,7 @@
 //! A row: all cells of one group in one window.
 
 use super::cell::Cell;
+use super::layout::{Grouping, RuleLayout};
 use std::ops::{Deref, DerefMut};
 
 /// The cells of one group in one window, in the order of its grouping's layout.
@@ -13,6 +14,19 @@ impl Row {
         match self.0[cell] {
             Cell::Count(count) => count,
             _ => 0,
+        }
+    }
+
+    /// Whether that rule's condition let no event through.
+    pub fn is_silent(&self, rule: &RuleLayout) -> bool {
+        self.count(rule.matched) == 0
+    }
+
+    /// Moves a rule's cells into `to`, and leaves empty ones.
+    pub fn move_rule(&mut self, grouping: &Grouping, rule: &RuleLayout, to: &mut Row) {
+        for place in rule.cells.clone() {
+            let empty = grouping.cells[place].empty();
+            to.0[place].merge(std::mem::replace(&mut self.0[place], empty));
         }
     }
 

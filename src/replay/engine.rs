@@ -2,9 +2,9 @@
 
 use super::blocks::{BLOCK_BYTES, Blocks};
 use super::input::{Input, Unreadable};
-use super::outcome::{Outcome, TooManyPoints};
+use super::outcome::{Outcome, Points, TooManyPoints};
 use super::whole::Whole;
-use crate::config::Limits;
+use crate::config::{Limits, Time};
 use crate::delta::Delta;
 use crate::haproxy::Formats;
 use crate::input::batch::Batch;
@@ -25,11 +25,17 @@ use std::time::Duration;
 /// takes a hundred groupings that each put every line into a row of its own.
 const BLOCK_ROWS: usize = 1_000_000;
 
+/// So many rows are held: one for each group and window, some 4 kB where a window has many
+/// requests. When there are more, the oldest windows are closed before the end.
+pub(super) const ROWS_MAX: usize = 1_000_000;
+
 /// What a replay needs to know.
 pub struct Plan {
     pub rules: Arc<Rules>,
     pub formats: Arc<Formats>,
     pub timezone: TimeZone,
+    /// Which time of events counts, and for how long a silent series says 0. Nothing waits.
+    pub time: Time,
     pub limits: Limits,
     pub threads: NonZeroUsize,
     /// Whether the whole log as one window is asked for too.
@@ -45,8 +51,8 @@ pub enum ReplayError {
     TooManyPoints(#[from] TooManyPoints),
 }
 
-/// Replays logs, one after the other; their order does not matter to the values. `progress`
-/// is told how many lines are done, now and then.
+/// Replays logs, one after the other. Their order does not matter to the values, unless one
+/// of the bounds is reached: of series, of rows, or of values of a `top`. `progress` is told how many lines are done, now and then.
 ///
 /// # Errors
 ///
@@ -56,13 +62,24 @@ pub fn run<I>(plan: &Plan, inputs: I, progress: impl FnMut(u64)) -> Result<Outco
 where
     I: Iterator<Item = Result<Input, Unreadable>> + Send,
 {
-    run_in_blocks(plan, inputs, BLOCK_BYTES, progress)
+    let bounds = Bounds {
+        block_bytes: BLOCK_BYTES,
+        rows: ROWS_MAX,
+    };
+    run_within(plan, inputs, bounds, progress)
 }
 
-pub(super) fn run_in_blocks<I>(
+/// How much is in memory at once.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub block_bytes: usize,
+    pub rows: usize,
+}
+
+pub(super) fn run_within<I>(
     plan: &Plan,
     inputs: I,
-    block_bytes: usize,
+    bounds: Bounds,
     mut progress: impl FnMut(u64),
 ) -> Result<Outcome, ReplayError>
 where
@@ -80,7 +97,8 @@ where
             spare.send(Batch::default()).expect("its receiver is here");
         }
         let line_bytes = plan.limits.line_bytes;
-        let reader = scope.spawn(move || read(inputs, block_bytes, line_bytes, &empty, &full));
+        let reader =
+            scope.spawn(move || read(inputs, bounds.block_bytes, line_bytes, &empty, &full));
         for _ in 0..plan.threads.get() {
             let (blocks, results) = (&blocks, results.clone());
             scope.spawn(move || work(plan, blocks, &results));
@@ -98,14 +116,15 @@ where
             let part = part.unwrap_or_else(|panic| resume_unwind(panic));
             waiting.insert(number, (batch, part));
             while let Some((batch, part)) = waiting.remove(&next) {
-                merger.take_in(part);
+                merger.take_in(part, bounds.rows)?;
                 progress(merger.outcome.lines);
                 // The reader is gone when there is nothing more to read.
                 let _ = spare.send(batch);
                 next += 1;
             }
         }
-        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok::<_, ReplayError>(())
     })?;
     Ok(merger.finish()?)
 }
@@ -190,7 +209,8 @@ fn part(plan: &Plan, batch: &Batch) -> Part {
         Arc::clone(&plan.formats),
         plan.timezone.clone(),
         BLOCK_ROWS,
-    );
+    )
+    .with_event_time(plan.time.event_time);
     let tally = worker.process(batch);
     Part {
         lines: batch.frames.len() as u64,
@@ -203,6 +223,7 @@ fn part(plan: &Plan, batch: &Batch) -> Part {
 struct Merger<'a> {
     plan: &'a Plan,
     windows: Windows,
+    points: Points,
     whole: Option<Whole>,
     outcome: Outcome,
 }
@@ -211,20 +232,22 @@ impl<'a> Merger<'a> {
     fn new(plan: &'a Plan) -> Self {
         let layout = plan.rules.layout();
         let settings = Settings {
-            // Time stands still until the end: no window closes before.
-            amend_for: Duration::MAX,
+            // Time stands still until windows are settled; what comes for them then is too late.
+            grace: Duration::ZERO,
+            amend_for: Duration::ZERO,
+            expire_after: plan.time.expire_after,
             series_max: plan.limits.series,
-            ..Settings::default()
         };
         Merger {
             plan,
             windows: Windows::new(Arc::clone(layout), settings),
+            points: Points::default(),
             whole: plan.whole.then(|| Whole::new(layout, plan.limits.series)),
             outcome: Outcome::default(),
         }
     }
 
-    fn take_in(&mut self, part: Part) {
+    fn take_in(&mut self, part: Part, rows_max: usize) -> Result<(), TooManyPoints> {
         let Part {
             lines,
             tally,
@@ -236,10 +259,33 @@ impl<'a> Merger<'a> {
         self.outcome.lines += lines;
         self.outcome.add(&tally);
         self.outcome.merged(self.windows.merge(delta));
+        if self.windows.rows() > rows_max {
+            // A quarter at once: not after each block again.
+            self.settle_to(rows_max / 4 * 3)?;
+        }
+        Ok(())
+    }
+
+    /// Settles windows that have ended, the first ones first, until there are only so many rows.
+    fn settle_to(&mut self, rows: usize) -> Result<(), TooManyPoints> {
+        while self.windows.rows() > rows
+            && let Some(end) = self.windows.first_end()
+            && Some(end) <= self.outcome.to
+        {
+            self.points.take_in(self.windows.settle(end))?;
+        }
+        Ok(())
     }
 
     fn finish(mut self) -> Result<Outcome, TooManyPoints> {
-        self.outcome.points(self.windows.close_all())?;
+        // One by one, so that rows make room for values.
+        self.settle_to(0)?;
+        if let Some(to) = self.outcome.to {
+            // Who has been silent says so to the end of the log.
+            self.points.take_in(self.windows.settle(to))?;
+        }
+        self.points.take_in(self.windows.close_all())?;
+        self.outcome.series = self.points.into_series();
         let (layout, outcome) = (self.plan.rules.layout(), &self.outcome);
         let tables = match (self.whole, outcome.from, outcome.to) {
             (Some(whole), Some(from), Some(to)) => whole.tables(layout, from, to),

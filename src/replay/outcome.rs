@@ -41,7 +41,8 @@ pub struct Outcome {
     pub notices: u64,
     /// Without a date.
     pub undated: u64,
-    /// Their series would have been more than allowed.
+    /// Among the others of their grouping, or in none: their series would have been more than
+    /// allowed.
     pub over_limit: u64,
     /// Their window had to be closed before they came, for want of memory.
     pub too_late: u64,
@@ -86,27 +87,6 @@ impl Outcome {
         self.over_limit += merged.over_limit;
     }
 
-    /// Takes in the values of windows, which come in order of time.
-    pub(super) fn points(&mut self, closed: Vec<ClosedWindow>) -> Result<(), TooManyPoints> {
-        let mut series: HashMap<Series, Vec<Point>, RandomState> = HashMap::default();
-        let mut points = 0;
-        for window in closed {
-            points += window.measurements.len();
-            if points > POINTS_MAX {
-                return Err(TooManyPoints);
-            }
-            for measurement in window.measurements {
-                series.entry(measurement.series).or_default().push(Point {
-                    time: measurement.time.as_secs(),
-                    value: measurement.value,
-                });
-            }
-        }
-        self.series = series.into_iter().collect();
-        self.series.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(())
-    }
-
     /// How many lines were rejected.
     pub fn rejected(&self) -> u64 {
         self.rejected.iter().sum()
@@ -116,6 +96,40 @@ impl Outcome {
     pub fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> + Clone {
         let reasons = Reject::REASONS.into_iter().zip(self.rejected);
         reasons.filter(|(_, lines)| *lines > 0)
+    }
+}
+
+/// The values of windows, put together by series.
+#[derive(Debug, Default)]
+pub(super) struct Points {
+    series: HashMap<Series, Vec<Point>, RandomState>,
+    number: usize,
+}
+
+impl Points {
+    /// Windows of a series come in order of time.
+    pub fn take_in(&mut self, closed: Vec<ClosedWindow>) -> Result<(), TooManyPoints> {
+        for window in closed {
+            self.number += window.measurements.len();
+            if self.number > POINTS_MAX {
+                return Err(TooManyPoints);
+            }
+            for measurement in window.measurements {
+                let points = self.series.entry(measurement.series).or_default();
+                points.push(Point {
+                    time: measurement.time.as_secs(),
+                    value: measurement.value,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// By name and tags.
+    pub fn into_series(self) -> Vec<(Series, Vec<Point>)> {
+        let mut series: Vec<_> = self.series.into_iter().collect();
+        series.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        series
     }
 }
 

@@ -3,7 +3,9 @@
 //! Percentiles of percentiles are wrong, and so are means of means. So the rows themselves
 //! are merged once more, over all windows, and the values come from those.
 
-use crate::delta::{Delta, Entry, Formula, GroupKey, Layout, Measure, Name, NamePart, Window};
+use crate::delta::{
+    Delta, Entry, Formula, GroupKey, Layout, Measure, Name, NamePart, Output, Window,
+};
 use crate::metric::Tags;
 use crate::time::Timestamp;
 use crate::window::{Settings, Windows};
@@ -90,13 +92,15 @@ impl Whole {
             entry.start = START;
         }
         let settings = Settings {
-            amend_for: Duration::MAX,
             series_max: usize::MAX,
             ..Settings::default()
         };
-        let mut windows = Windows::new(Arc::new(wide), settings);
+        let wide = Arc::new(wide);
+        let mut windows = Windows::new(Arc::clone(&wide), settings);
         windows.merge(Delta {
+            layout: wide,
             entries: self.entries,
+            earliest: from,
             refused: 0,
         });
         let measurements = windows.close_all().into_iter();
@@ -152,12 +156,12 @@ fn widened(layout: &Layout, span: Duration) -> (Layout, Vec<Building>) {
         for rule in &mut grouping.rules {
             let columns = rule.measures.iter().map(|measure| Column {
                 name: column_name(&rule.name, &measure.name, &grouping.by),
-                is_share: matches!(measure.formula, Formula::Ratio { .. }),
+                is_share: matches!(measure.output, Output::Value(Formula::Ratio { .. })),
             });
             let columns = columns.collect();
             rule.measures.push(Measure {
                 name: Name::Plain(Arc::default()),
-                formula: Formula::Count(rule.matched),
+                output: Output::Value(Formula::Count(rule.matched)),
             });
             for (column, measure) in rule.measures.iter_mut().enumerate() {
                 measure.name = Name::Plain(Cell::name(tables.len(), column));

@@ -4,7 +4,7 @@ use super::expect::{Found, Known};
 use super::moment::day;
 use super::report::{Account, Report, Tested};
 use super::suite::{LINES_MAX, Lines, Suite, Test, Text};
-use crate::config::Limits;
+use crate::config::{Limits, Time};
 use crate::haproxy::{self, Formats, Reject};
 use crate::input::batch::Batch;
 use crate::input::framing::Frame;
@@ -27,6 +27,7 @@ pub struct Bench<'a> {
     pub formats: Arc<Formats>,
     /// In which HAProxy wrote the lines.
     pub timezone: TimeZone,
+    pub time: Time,
     pub limits: Limits,
     /// The bytes of a fixture by its path, or why there are none.
     pub fixture: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
@@ -90,7 +91,6 @@ fn prepare(source: &Source, test: &Test, bench: &Bench<'_>) -> Result<Prepared, 
     let mut reader = Reader {
         source,
         bench,
-        syslog: syslog::Parser::new(),
         haproxy: haproxy::Parser::new(Arc::clone(&bench.formats), bench.timezone.clone()),
         day: None,
         arrivals: Vec::new(),
@@ -146,7 +146,6 @@ fn no_day(source: &Source, span: &std::ops::Range<usize>) -> Problem {
 struct Reader<'a> {
     source: &'a Source,
     bench: &'a Bench<'a>,
-    syslog: syslog::Parser,
     haproxy: haproxy::Parser,
     /// Of the first line.
     day: Option<Date>,
@@ -193,8 +192,8 @@ impl Reader<'_> {
     /// Whether it is known when the line comes.
     fn frame(&mut self, lines: &Lines, line: &[u8], cut: bool) -> bool {
         let zone = &self.bench.timezone;
-        let message = self.syslog.parse(line);
-        let (ended_at, reject) = match self.haproxy.parse(&message) {
+        let message = syslog::parse(line);
+        let (ended_at, reject) = match self.haproxy.parse(&message, None) {
             Ok(event) => (event.ended_at(), None),
             Err(reject) => (None, Some(reject)),
         };
@@ -282,8 +281,10 @@ struct Daemon {
 
 fn simulate(test: &Prepared, bench: &Bench<'_>) -> (Found, Account) {
     let settings = Settings {
+        grace: bench.time.grace,
+        amend_for: bench.time.amend_for,
+        expire_after: bench.time.expire_after,
         series_max: bench.limits.series,
-        ..Settings::default()
     };
     let layout = bench.rules.layout();
     let (first, last) = (&test.arrivals[0], &test.arrivals[test.arrivals.len() - 1]);
@@ -294,7 +295,8 @@ fn simulate(test: &Prepared, bench: &Bench<'_>) -> (Found, Account) {
             Arc::clone(&bench.formats),
             bench.timezone.clone(),
             bench.limits.series,
-        ),
+        )
+        .with_event_time(bench.time.event_time),
         windows: Windows::new(Arc::clone(layout), settings),
         found: Found::default(),
         account: Account::default(),

@@ -1,7 +1,7 @@
 //! What tests of rules say, and that they are right.
 
 use super::*;
-use crate::config::Limits;
+use crate::config::{Limits, Time};
 use crate::haproxy::Formats;
 use crate::rules::{self, Options};
 use crate::source::{Problem, Source};
@@ -29,6 +29,7 @@ fn run_on(rules: &[Source], tests: &Source) -> Result<Report, Vec<Problem>> {
         rules: Arc::new(rules),
         formats: Arc::new(Formats::built_in()),
         timezone: suite.timezone.clone().unwrap_or(TimeZone::UTC),
+        time: Time::default(),
         limits: Limits {
             line_bytes: 4096,
             series: 100,

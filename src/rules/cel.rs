@@ -2,8 +2,11 @@
 //!
 //! The crate parses; what it parsed is copied into [`Node`]s that know where they
 //! were written. What rules do not have (macros, maps, messages, ...) is refused
-//! here, with its place. Fields and types are not known here.
+//! here, with its place; what only rules have is hidden from the crate by
+//! [`mask`](super::mask). Fields and types are not known here.
 
+use super::mask::{Hidden, Masked, mask, string_length};
+use super::quantity::Quantity;
 use crate::source::Fault;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators};
 use std::ops::Range;
@@ -15,8 +18,7 @@ const MAX_BYTES: usize = 4096;
 /// Deeper trees are refused, so that whatever walks one later needs little stack.
 const MAX_DEPTH: usize = 64;
 
-const NO_HAS: &str = "rules have no `has()`";
-const MISSING_IS_FALSE: &str = "a comparison with a field that is missing is false by itself";
+const MISSING_IS_FALSE: &str = "a comparison with a field that is missing is false by itself, and `has(x)` tells whether it is there";
 const TOO_LARGE: &str = "this number is too large";
 
 /// One node of an expression as written.
@@ -33,6 +35,8 @@ pub(super) enum Syntax {
     Int(i64),
     /// Always finite.
     Double(f64),
+    /// A number with a unit, such as `500ms`.
+    Quantity(Quantity),
     String(String),
     Name(String),
     List(Vec<Node>),
@@ -113,17 +117,19 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
         let message = format!("the expression is longer than {MAX_BYTES} bytes");
         return Err(vec![Fault::new(whole, message)]);
     }
-    let program = cel::Program::compile(source).map_err(|errors| {
+    let masked = mask(source)?;
+    let program = cel::Program::compile(&masked.text).map_err(|errors| {
         // The rest are mostly echoes of the first that comes from the grammar.
         let grammar = |error: &&cel::ParseError| error.msg.starts_with("Syntax error");
         let first = errors.errors.iter().find(grammar).or(errors.errors.first());
         vec![first.map_or_else(
             || Fault::new(whole.clone(), "the expression cannot be read"),
-            |error| syntax_fault(source, error.pos, &error.msg),
+            |error| syntax_fault(source, &masked.text, error.pos, &error.msg),
         )]
     })?;
     let mut reader = Reader {
         source,
+        masked: &masked,
         info: program.source_info(),
         faults: Vec::new(),
     };
@@ -133,8 +139,21 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     }
 }
 
+impl Node {
+    /// Whether it calls one of these functions.
+    pub fn calls(&self, functions: &[&str]) -> bool {
+        match &self.kind {
+            Syntax::Call {
+                name, target: None, ..
+            } => functions.contains(&name.as_str()),
+            _ => false,
+        }
+    }
+}
+
 struct Reader<'a> {
     source: &'a str,
+    masked: &'a Masked,
     info: &'a SourceInfo,
     faults: Vec<Fault>,
 }
@@ -149,12 +168,12 @@ impl Reader<'_> {
         }
         let kind = match &written.expr {
             Expr::Literal(literal) => self.literal(literal, &own)?,
-            Expr::Ident(name) => Syntax::Name(name.clone()),
+            Expr::Ident(name) => match self.masked.hidden.get(&own.start) {
+                Some(Hidden::Quantity(quantity)) => Syntax::Quantity(*quantity),
+                _ => Syntax::Name(name.clone()),
+            },
             Expr::List(list) => Syntax::List(self.nodes(&list.elements, depth)?),
             Expr::Call(call) => self.call(call, &own, depth)?,
-            Expr::Select(select) if select.test => {
-                return self.refuse(own, NO_HAS, Some(MISSING_IS_FALSE));
-            }
             Expr::Select(select) => {
                 let part = &select.field;
                 let hint = "what has a name is taken in brackets: `extra[\"name\"]`";
@@ -229,7 +248,13 @@ impl Reader<'_> {
                 Syntax::Binary(Operator::of(function)?, array(args)?)
             }
             (name, _) if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') => {
-                let name = name.to_owned();
+                // The parser's place of a call is its bracket.
+                let before = self.masked.text.get(..own.start).unwrap_or_default();
+                let before = before.trim_end();
+                let at = before.len().saturating_sub(name.len());
+                let hidden = self.masked.hidden.contains_key(&at);
+                let written = self.source.get(at..at + name.len());
+                let name = written.filter(|_| hidden).unwrap_or(name).to_owned();
                 Syntax::Call { name, target, args }
             }
             _ => {
@@ -321,18 +346,16 @@ fn array<const N: usize>(nodes: Vec<Node>) -> Option<Box<[Node; N]>> {
 }
 
 /// What the parser says, in words for people who do not know its grammar.
-/// `position` is the line and the column in characters, both from 1.
-fn syntax_fault(source: &str, position: (isize, isize), message: &str) -> Fault {
-    let at = offset(source, position);
+/// `masked` is what it read; `position` is the line and the column in characters there,
+/// both from 1.
+fn syntax_fault(source: &str, masked: &str, position: (isize, isize), message: &str) -> Fault {
+    let at = offset(masked, position);
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
     let quoted = |text: &str| -> Option<String> {
         let (_, rest) = text.split_once('\'')?;
         let rest = rest.split(" expecting").next()?;
         Some(rest.strip_suffix('\'').unwrap_or(rest).trim().to_owned())
     };
-    if message.contains("has() macro") {
-        return Fault::new(at..at, NO_HAS).hint(MISSING_IS_FALSE);
-    }
     if message.starts_with("invalid ") && message.ends_with(" literal") {
         let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'.';
         let end = at
@@ -355,13 +378,20 @@ fn syntax_fault(source: &str, position: (isize, isize), message: &str) -> Fault 
     match quoted(message).as_deref() {
         Some("<EOF>") => Fault::new(at..at, "the expression ends too early"),
         Some(text) if text.starts_with(['\'', '"']) => {
-            Fault::new(at..source.len(), "this string has no end")
+            let end = at + string_length(&source.as_bytes()[at..], false);
+            match source[..end].ends_with(&text[..1]) && end > at + 1 {
+                true => Fault::new(at..end, "this string has an escape that CEL does not know")
+                    .hint("a backslash as it is: `r\"\\d\"` or `\"\\\\d\"`"),
+                false => Fault::new(at..source.len(), "this string has no end"),
+            }
         }
         Some(text) => {
             // Some messages quote more than what stands at their place.
-            let here = source[at..].starts_with(text);
+            let here = masked[at..].starts_with(text);
             let end = if here { at + text.len() } else { at };
-            let fault = Fault::new(at..end, format!("unexpected `{text}`"));
+            let quoted = if here { Some(at) } else { masked.find(text) };
+            let written = quoted.and_then(|at| source.get(at..at + text.len()));
+            let fault = Fault::new(at..end, format!("unexpected `{}`", written.unwrap_or(text)));
             match text {
                 "=" => fault.hint("equality is written `==`"),
                 "=>" => fault.hint("write `>=`"),

@@ -1,6 +1,6 @@
 //! Rule files in, the layout of cells and the program that fills them out.
 
-use super::check::{self, Aggregate};
+use super::check;
 use super::expr::{Bool, Text};
 use super::file::{self, Rule};
 use super::lower::{Checked, Lowered, Measured};
@@ -159,8 +159,8 @@ impl Compiler<'_> {
             if named {
                 self.series_name(source, subject, measure, &series);
             }
-            if let Some(aggregate) = self.aggregate(source, subject, written) {
-                measures.push((Name::Plain(series.into()), Measured::Aggregate(aggregate)));
+            if let Some(measured) = self.measured(source, subject, written) {
+                measures.push((Name::Plain(series.into()), measured));
             }
         }
         if let (Some(condition), true) = (condition, self.problems.len() == noted) {
@@ -254,7 +254,7 @@ impl Compiler<'_> {
         self.read(source, subject, written, read)
     }
 
-    fn aggregate(&mut self, source: &Source, subject: &str, written: &Scalar) -> Option<Aggregate> {
+    fn measured(&mut self, source: &Source, subject: &str, written: &Scalar) -> Option<Measured> {
         let read = cel::parse(&written.value).and_then(|node| check::measure(&node, &self.schema));
         self.read(source, subject, written, read)
     }

@@ -14,7 +14,7 @@ pub enum Outcome {
     Counted,
     /// No rule's condition let it through.
     Skipped,
-    /// Rules wanted it, and the map had no room for any of its rows.
+    /// Rules wanted it, and the map had no room for it, not even among the others.
     OverLimit,
 }
 
@@ -53,6 +53,7 @@ impl Evaluator {
             // `load` bounds the number of groups far below the limit of a u16.
             let grouping = GroupingId(place as u16);
             let start = at.floor(group.window.every);
+            self.map.note(at);
             let Ok(entry) = self.map.entry(grouping, start, &self.key) else {
                 if outcome == Outcome::Skipped {
                     outcome = Outcome::OverLimit;

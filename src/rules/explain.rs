@@ -6,7 +6,7 @@
 use super::expr::{Int, Number};
 use super::program::{Draw, GroupRule};
 use super::{RulePlace, Rules};
-use crate::delta::{Formula, GroupKey};
+use crate::delta::{Formula, GroupKey, Output};
 use crate::haproxy::{Event, FieldType};
 use crate::metric::{Series, Tags};
 use crate::time::Timestamp;
@@ -81,7 +81,7 @@ impl Rules {
                 name: measure.name.of(&key),
                 tags: Tags::clone(&tags),
             },
-            drawn: rule.drawn(&measure.formula, event),
+            drawn: rule.output(&measure.output, event),
         });
         Some(Matched {
             start: at.floor(group.window.every),
@@ -92,6 +92,26 @@ impl Rules {
 }
 
 impl GroupRule {
+    /// What the measure takes from the event.
+    fn output(&self, output: &Output, event: &Event<'_>) -> Drawn {
+        match output {
+            Output::Value(formula) => self.drawn(formula, event),
+            Output::Buckets { cell, .. } => self.sample(*cell, event),
+            Output::Top { cell, .. } => self.observed(*cell, event),
+        }
+    }
+
+    fn observed(&self, wanted: usize, event: &Event<'_>) -> Drawn {
+        let value = self.draws.iter().find_map(|draw| match draw {
+            Draw::Observe { value, cell } if *cell == wanted => Some(value),
+            _ => None,
+        });
+        match value.is_none_or(|value| value.is_missing(event)) {
+            true => Drawn::Missing,
+            false => Drawn::Count,
+        }
+    }
+
     /// What the measure of that formula takes from the event.
     fn drawn(&self, formula: &Formula, event: &Event<'_>) -> Drawn {
         match formula {
@@ -109,7 +129,10 @@ impl GroupRule {
             | Formula::Mean(cell)
             | Formula::Min(cell)
             | Formula::Max(cell)
+            | Formula::Stddev(cell)
+            | Formula::Apdex(cell)
             | Formula::Percentile { cell, .. } => self.sample(*cell, event),
+            Formula::Distinct(cell) => self.observed(*cell, event),
         }
     }
 

@@ -9,8 +9,12 @@
 //! arithmetic missing; so do a division by zero and a result out of range. There
 //! are no errors at this point.
 
-use crate::haproxy::{Captures, Event, ExtraValue, Field, Separator, Value};
+use super::address::{Address, Property};
+use super::pattern::Pattern;
+use super::quantity::{Amount, Quantity, Unit};
+use crate::haproxy::{Captures, Event, ExtraValue, Field, FieldType, Separator, Value};
 use bstr::BString;
+use ipnet::IpNet;
 use std::cmp::Ordering;
 
 /// A condition.
@@ -31,17 +35,32 @@ pub(super) enum Bool {
     StartsWith(Text, Text),
     EndsWith(Text, Text),
     Contains(Text, Text),
+    Matches(Text, Pattern),
     IntIn(Int, Box<[i64]>),
     DoubleIn(Double, Box<[f64]>),
     TextIn(Text, Box<[BString]>),
     /// Whether one of the captured headers is that string.
     TextInField(Text, Field),
+    /// Whether both are the same address, or for `NotEqual` whether they are not.
+    Addresses(Comparison, Address, Address),
+    /// Whether it is in one of the networks.
+    InNetworks(Address, Box<[IpNet]>),
+    IsAddress(Address),
+    AddressIs(Property, Address),
+    /// Whether the line has the field.
+    HasField(Field),
+    /// Whether it has that field of a custom format.
+    HasExtra(Box<str>),
+    HasText(Text),
+    HasNumber(Number),
 }
 
 /// A whole number.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Int {
     Const(i64),
+    /// A constant written with a unit.
+    Quantity(i64, Unit),
     Field(Field),
     /// A field of a custom format.
     Extra(Box<str>),
@@ -51,6 +70,8 @@ pub(super) enum Int {
     Length(Box<Text>),
     /// How many headers were captured.
     Count(Field),
+    /// Of an address: 4 or 6.
+    Family(Box<Address>),
     If(Box<(Bool, Int, Int)>),
 }
 
@@ -58,6 +79,8 @@ pub(super) enum Int {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Double {
     Const(f64),
+    /// A constant written with a unit.
+    Quantity(f64, Unit),
     Of(Int),
     Negate(Box<Double>),
     Arithmetic(Arithmetic, Box<(Double, Double)>),
@@ -138,6 +161,7 @@ impl Bool {
             }
             Bool::Contains(a, b) => both(a.of(event), b.of(event))
                 .is_some_and(|(a, b)| memchr::memmem::find(a, b).is_some()),
+            Bool::Matches(a, pattern) => a.of(event).is_some_and(|a| pattern.matches(a)),
             Bool::IntIn(a, list) => a.of(event).is_some_and(|a| list.contains(&a)),
             Bool::DoubleIn(a, list) => a.of(event).is_some_and(|a| list.contains(&a)),
             Bool::TextIn(a, list) => a
@@ -149,6 +173,18 @@ impl Bool {
                     .is_some_and(|a| captures.iter().any(|item| item == a)),
                 _ => false,
             },
+            Bool::Addresses(comparison, a, b) => {
+                both(a.of(event), b.of(event)).is_some_and(|(a, b)| comparison.accepts(a.cmp(&b)))
+            }
+            Bool::InNetworks(a, networks) => a
+                .of(event)
+                .is_some_and(|a| networks.iter().any(|network| network.contains(&a))),
+            Bool::IsAddress(a) => a.of(event).is_some(),
+            Bool::AddressIs(property, a) => a.of(event).is_some_and(|a| property.holds(a)),
+            Bool::HasField(field) => field.of(event) != Value::Missing,
+            Bool::HasExtra(name) => event.extra.get(name).is_some(),
+            Bool::HasText(text) => text.of(event).is_some(),
+            Bool::HasNumber(number) => number.of(event).is_some(),
         }
     }
 }
@@ -157,7 +193,7 @@ impl Int {
     #[inline]
     pub fn of(&self, event: &Event<'_>) -> Option<i64> {
         match self {
-            Int::Const(value) => Some(*value),
+            Int::Const(value) | Int::Quantity(value, _) => Some(*value),
             Int::Field(field) => match field.of(event) {
                 Value::Int(value) => Some(value),
                 _ => None,
@@ -168,7 +204,7 @@ impl Int {
 
     fn computed(&self, event: &Event<'_>) -> Option<i64> {
         match self {
-            Int::Const(_) | Int::Field(_) => self.of(event),
+            Int::Const(_) | Int::Quantity(..) | Int::Field(_) => self.of(event),
             Int::Extra(name) => match event.extra.get(name)? {
                 ExtraValue::Int(value) => Some(value),
                 _ => None,
@@ -189,6 +225,7 @@ impl Int {
                 Value::Strings(captures) => Some(captures.iter().count() as i64),
                 _ => None,
             },
+            Int::Family(address) => address.family(event),
             Int::If(parts) => match parts.0.holds(event) {
                 true => parts.1.of(event),
                 false => parts.2.of(event),
@@ -197,10 +234,65 @@ impl Int {
     }
 }
 
+impl Int {
+    /// What it counts.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Int::Const(_) | Int::Extra(_) | Int::Count(_) | Int::Family(_) => Unit::None,
+            Int::Quantity(_, unit) => *unit,
+            Int::Field(Field::BytesRead | Field::BytesUploaded) | Int::Length(_) => Unit::Bytes,
+            Int::Field(field) => match field.field_type() {
+                FieldType::Millis => Unit::Time,
+                _ => Unit::None,
+            },
+            Int::Negate(inner) => inner.unit(),
+            Int::Arithmetic(arithmetic, sides) => {
+                let (a, b) = (&sides.0, &sides.1);
+                arithmetic.unit((a.unit(), a.is_constant()), (b.unit(), b.is_constant()))
+            }
+            Int::If(parts) => parts.1.unit().or(parts.2.unit()),
+        }
+    }
+
+    fn is_constant(&self) -> bool {
+        match self {
+            Int::Const(_) => true,
+            Int::Negate(inner) => inner.is_constant(),
+            Int::Arithmetic(_, sides) => sides.0.is_constant() && sides.1.is_constant(),
+            _ => false,
+        }
+    }
+}
+
 impl Double {
+    /// What it counts.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Double::Const(_) => Unit::None,
+            Double::Quantity(_, unit) => *unit,
+            Double::Of(int) => int.unit(),
+            Double::Negate(inner) => inner.unit(),
+            Double::Arithmetic(arithmetic, sides) => {
+                let (a, b) = (&sides.0, &sides.1);
+                arithmetic.unit((a.unit(), a.is_constant()), (b.unit(), b.is_constant()))
+            }
+            Double::If(parts) => parts.1.unit().or(parts.2.unit()),
+        }
+    }
+
+    fn is_constant(&self) -> bool {
+        match self {
+            Double::Const(_) => true,
+            Double::Of(int) => int.is_constant(),
+            Double::Negate(inner) => inner.is_constant(),
+            Double::Arithmetic(_, sides) => sides.0.is_constant() && sides.1.is_constant(),
+            _ => false,
+        }
+    }
+
     pub fn of(&self, event: &Event<'_>) -> Option<f64> {
         match self {
-            Double::Const(value) => Some(*value),
+            Double::Const(value) | Double::Quantity(value, _) => Some(*value),
             Double::Of(int) => int.of(event).map(|value| value as f64),
             Double::Negate(inner) => inner.of(event).map(|value| -value),
             Double::Arithmetic(arithmetic, sides) => {
@@ -258,7 +350,28 @@ impl Text {
     }
 }
 
+impl Arithmetic {
+    /// What the result counts. Each side is its unit, and whether it is a constant.
+    fn unit(self, (a, a_constant): (Unit, bool), (b, b_constant): (Unit, bool)) -> Unit {
+        match self {
+            Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Modulo => a.or(b),
+            // Whoever writes `Tr / 1000` converts by hand, and knows into what.
+            _ if a_constant || b_constant => Unit::None,
+            Arithmetic::Multiply => a.times(b),
+            Arithmetic::Divide => a.per(b),
+        }
+    }
+}
+
 impl Number {
+    /// What it counts.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Number::Int(int) => int.unit(),
+            Number::Double(double) => double.unit(),
+        }
+    }
+
     #[inline]
     pub fn of(&self, event: &Event<'_>) -> Option<f64> {
         match self {
@@ -268,9 +381,18 @@ impl Number {
     }
 }
 
+impl From<Quantity> for Number {
+    fn from(Quantity { amount, unit }: Quantity) -> Self {
+        match amount {
+            Amount::Int(value) => Number::Int(Int::Quantity(value, unit)),
+            Amount::Double(value) => Number::Double(Double::Quantity(value, unit)),
+        }
+    }
+}
+
 impl Comparison {
     #[inline]
-    fn accepts(self, order: Ordering) -> bool {
+    pub fn accepts(self, order: Ordering) -> bool {
         match self {
             Comparison::Equal => order.is_eq(),
             Comparison::NotEqual => order.is_ne(),

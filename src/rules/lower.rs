@@ -8,7 +8,7 @@ use super::check::Aggregate;
 use super::expr::{Bool, Number};
 use super::program::{Draw, Group, GroupRule, KeyPart};
 use crate::delta::{
-    Arithmetic, CellKind, Formula, Grouping, Layout, Measure, Name, RuleLayout, Window,
+    Arithmetic, CellKind, Formula, Grouping, Layout, Measure, Name, Output, RuleLayout, Window,
 };
 use crate::metric::Tags;
 use std::sync::Arc;
@@ -51,6 +51,7 @@ pub(super) struct Lowered {
 impl Lowered {
     /// Adds a rule, to a grouping that is there if one fits.
     pub fn take_in(&mut self, rule: Checked) -> RulePlace {
+        let definition = format!("{rule:?}").into();
         let Checked {
             name,
             condition,
@@ -84,15 +85,18 @@ impl Lowered {
             self.groups.len() - 1
         });
         let grouping = &mut self.layout.groupings[place];
+        let first = grouping.cells.len();
         let mut rule = GroupRule::new(condition, &mut grouping.cells);
         let measures = measures.into_iter().map(|(name, measured)| Measure {
             name,
-            formula: formula(&mut rule, &mut grouping.cells, measured),
+            output: output(&mut rule, &mut grouping.cells, measured),
         });
         let measures = measures.collect();
         grouping.rules.push(RuleLayout {
             name,
             tags,
+            definition,
+            cells: first..grouping.cells.len(),
             matched: rule.matched,
             measures,
         });
@@ -101,6 +105,21 @@ impl Lowered {
             grouping: place,
             rule: self.groups[place].rules.len() - 1,
         }
+    }
+}
+
+fn output(rule: &mut GroupRule, cells: &mut Vec<CellKind>, measured: Measured) -> Output {
+    match measured {
+        Measured::Aggregate(Aggregate::Histogram(value, bounds)) => Output::Buckets {
+            bounds: bounds.len(),
+            cell: sampling(rule, cells, value, CellKind::Buckets(bounds.into())),
+        },
+        Measured::Aggregate(Aggregate::Top { value, tag, k }) => Output::Top {
+            cell: observing(rule, cells, value, CellKind::Top),
+            k,
+            tag: tag.into(),
+        },
+        measured => Output::Value(formula(rule, cells, measured)),
     }
 }
 
@@ -118,6 +137,7 @@ fn formula(rule: &mut GroupRule, cells: &mut Vec<CellKind>, measured: Measured) 
 }
 
 fn leaf(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -> Formula {
+    let mut sample = |value, kind| sampling(rule, cells, value, kind);
     match aggregate {
         Aggregate::Count => Formula::Count(rule.matched),
         Aggregate::Rate => Formula::Rate(rule.matched),
@@ -125,20 +145,27 @@ fn leaf(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -
             part: counting(rule, cells, condition),
             whole: rule.matched,
         },
-        Aggregate::Sum(value) => Formula::Sum(sampling(rule, cells, value, CellKind::Sum)),
-        Aggregate::Mean(value) => Formula::Mean(sampling(rule, cells, value, CellKind::Sum)),
-        Aggregate::Min(value) => Formula::Min(sampling(rule, cells, value, CellKind::Min)),
-        Aggregate::Max(value) => Formula::Max(sampling(rule, cells, value, CellKind::Max)),
+        Aggregate::Sum(value) => Formula::Sum(sample(value, CellKind::Sum)),
+        Aggregate::Mean(value) => Formula::Mean(sample(value, CellKind::Sum)),
+        Aggregate::Min(value) => Formula::Min(sample(value, CellKind::Min)),
+        Aggregate::Max(value) => Formula::Max(sample(value, CellKind::Max)),
+        Aggregate::Stddev(value) => Formula::Stddev(sample(value, CellKind::Moments)),
         Aggregate::Percentile(value, q) => {
             let scale = match value {
                 Number::Int(_) => 1,
                 Number::Double(_) => FRACTION_SCALE,
             };
-            let kind = CellKind::Samples { scale };
-            Formula::Percentile {
-                cell: sampling(rule, cells, value, kind),
-                q,
-            }
+            let cell = sample(value, CellKind::Samples { scale });
+            Formula::Percentile { cell, q }
+        }
+        Aggregate::Apdex(value, target) => {
+            Formula::Apdex(sample(value, CellKind::Apdex { target }))
+        }
+        Aggregate::Distinct(value) => {
+            Formula::Distinct(observing(rule, cells, value, CellKind::Distinct))
+        }
+        Aggregate::Histogram(..) | Aggregate::Top { .. } => {
+            unreachable!("`check` lets these stand alone only")
         }
     }
 }
@@ -188,5 +215,26 @@ fn sampling(
         value,
         cells: vec![cell],
     });
+    cell
+}
+
+/// The cell of that kind that takes in the value as it is; measures of one rule share it.
+fn observing(
+    rule: &mut GroupRule,
+    cells: &mut Vec<CellKind>,
+    value: KeyPart,
+    kind: CellKind,
+) -> usize {
+    for draw in &rule.draws {
+        if let Draw::Observe { value: known, cell } = draw
+            && *known == value
+            && cells[*cell] == kind
+        {
+            return *cell;
+        }
+    }
+    cells.push(kind);
+    let cell = cells.len() - 1;
+    rule.draws.push(Draw::Observe { value, cell });
     cell
 }

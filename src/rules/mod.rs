@@ -12,6 +12,7 @@
 //! Nothing here knows what becomes of a delta: windows do not exist here, nor do
 //! clocks and sockets. Only `read` touches the disk.
 
+mod address;
 mod cel;
 mod check;
 mod compile;
@@ -20,8 +21,13 @@ mod explain;
 mod expr;
 mod file;
 mod lower;
+mod mask;
+mod never;
+mod pattern;
 mod program;
+mod quantity;
 mod read;
+mod routes;
 mod schema;
 mod service;
 

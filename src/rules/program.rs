@@ -49,6 +49,11 @@ pub(super) enum Draw {
         value: Number,
         cells: Vec<usize>,
     },
+    /// A value that is told from others. An event without it leaves the cell alone.
+    Observe {
+        value: KeyPart,
+        cell: usize,
+    },
 }
 
 impl Group {
@@ -79,25 +84,31 @@ impl Group {
     pub fn key(&self, event: &Event<'_>, key: &mut GroupKey) {
         key.clear();
         for part in &self.by {
-            part.push(event, key);
+            part.of(event, |value| key.push(value));
         }
     }
 }
 
 impl KeyPart {
+    /// Hands on the value that the event has, in at most [`VALUE_BYTES`].
     #[inline]
-    fn push(&self, event: &Event<'_>, key: &mut GroupKey) {
+    fn of<R>(&self, event: &Event<'_>, take: impl FnOnce(Option<&[u8]>) -> R) -> R {
         match self {
-            KeyPart::Text(text) => key.push(text.of(event).map(cut)),
+            KeyPart::Text(text) => take(text.of(event).map(cut)),
             KeyPart::Int(int) => {
                 let mut digits = Digits::default();
-                key.push(int.of(event).map(|value| digits.of(value)));
+                take(int.of(event).map(|value| digits.of(value)))
             }
-            KeyPart::Bool(bool) => {
-                let value: &[u8] = if bool.holds(event) { b"true" } else { b"false" };
-                key.push(Some(value));
-            }
+            KeyPart::Bool(bool) => take(Some(match bool.holds(event) {
+                true => b"true",
+                false => b"false",
+            })),
         }
+    }
+
+    /// Whether the event does not have the value.
+    pub fn is_missing(&self, event: &Event<'_>) -> bool {
+        self.of(event, |value| value.is_none())
     }
 }
 
@@ -130,6 +141,11 @@ impl GroupRule {
                         }
                     }
                 }
+                Draw::Observe { value, cell } => value.of(event, |value| {
+                    if let Some(value) = value {
+                        row[*cell].observe(value);
+                    }
+                }),
             }
         }
     }

@@ -1,16 +1,23 @@
 //! What conditions may name: the event's fields and their types.
 
-use super::expr::{Bool, Int, Text};
+use super::address::Address;
+use super::expr::{Bool, Int, Number, Text};
+use super::quantity::Unit;
 use crate::haproxy::{ExtraType, Field, FieldNames, FieldType};
+use ipnet::IpNet;
 use std::fmt;
 
 /// The name of the field that rules group by unless told otherwise. No log line has
 /// it: it stands for an expression that the configuration gives.
 pub(super) const SERVICE: &str = "service";
 
-/// The fields, what `service` stands for, and the names inside fields.
+/// The name of what a rule's key of that name stands for, in its measures.
+pub(super) const VALUE: &str = "value";
+
+/// The fields, what `service` and `value` stand for, and the names inside fields.
 pub(super) struct Schema<'a> {
     service: Option<Text>,
+    value: Option<Typed>,
     pub names: &'a FieldNames,
 }
 
@@ -25,6 +32,9 @@ pub(super) enum Typed {
     List(Field),
     /// The fields of custom formats by name: always the field `extra`.
     Map,
+    Address(Address),
+    /// A network is always a constant.
+    Network(IpNet),
 }
 
 /// Why a name cannot be used.
@@ -43,6 +53,8 @@ pub(super) enum Type {
     String,
     Strings,
     Map,
+    Address,
+    Network,
 }
 
 impl<'a> Schema<'a> {
@@ -50,6 +62,7 @@ impl<'a> Schema<'a> {
     pub fn with_service(service: Text, names: &'a FieldNames) -> Self {
         Schema {
             service: Some(service),
+            value: None,
             names,
         }
     }
@@ -58,13 +71,27 @@ impl<'a> Schema<'a> {
     pub fn without_service(names: &'a FieldNames) -> Self {
         Schema {
             service: None,
+            value: None,
             names,
+        }
+    }
+
+    /// The same, and `value` stands for that expression: for the measures of the rule that
+    /// gives it.
+    pub fn with_value(&self, value: Typed) -> Self {
+        Schema {
+            service: self.service.clone(),
+            value: Some(value),
+            names: self.names,
         }
     }
 
     pub fn field(&self, name: &str) -> Result<Typed, Unusable> {
         if let (SERVICE, Some(service)) = (name, &self.service) {
             return Ok(Typed::Text(service.clone()));
+        }
+        if let (VALUE, Some(value)) = (name, &self.value) {
+            return Ok(value.clone());
         }
         let field = Field::by_name(name).ok_or(Unusable::Unknown)?;
         Ok(match field.field_type() {
@@ -80,8 +107,10 @@ impl<'a> Schema<'a> {
     /// Every field's name.
     pub fn fields(&self) -> impl Iterator<Item = &'static str> {
         let service = self.service.as_ref().map(|_| SERVICE);
+        let value = self.value.as_ref().map(|_| VALUE);
         service
             .into_iter()
+            .chain(value)
             .chain(Field::ALL.iter().map(|f| f.name()))
     }
 }
@@ -104,6 +133,26 @@ impl Typed {
             Typed::Text(_) => Type::String,
             Typed::List(_) => Type::Strings,
             Typed::Map => Type::Map,
+            Typed::Address(_) => Type::Address,
+            Typed::Network(_) => Type::Network,
+        }
+    }
+
+    /// What a number counts; nothing for all else.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Typed::Int(int) => int.unit(),
+            Typed::Double(double) => double.unit(),
+            _ => Unit::None,
+        }
+    }
+}
+
+impl From<Number> for Typed {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Int(int) => Typed::Int(int),
+            Number::Double(double) => Typed::Double(double),
         }
     }
 }
@@ -118,6 +167,8 @@ impl fmt::Display for Type {
             Type::String => "a string",
             Type::Strings => "a list of strings",
             Type::Map => "a map",
+            Type::Address => "an address",
+            Type::Network => "a network",
         })
     }
 }

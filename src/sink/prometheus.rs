@@ -194,8 +194,8 @@ impl Collector for Own {
             e,
             "weir_events",
             "Parsed events by what became of them: counted in an open window, late (amended a \
-             closed one), too_late, future (dated too far ahead), over_limit (one series too \
-             many), skipped (no rule wanted it), notice (HAProxy's own message, no request)",
+             closed one), too_late, future (dated too far ahead), over_limit (among the \
+             others: one series too many), skipped (no rule wanted it), notice (HAProxy's own message, no request)",
             outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
         )?;
         let reasons = [
@@ -208,6 +208,15 @@ impl Collector for Own {
             "How often an event is missing from a grouping that wanted it; it may count in \
              another",
             reasons.map(|(reason, n)| (labels_of(&[("reason", reason)]), n)),
+        )?;
+        counters(
+            e,
+            "weir_events_over_limit",
+            "Events that count among the others because there were limits.series series, by the \
+             rule that wanted them",
+            own.over_limit_by_rule
+                .iter()
+                .map(|(rule, n)| (labels_of(&[("rule", rule)]), *n)),
         )?;
         for (name, help, value) in [
             (
@@ -224,6 +233,15 @@ impl Collector for Own {
         ] {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
+
+        let skewed = own.skewed_hosts.iter();
+        gauges(
+            e,
+            "weir_host_clock_skew_seconds",
+            "By how much the dates in a host's lines are ahead of their arrival, below zero \
+             behind, where that looks like a wrong haproxy.timezone",
+            skewed.map(|host| (labels_of(&[("host", &host.host)]), host.seconds as f64)),
+        )?;
 
         gauges(
             e,
@@ -357,6 +375,7 @@ fn family<M: EncodeMetric>(
 mod tests {
     use super::*;
     use crate::delta::GroupingId;
+    use crate::skew::SkewedHost;
     use crate::telemetry::Tally;
     use std::time::Duration;
 
@@ -397,6 +416,11 @@ mod tests {
         let file = telemetry.rejects_file("rejects.log".to_owned());
         file.written.add(4);
         file.unwritten.add(2);
+        telemetry.set_skewed_hosts(vec![SkewedHost {
+            host: "lb1".to_owned(),
+            seconds: -3600,
+            since: 0,
+        }]);
         let page = render(latest, &telemetry).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -441,6 +465,10 @@ mod tests {
                 "weir_rejects_unwritten_total 2",
                 "weir_rejects_queued 0.0"
             ]
+        );
+        assert_eq!(
+            lines(&latest, "weir_host"),
+            [r#"weir_host_clock_skew_seconds{host="lb1"} -3600.0"#]
         );
         for line in [
             r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,

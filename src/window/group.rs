@@ -1,34 +1,44 @@
 //! The groups of one grouping: which series there are, and when they last said something.
 
-use crate::delta::{GroupKey, Grouping, Row};
+use crate::delta::{Coverage, GroupKey, Grouping, Measure, Row, RuleLayout};
 use crate::metric::{Series, Tags};
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use slab::Slab;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Groups by their key, each with a number that rows name it by.
 #[derive(Default)]
 pub struct Groups {
     by_key: HashMap<GroupKey, usize, RandomState>,
     groups: Slab<Group>,
+    /// How many are admitted.
+    admitted: usize,
 }
 
-/// One group: the tags of its series and when each rule saw it.
+/// One group: the tags of its series, and what is known of it for each rule.
 pub struct Group {
     key: GroupKey,
     tags: Tags,
-    /// By the rule's place in the grouping; `None` where it never matched.
-    seen: Box<[Option<Seen>]>,
+    /// By the rule's place in the grouping.
+    pub heard: Box<[Heard]>,
+    /// Whether it has a place of its own under the grouping's limit. One that has none has
+    /// rows in open windows alone.
+    admitted: bool,
+    /// How many panes have a row of it.
+    pub rows: usize,
 }
 
-/// The ends of the first and the last window in which a rule matched.
-#[derive(Clone, Copy)]
-struct Seen {
-    first: Timestamp,
-    last: Timestamp,
+/// When a rule last matched in a group. All are ends of panes; `None`: never.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// In any pane.
+    pub last: Option<Timestamp>,
+    /// In a pane that a closed window has.
+    pub closed: Option<Timestamp>,
+    /// In a pane whose rows have been forgotten.
+    pub forgotten: Option<Timestamp>,
 }
 
 impl Groups {
@@ -40,7 +50,9 @@ impl Groups {
         let number = self.groups.insert(Group {
             tags: grouping.tags(&key),
             key: key.clone(),
-            seen: vec![None; grouping.rules.len()].into(),
+            heard: vec![Heard::default(); grouping.rules.len()].into(),
+            admitted: false,
+            rows: 0,
         });
         self.by_key.insert(key, number);
         number
@@ -55,88 +67,121 @@ impl Groups {
         self.groups.get(number)
     }
 
-    /// How many series there would be more with that row: those of the rules that have
-    /// not been seen in its group. `number` is `None` for a new group.
-    pub fn new_series(&self, number: Option<usize>, grouping: &Grouping, row: &Row) -> usize {
-        let seen = number.map(|number| &self.groups[number].seen);
-        let rules = grouping.rules.iter().enumerate().filter(|(place, rule)| {
-            row.count(rule.matched) > 0 && seen.is_none_or(|seen| seen[*place].is_none())
-        });
-        rules.map(|(_, rule)| rule.measures.len()).sum()
+    pub fn get_mut(&mut self, number: usize) -> Option<&mut Group> {
+        self.groups.get_mut(number)
     }
 
-    /// Notes which rules matched in the window that ends at `end`.
-    pub fn note(&mut self, number: usize, grouping: &Grouping, row: &Row, end: Timestamp) {
-        let seen = &mut self.groups[number].seen;
-        for (rule, seen) in grouping.rules.iter().zip(seen.iter_mut()) {
-            if row.count(rule.matched) > 0 {
-                *seen = Some(seen.map_or(
-                    Seen {
-                        first: end,
-                        last: end,
-                    },
-                    |seen| Seen {
-                        first: seen.first.min(end),
-                        last: seen.last.max(end),
-                    },
-                ));
+    /// Gives a group a place of its own, unless as many as `limit` have one.
+    pub fn admit(&mut self, number: usize, limit: usize) -> bool {
+        let Some(group) = self.groups.get_mut(number) else {
+            return false;
+        };
+        if !group.admitted && !group.key.is_other() {
+            if self.admitted >= limit {
+                return false;
             }
+            group.admitted = true;
+            self.admitted += 1;
         }
+        true
+    }
+
+    /// Whether another group can have a place of its own.
+    pub fn has_room(&self, limit: usize) -> bool {
+        self.admitted < limit
+    }
+
+    /// Notes that a row of that group is gone; says how many it still has.
+    pub fn lose_row(&mut self, number: usize) -> usize {
+        let Some(group) = self.groups.get_mut(number) else {
+            return 0;
+        };
+        group.rows = group.rows.saturating_sub(1);
+        group.rows
+    }
+
+    /// Forgets a group; says how many series it had.
+    pub fn remove(&mut self, number: usize, grouping: &Grouping) -> usize {
+        let group = self.groups.remove(number);
+        self.by_key.remove(&group.key);
+        self.admitted -= usize::from(group.admitted);
+        group.series(grouping)
     }
 
     /// Forgets the groups that no rule has seen since `before`; says how many series
     /// they had.
     pub fn expire(&mut self, grouping: &Grouping, before: Timestamp) -> usize {
-        let mut series = 0;
-        let by_key = &mut self.by_key;
-        self.groups.retain(|_, group| {
-            let alive = group.seen.iter().flatten().any(|seen| seen.last > before);
-            if !alive {
-                by_key.remove(&group.key);
-                series += group.series(grouping);
-            }
-            alive
+        let expired = self.groups.iter().filter(|(_, group)| {
+            let alive = |heard: &Heard| heard.last.is_some_and(|last| last > before);
+            group.rows == 0 && !group.heard.iter().any(alive)
         });
-        series
+        let expired: Vec<usize> = expired.map(|(number, _)| number).collect();
+        let series = expired.into_iter();
+        series.map(|number| self.remove(number, grouping)).sum()
     }
 }
 
 impl Group {
-    fn series(&self, grouping: &Grouping) -> usize {
-        let rules = grouping.rules.iter().zip(&self.seen);
-        let seen = rules.filter(|(_, seen)| seen.is_some());
-        seen.map(|(rule, _)| rule.measures.len()).sum()
+    pub fn key(&self) -> &GroupKey {
+        &self.key
     }
 
-    /// What this group's series say of the window that ends at `end`, in which it has
-    /// `row`, or no events at all. Gaps are left out.
+    pub fn is_admitted(&self) -> bool {
+        self.admitted || self.key.is_other()
+    }
+
+    /// How many series it has: those of the rules that have been seen in it.
+    pub fn series(&self, grouping: &Grouping) -> usize {
+        let rules = grouping.rules.iter().zip(&self.heard);
+        let seen = rules.filter(|(_, heard)| heard.last.is_some());
+        seen.map(|(rule, _)| rule.series()).sum()
+    }
+
+    /// Tells what a rule's series say of a window in which it matched.
     pub fn values(
         &self,
-        grouping: &Grouping,
-        row: Option<&Row>,
-        end: Timestamp,
-        expire_after: Duration,
+        rule: &RuleLayout,
+        row: &Row,
+        coverage: Coverage,
         mut emit: impl FnMut(Series, f64),
     ) {
-        for (rule, seen) in grouping.rules.iter().zip(&self.seen) {
-            let matched = row.filter(|row| row.count(rule.matched) > 0);
-            let silent = seen.is_some_and(|seen| {
-                seen.first < end && end.saturating_since(seen.last) <= expire_after
-            });
-            for measure in &rule.measures {
-                let value = match matched {
-                    Some(row) => measure.formula.value(row, grouping.window.span),
-                    None if silent => measure.formula.value_of_silence(),
-                    None => None,
+        let tags = self.tags(rule);
+        for measure in &rule.measures {
+            measure.output.values(row, coverage, |tag, value| {
+                let tags = match tag {
+                    None => Arc::clone(&tags),
+                    Some((name, value)) => with(&tags, [(Arc::clone(name), value)]),
                 };
-                if let Some(value) = value.filter(|value| value.is_finite()) {
-                    let series = Series {
-                        name: measure.name.of(&self.key),
-                        tags: Arc::clone(&self.tags),
-                    };
-                    emit(series, value);
-                }
+                emit(self.series_of(measure, tags), value);
+            });
+        }
+    }
+
+    /// Tells what a rule's series say of a window in which it did not match.
+    pub fn silence(&self, rule: &RuleLayout, mut emit: impl FnMut(Series, f64)) {
+        for measure in &rule.measures {
+            if let Some(value) = measure.output.value_of_silence() {
+                emit(self.series_of(measure, self.tags(rule)), value);
             }
         }
     }
+
+    fn series_of(&self, measure: &Measure, tags: Tags) -> Series {
+        let name = measure.name.of(&self.key);
+        Series { name, tags }
+    }
+
+    fn tags(&self, rule: &RuleLayout) -> Tags {
+        match rule.tags.is_empty() {
+            true => Arc::clone(&self.tags),
+            false => with(&self.tags, rule.tags.iter().cloned()),
+        }
+    }
+}
+
+/// All of them, sorted by name.
+fn with(tags: &Tags, more: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Tags {
+    let mut all: Vec<_> = tags.iter().cloned().chain(more).collect();
+    all.sort();
+    all.into()
 }

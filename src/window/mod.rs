@@ -4,19 +4,23 @@
 //! `amend_for` after its end it is kept, and a late delta amends it: it goes out
 //! again under the same series and time. After that, events for it are too late.
 //!
+//! A sliding window is made of panes, each as long as its step: rows are kept by pane, and
+//! merged when a window closes. A tumbling window is its own only pane.
+//!
 //! Nothing here reads a clock or a socket. Time moves only through
 //! [`Windows::advance`], so a test replays an hour at once. Nothing here knows what
 //! a rule or an event is: the [`Layout`] says what the cells mean.
 
 mod group;
+mod grouping;
+mod reload;
 
 use crate::delta::{Delta, Entry, Grouping, GroupingId, Layout, Row};
 use crate::metric::Measurement;
 use crate::time::Timestamp;
-use foldhash::fast::RandomState;
-use group::Groups;
-use hashbrown::HashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use grouping::{GroupingWindows, Placed};
+use reload::Moves;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +33,8 @@ pub struct Settings {
     pub amend_for: Duration,
     /// How long a series that has gone silent still says that its rate is 0.
     pub expire_after: Duration,
-    /// How many series there may be at once; events of further ones are over the limit.
+    /// How many series there may be at once; events of further ones count in the group of
+    /// others of their grouping.
     pub series_max: usize,
 }
 
@@ -56,7 +61,7 @@ pub struct ClosedWindow {
 }
 
 /// What became of the events of merged deltas. Each event is in exactly one of the
-/// first four.
+/// first five.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// In an open window.
@@ -65,12 +70,14 @@ pub struct Merged {
     pub late: u64,
     /// In none: the window can no longer be amended.
     pub too_late: u64,
-    /// In none: the series would have been more than allowed.
+    /// Among the others of its grouping: the series would have been more than allowed.
     pub over_limit: u64,
+    /// In none: the rules that wanted it have been replaced meanwhile.
+    pub skipped: u64,
     /// How often an event is missing from one of its groupings because it was too late
     /// there. An event that counts in another grouping is here and nowhere above.
     pub missing_too_late: u64,
-    /// Likewise, because the series would have been more than allowed.
+    /// Likewise, because there was no room for it even among the others.
     pub missing_over_limit: u64,
 }
 
@@ -80,24 +87,13 @@ pub struct Windows {
     settings: Settings,
     /// The furthest that time has moved.
     now: Timestamp,
+    /// From when on events are known of.
+    covered_from: Timestamp,
     groupings: Vec<GroupingWindows>,
     series: usize,
+    /// Events that were counted among the others, by the rule's name.
+    over_limit: BTreeMap<Arc<str>, u64>,
 }
-
-/// The windows of one grouping.
-#[derive(Default)]
-struct GroupingWindows {
-    groups: Groups,
-    /// Those with events that are open or can still be amended, by their start.
-    windows: BTreeMap<Timestamp, Rows>,
-    /// Every window that starts before this has been closed. `None` until time has moved.
-    closed_to: Option<Timestamp>,
-    /// What has changed in closed windows since they last went out.
-    amended: BTreeSet<(Timestamp, usize)>,
-}
-
-/// The rows of one window, by the number of their group.
-type Rows = HashMap<usize, Row, RandomState>;
 
 enum Fate {
     Counted,
@@ -108,13 +104,29 @@ enum Fate {
 
 impl Windows {
     pub fn new(layout: Arc<Layout>, settings: Settings) -> Self {
-        let groupings = layout.groupings.iter().map(|_| GroupingWindows::default());
+        let groupings = layout.groupings.iter().map(GroupingWindows::new);
         Windows {
             groupings: groupings.collect(),
             layout,
-            settings,
+            settings: Settings {
+                // An open window is never too late to count in.
+                amend_for: settings.amend_for.max(settings.grace),
+                ..settings
+            },
             now: Timestamp::MIN,
+            covered_from: Timestamp::MIN,
             series: 0,
+            over_limit: BTreeMap::new(),
+        }
+    }
+
+    /// Events from before that time have not been received, except those that are still to
+    /// come from a sender that has kept them. Rates of a window that it falls into are of the
+    /// time since, and totals are left out.
+    pub fn covering_from(self, start: Timestamp) -> Self {
+        Windows {
+            covered_from: start,
+            ..self
         }
     }
 
@@ -124,7 +136,13 @@ impl Windows {
             missing_over_limit: delta.refused,
             ..Merged::default()
         };
-        for entry in delta.entries {
+        self.covered_from = self.covered_from.min(delta.earliest);
+        let mut entries = delta.entries;
+        if !Arc::ptr_eq(&delta.layout, &self.layout) {
+            let moves = Moves::between(&delta.layout, &self.layout);
+            (entries, merged.skipped) = moves.entries(entries, &self.layout);
+        }
+        for entry in entries {
             let (events, placed) = (entry.events, entry.placed);
             match self.merge_entry(entry) {
                 Fate::Counted => merged.counted += events,
@@ -133,10 +151,7 @@ impl Windows {
                     merged.too_late += events;
                     merged.missing_too_late += placed;
                 }
-                Fate::OverLimit => {
-                    merged.over_limit += events;
-                    merged.missing_over_limit += placed;
-                }
+                Fate::OverLimit => merged.over_limit += events,
             }
         }
         merged
@@ -145,33 +160,46 @@ impl Windows {
     fn merge_entry(&mut self, entry: Entry) -> Fate {
         let place = usize::from(entry.grouping.0);
         let (grouping, own) = (&self.layout.groupings[place], &mut self.groupings[place]);
-        let end = entry.start + grouping.window.span;
-        if end + self.settings.amend_for <= self.now {
+        if entry.start + grouping.window.every + self.settings.amend_for <= self.now {
             return Fate::TooLate;
         }
-        let known = own.groups.find(&entry.key);
-        let series = own.groups.new_series(known, grouping, &entry.row);
-        if series > 0 && self.series + series > self.settings.series_max {
+        let Entry {
+            start,
+            key,
+            mut row,
+            ..
+        } = entry;
+        let expire_after = self.settings.expire_after;
+        if key.is_other() {
+            count_rules(&mut self.over_limit, grouping, &row);
+            let other = own.other(grouping);
+            self.series += own.put(grouping, start, other, row, expire_after).series;
             return Fate::OverLimit;
         }
-        self.series += series;
-        let group = known.unwrap_or_else(|| own.groups.insert(grouping, entry.key));
-        own.groups.note(group, grouping, &entry.row, end);
-        let rows = own.windows.entry(entry.start).or_default();
-        match rows.entry(group) {
-            hashbrown::hash_map::Entry::Occupied(row) => row.into_mut().merge(entry.row),
-            hashbrown::hash_map::Entry::Vacant(row) => {
-                row.insert(entry.row);
+        let known = own.find(&key);
+        if let Some(limit) = grouping.limit
+            && own.is_closed(grouping, start)
+            && !own.is_admitted(known, limit)
+        {
+            let other = own.other(grouping);
+            self.series += own.put(grouping, start, other, row, expire_after).series;
+            return Fate::Late;
+        }
+        let room = self.settings.series_max.saturating_sub(self.series);
+        if let Some(rest) = own.without_room(grouping, known, &mut row, room) {
+            count_rules(&mut self.over_limit, grouping, &rest);
+            let other = own.other(grouping);
+            self.series += own.put(grouping, start, other, rest, expire_after).series;
+            if grouping.rules.iter().all(|rule| row.is_silent(rule)) {
+                return Fate::OverLimit;
             }
         }
-        if own
-            .closed_to
-            .is_some_and(|closed_to| entry.start < closed_to)
-        {
-            own.amended.insert((entry.start, group));
-            Fate::Late
-        } else {
-            Fate::Counted
+        let group = known.unwrap_or_else(|| own.insert(grouping, key, start));
+        let Placed { series, late } = own.put(grouping, start, group, row, expire_after);
+        self.series += series;
+        match late {
+            true => Fate::Late,
+            false => Fate::Counted,
         }
     }
 
@@ -185,40 +213,114 @@ impl Windows {
         let (now, settings) = (self.now, self.settings);
         let mut closed = Vec::new();
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
-            let until = (now - settings.grace).floor(grouping.window.span);
-            own.close(id, grouping, until, settings.expire_after, &mut closed);
-            own.forget(now - settings.amend_for - grouping.window.span);
+            let window = grouping.window;
+            let until = (now - settings.grace - (window.span - window.every)).floor(window.every);
+            let covered_from = Some(self.covered_from);
+            let expire_after = settings.expire_after;
+            let series = &mut self.series;
+            own.close(
+                id,
+                grouping,
+                until,
+                expire_after,
+                covered_from,
+                series,
+                &mut closed,
+            );
+            own.forget(grouping, now - settings.amend_for - window.span);
             // A group outlives its rows: they name it by its number.
-            let unseen_for = settings.expire_after.max(settings.amend_for) + grouping.window.span;
-            self.series -= own.groups.expire(grouping, now - unseen_for);
+            let unseen_for = expire_after.max(settings.amend_for) + window.span;
+            self.series -= own.expire(grouping, now - unseen_for);
         }
         closed
     }
 
-    /// Closes every window there is, ended or not: weir is stopping.
+    /// Closes every window there is, ended or not: weir is stopping. What has not ended goes
+    /// out with what it has.
     pub fn close_all(&mut self) -> Vec<ClosedWindow> {
         let mut closed = Vec::new();
+        let expire_after = self.settings.expire_after;
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
-            if let Some((&last, _)) = own.windows.last_key_value() {
-                let until = last + grouping.window.span;
-                own.close(id, grouping, until, self.settings.expire_after, &mut closed);
+            if let Some(until) = own.end_of_rows(grouping) {
+                let series = &mut self.series;
+                own.close(id, grouping, until, expire_after, None, series, &mut closed);
             }
         }
         closed
     }
 
+    /// Closes the windows that end by then, and forgets them at once: what comes for them
+    /// later is too late. For whoever has no clock and little memory.
+    pub fn settle(&mut self, end: Timestamp) -> Vec<ClosedWindow> {
+        self.now = self.now.max(end + self.settings.amend_for);
+        let mut closed = Vec::new();
+        let expire_after = self.settings.expire_after;
+        for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
+            let window = grouping.window;
+            let until = (end - (window.span - window.every)).floor(window.every);
+            let covered_from = Some(self.covered_from);
+            let series = &mut self.series;
+            own.close(
+                id,
+                grouping,
+                until,
+                expire_after,
+                covered_from,
+                series,
+                &mut closed,
+            );
+            own.forget(grouping, end - window.span);
+        }
+        closed
+    }
+
+    /// Goes on with another layout. Rules that both have keep their windows; the others'
+    /// are forgotten, and rules that are new have seen nothing before `now`.
+    pub fn reload(&mut self, layout: Arc<Layout>, now: Timestamp) {
+        let moves = Moves::between(&self.layout, &layout);
+        let old = std::mem::take(&mut self.groupings);
+        self.groupings = moves.groupings(old, &layout, now);
+        self.layout = layout;
+        let series = self.layout.groupings.iter().zip(&self.groupings);
+        self.series = series.map(|(grouping, own)| own.series(grouping)).sum();
+    }
+
     /// How many windows hold events and have not been closed.
     pub fn open(&self) -> usize {
-        let open = self.groupings.iter().map(|own| {
-            let closed_to = own.closed_to.unwrap_or(Timestamp::MIN);
-            own.windows.range(closed_to..).count()
-        });
-        open.sum()
+        let own = self.groupings.iter();
+        own.map(GroupingWindows::open).sum()
     }
 
     /// How many series there are.
     pub fn series(&self) -> usize {
         self.series
+    }
+
+    /// When the first window ends that is the last with some row in it; `None` without rows.
+    pub fn first_end(&self) -> Option<Timestamp> {
+        let own = self.layout.groupings.iter().zip(&self.groupings);
+        let ends = own.filter_map(|(grouping, own)| own.first_end(grouping));
+        ends.min()
+    }
+
+    /// How many rows there are: one for each group in each pane in which it has events.
+    pub fn rows(&self) -> usize {
+        self.groupings.iter().map(GroupingWindows::rows).sum()
+    }
+
+    /// The events that were counted among the others because there were too many series,
+    /// by the name of the rule that wanted them, since the last time.
+    pub fn take_over_limit(&mut self) -> BTreeMap<Arc<str>, u64> {
+        std::mem::take(&mut self.over_limit)
+    }
+}
+
+fn count_rules(counts: &mut BTreeMap<Arc<str>, u64>, grouping: &Grouping, row: &Row) {
+    for rule in &grouping.rules {
+        let events = row.count(rule.matched);
+        if events > 0 {
+            *counts.entry(Arc::clone(&rule.name)).or_default() += events;
+        }
     }
 }
 
@@ -228,113 +330,6 @@ fn groupings<'a>(
 ) -> impl Iterator<Item = (GroupingId, &'a Grouping, &'a mut GroupingWindows)> {
     let numbered = layout.groupings.iter().zip(windows).enumerate();
     numbered.map(|(place, (grouping, own))| (GroupingId(place as u16), grouping, own))
-}
-
-impl GroupingWindows {
-    /// Closes the windows that start before `until`, and sends amended ones again.
-    fn close(
-        &mut self,
-        id: GroupingId,
-        grouping: &Grouping,
-        until: Timestamp,
-        expire_after: Duration,
-        closed: &mut Vec<ClosedWindow>,
-    ) {
-        let mut start = match self.closed_to {
-            Some(closed_to) => closed_to,
-            // Time moves for the first time: nothing is known of before the first event.
-            None => self
-                .windows
-                .keys()
-                .next()
-                .map_or(until, |&first| first.min(until)),
-        };
-        self.amend(id, grouping, expire_after, closed);
-        let mut heard = start;
-        while start < until {
-            let rows = self.windows.get(&start);
-            if rows.is_some() {
-                heard = start;
-            } else if start.saturating_since(heard) > expire_after {
-                // Time has leapt, over a suspended night perhaps: every series has
-                // expired, so go straight to where one is heard of again.
-                let next = self.windows.range(start..until).next();
-                start = next.map_or(until, |(&next, _)| next);
-                continue;
-            }
-            let mut window = ClosedWindow {
-                grouping: id,
-                start,
-                amended: false,
-                measurements: Vec::new(),
-            };
-            for (number, group) in self.groups.iter() {
-                let row = rows.and_then(|rows| rows.get(&number));
-                window.add(grouping, group, row, expire_after);
-            }
-            if !window.measurements.is_empty() {
-                closed.push(window);
-            }
-            start = start + grouping.window.span;
-        }
-        self.closed_to = self.closed_to.max(Some(until));
-    }
-
-    /// Sends again what has changed in windows that had been closed.
-    fn amend(
-        &mut self,
-        id: GroupingId,
-        grouping: &Grouping,
-        expire_after: Duration,
-        closed: &mut Vec<ClosedWindow>,
-    ) {
-        for (start, number) in std::mem::take(&mut self.amended) {
-            let row = self.windows.get(&start).and_then(|rows| rows.get(&number));
-            let Some(group) = self.groups.get(number) else {
-                continue;
-            };
-            if !matches!(closed.last(), Some(last) if last.grouping == id && last.start == start) {
-                closed.push(ClosedWindow {
-                    grouping: id,
-                    start,
-                    amended: true,
-                    measurements: Vec::new(),
-                });
-            }
-            if let Some(window) = closed.last_mut() {
-                window.add(grouping, group, row, expire_after);
-            }
-        }
-    }
-
-    /// Drops the rows of windows that start at or before `last`.
-    fn forget(&mut self, last: Timestamp) {
-        while let Some(first) = self.windows.first_entry()
-            && *first.key() <= last
-        {
-            first.remove();
-        }
-    }
-}
-
-impl ClosedWindow {
-    fn add(
-        &mut self,
-        grouping: &Grouping,
-        group: &group::Group,
-        row: Option<&Row>,
-        expire_after: Duration,
-    ) {
-        let end = self.start + grouping.window.span;
-        group.values(grouping, row, end, expire_after, |series, value| {
-            self.measurements.push(Measurement {
-                series,
-                time: self.start,
-                period: grouping.window.span,
-                value,
-            });
-        });
-    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         rules: Arc::new(rules),
         formats: Arc::new(formats),
         timezone: config.haproxy.timezone.clone(),
+        time: config.time,
         limits: config.limits,
         threads: match arguments.threads {
             Some(threads) => threads,

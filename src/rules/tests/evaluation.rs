@@ -1,9 +1,9 @@
 //! Events through rules: which rows they reach, and how they are accounted for.
 
 use super::*;
-use crate::delta::{Cell, CellKind, Delta, GroupingId, RuleLayout};
+use crate::delta::{Cell, CellKind, Coverage, Delta, GroupingId, RuleLayout};
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 const AT: Timestamp = Timestamp::from_secs(1_767_268_861);
 
@@ -33,13 +33,16 @@ fn series(rules: &Rules, delta: &Delta) -> String {
             .filter(seen)
             .flat_map(|rule| &rule.measures)
         {
-            if let Some(value) = measure.formula.value(&entry.row, grouping.window.span) {
-                let (name, values) = (measure.name.of(&entry.key), values.join(","));
+            let coverage = Coverage::whole(grouping.window.span);
+            measure.output.values(&entry.row, coverage, |tag, value| {
+                let (name, mut values) = (measure.name.of(&entry.key), values.clone());
+                values.extend(tag.map(|(name, value)| format!("{name}={value}")));
                 lines.push(format!(
-                    "{} {name}{{{values}}} {value}",
-                    entry.start.as_secs()
+                    "{} {name}{{{}}} {value}",
+                    entry.start.as_secs(),
+                    values.join(",")
                 ));
-            }
+            });
         }
     }
     lines.sort();
@@ -295,25 +298,40 @@ fn an_event_is_accounted_for_in_its_first_grouping() {
 }
 
 #[test]
-fn at_the_limit_an_event_is_still_accounted_for_once() {
+fn at_the_limit_an_event_is_among_the_others_and_accounted_for_once() {
     let mut evaluator = evaluator(TWO_GROUPINGS, 2);
-    let mut outcomes = BTreeMap::new();
-    let mut apply = |server: &'static [u8], backend: &'static [u8]| {
+    for (server, backend) in [
+        (b"s1", b"b1"),
+        (b"s2", b"b1"),
+        (b"s2", b"b2"),
+        (b"s1", b"b2"),
+    ] {
         let mut event = event();
-        (event.server, event.backend) = (Some(server), Some(backend));
-        let outcome = evaluator.apply(&event, AT);
-        *outcomes.entry(format!("{outcome:?}")).or_insert(0) += 1;
-        outcome
-    };
-    assert_eq!(apply(b"s1", b"b1"), Outcome::Counted);
-    // The first grouping has no room for another server; the second knows the backend.
-    assert_eq!(apply(b"s2", b"b1"), Outcome::Counted);
-    assert_eq!(apply(b"s2", b"b2"), Outcome::OverLimit);
-    assert_eq!(apply(b"s1", b"b2"), Outcome::Counted);
+        (event.server, event.backend) = (Some(&server[..]), Some(&backend[..]));
+        assert_eq!(evaluator.apply(&event, AT), Outcome::Counted);
+    }
     let delta = evaluator.take();
-    let events: Vec<_> = delta.entries.iter().map(|entry| entry.events).collect();
-    assert_eq!((events, delta.refused), (vec![2, 1], 4));
-    assert_eq!(evaluator.apply(&event(), AT), Outcome::Counted);
+    let entries = delta.entries.iter();
+    let entries: Vec<_> = entries
+        .map(|entry| (entry.key.is_other(), entry.events, entry.placed))
+        .collect();
+    assert_eq!(
+        entries,
+        [(false, 2, 2), (false, 0, 2), (true, 2, 2), (true, 0, 2)]
+    );
+    assert_eq!((delta.refused, delta.earliest), (0, AT));
+}
+
+#[test]
+fn what_finds_no_room_even_among_the_others_is_over_the_limit() {
+    let mut evaluator = evaluator("rules: [{name: a, by: [server], measure: {n: count()}}]", 0);
+    let outcomes: Vec<_> = (0..2_000)
+        .map(|n| evaluator.apply(&event(), AT + Duration::from_secs(10 * n)))
+        .collect();
+    let counted = outcomes.iter().filter(|o| **o == Outcome::Counted).count();
+    assert_eq!(counted, 1_000);
+    assert_eq!(outcomes.last(), Some(&Outcome::OverLimit));
+    assert_eq!(evaluator.take().refused, 1_000);
 }
 
 #[test]

@@ -1,45 +1,41 @@
 //! Syntax tree in, typed expression out, or everything that does not fit.
 
+mod address;
+mod aggregate;
+mod presence;
+
+pub(super) use aggregate::{Aggregate, measure, unit};
+
+use super::address::{Address, Property};
 use super::cel::{Node, Operator, Syntax};
 use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
-use super::schema::{SERVICE, Schema, Type, Typed, Unusable};
+use super::pattern::Pattern;
+use super::program::KeyPart;
+use super::quantity::{Quantity, Unit};
+use super::schema::{SERVICE, Schema, Type, Typed, Unusable, VALUE};
 use crate::haproxy::{ExtraType, Field};
 use crate::source::{Fault, did_you_mean, listed};
 use std::ops::Range;
 
-/// What a measure computes, over the events that its rule's condition lets through.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Aggregate {
-    Count,
-    Rate,
-    Ratio(Bool),
-    Sum(Number),
-    Mean(Number),
-    Min(Number),
-    Max(Number),
-    /// The percentage is from 0 to 100.
-    Percentile(Number, f64),
-}
-
-/// Each aggregate and how it is written.
-const AGGREGATES: [(&str, &str); 8] = [
-    ("count", "count()"),
-    ("rate", "rate()"),
-    ("ratio", "ratio(condition)"),
-    ("sum", "sum(value)"),
-    ("mean", "mean(value)"),
-    ("min", "min(value)"),
-    ("max", "max(value)"),
-    ("percentile", "percentile(value, 95)"),
-];
-
 /// Each function and how it is written.
-const FUNCTIONS: [(&str, &str); 4] = [
+const FUNCTIONS: [(&str, &str); 14] = [
     ("startsWith", "text.startsWith(\"x\")"),
     ("endsWith", "text.endsWith(\"x\")"),
     ("contains", "text.contains(\"x\")"),
+    ("matches", "text.matches(\"regex\")"),
     ("size", "size(text)"),
+    ("has", "has(field)"),
+    ("duration", "duration(\"500ms\")"),
+    ("cidr", "cidr(\"10.0.0.0/8\")"),
+    ("containsIP", "cidr(\"10.0.0.0/8\").containsIP(text)"),
+    ("isIP", "isIP(text)"),
+    ("ip", "ip(text)"),
+    ("isLoopback", "ip(text).isLoopback()"),
+    ("isPrivate", "ip(text).isPrivate()"),
+    ("family", "ip(text).family()"),
 ];
+
+const SAME_UNIT: &str = "a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`";
 
 /// So many of the names that there are instead of an unknown one are shown.
 const NAMES_SHOWN: usize = 10;
@@ -51,18 +47,27 @@ pub(super) fn condition(node: &Node, schema: &Schema<'_>) -> Result<Bool, Vec<Fa
 
 /// Reads an expression for a string.
 pub(super) fn text(node: &Node, schema: &Schema<'_>) -> Result<Text, Vec<Fault>> {
+    checked(schema, |checker| checker.string(node))
+}
+
+/// Reads what a rule's `value` stands for: something that aggregates take.
+pub(super) fn value(node: &Node, schema: &Schema<'_>) -> Result<Typed, Vec<Fault>> {
     checked(schema, |checker| match checker.typed(node)? {
-        Typed::Text(text) => Some(text),
-        other => checker.refuse(
-            &node.span,
-            format!("expected a string, found {}", other.kind()),
-        ),
+        typed @ (Typed::Bool(_) | Typed::Int(_) | Typed::Double(_) | Typed::Text(_)) => Some(typed),
+        other => {
+            let message = format!(
+                "a value is a number, a string or a bool, found {}",
+                other.kind()
+            );
+            let hint = part_of(&other);
+            checker.refuse_hinting(&node.span, message, hint)
+        }
     })
 }
 
-/// Reads a measure: exactly one aggregate.
-pub(super) fn measure(node: &Node, schema: &Schema<'_>) -> Result<Aggregate, Vec<Fault>> {
-    checked(schema, |checker| checker.aggregate(node))
+/// Reads an expression to group by.
+pub(super) fn key(node: &Node, schema: &Schema<'_>) -> Result<KeyPart, Vec<Fault>> {
+    checked(schema, |checker| checker.key(node))
 }
 
 fn checked<T>(
@@ -118,6 +123,7 @@ impl Checker<'_> {
             Syntax::Bool(value) => Typed::Bool(Bool::Const(*value)),
             Syntax::Int(value) => Typed::Int(Int::Const(*value)),
             Syntax::Double(value) => Typed::Double(Double::Const(*value)),
+            Syntax::Quantity(quantity) => Number::from(*quantity).into(),
             Syntax::String(value) => Typed::Text(Text::Const(value.as_str().into())),
             Syntax::Name(name) => self.field(node, name)?,
             Syntax::List(_) => {
@@ -147,7 +153,10 @@ impl Checker<'_> {
             other => {
                 let message = format!("expected a condition, found {}", other.kind());
                 let hint = retyped(&other, Type::Bool);
-                let hint = hint.unwrap_or_else(|| "compare it with something".into());
+                let hint = hint.unwrap_or_else(|| match other {
+                    Typed::Network(_) => address::IN_A_NETWORK.into(),
+                    _ => "compare it with something".into(),
+                });
                 self.refuse_with(&node.span, message, hint)
             }
         }
@@ -182,11 +191,23 @@ impl Checker<'_> {
             Err(Unusable::Unknown) if name == SERVICE => {
                 self.refuse(&node.span, "`service` cannot stand for itself")
             }
+            Err(Unusable::Unknown) if name == VALUE => self.refuse_with(
+                &node.span,
+                "`value` stands for nothing here",
+                "a rule's key `value` gives it a meaning, in that rule's measures",
+            ),
             Err(Unusable::Unknown) => {
                 let message = format!("unknown field `{name}`");
                 match did_you_mean(name, self.schema.fields()) {
                     Some(hint) => self.refuse_with(&node.span, message, hint),
-                    None => self.refuse_with(&node.span, message, "a string needs quotes"),
+                    None => {
+                        let function = FUNCTIONS.iter().find(|(known, _)| *known == name);
+                        let hint = match function {
+                            Some((_, usage)) => format!("the function is written `{usage}`"),
+                            None => "a string needs quotes".to_owned(),
+                        };
+                        self.refuse_with(&node.span, message, hint)
+                    }
                 }
             }
         }
@@ -204,7 +225,7 @@ impl Checker<'_> {
         let (a, b) = (self.typed(left), self.typed(right));
         let (a, b) = (a?, b?);
         if operator == Operator::In {
-            return self.captured(right, a, b).map(Typed::Bool);
+            return self.contained(sides, a, b).map(Typed::Bool);
         }
         match (comparison(operator), arithmetic(operator)) {
             (Some(comparison), _) => self
@@ -225,45 +246,76 @@ impl Checker<'_> {
     ) -> Option<Bool> {
         let kinds = (a.kind(), b.kind());
         let retyped = retyped(&a, b.kind()).or_else(|| retyped(&b, a.kind()));
+        self.same_unit(&node.span, operator.symbol(), a.unit(), b.unit())?;
+        let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         Some(match (a, b) {
             (Typed::Int(a), Typed::Int(b)) => Bool::Ints(comparison, a, b),
+            (Typed::Text(Text::Const(text)), Typed::Text(_))
+            | (Typed::Text(_), Typed::Text(Text::Const(text)))
+                if !ordered && address::is_network(&text) =>
+            {
+                return self.network_as_text(&node.span, &text);
+            }
             (Typed::Text(a), Typed::Text(b)) => Bool::Texts(comparison, a, b),
-            (Typed::Bool(a), Typed::Bool(b)) => match comparison {
-                Comparison::Equal => Bool::Same(Box::new((a, b))),
-                Comparison::NotEqual => Bool::Not(Box::new(Bool::Same(Box::new((a, b))))),
-                _ => {
-                    let message = format!("bools have no order for `{}`", operator.symbol());
-                    return self.refuse(&node.span, message);
+            (Typed::Bool(_), Typed::Bool(_)) if ordered => {
+                let message = format!("bools have no order for `{}`", operator.symbol());
+                return self.refuse(&node.span, message);
+            }
+            (Typed::Bool(a), Typed::Bool(b)) => {
+                let same = Bool::Same(Box::new((a, b)));
+                match comparison {
+                    Comparison::NotEqual => Bool::Not(Box::new(same)),
+                    _ => same,
                 }
-            },
+            }
+            (Typed::Address(_), Typed::Address(_)) if ordered => {
+                let message = format!("addresses have no order for `{}`", operator.symbol());
+                let hint = "a range of them is a network: `client_ip in cidr(\"10.0.0.0/8\")`";
+                return self.refuse_with(&node.span, message, hint);
+            }
+            (Typed::Address(a), Typed::Address(b)) => Bool::Addresses(comparison, a, b),
             (a, b) => match (double(a), double(b)) {
                 (Some(a), Some(b)) => Bool::Doubles(comparison, a, b),
-                _ => {
-                    let (a, b) = kinds;
-                    let message = format!("`{}` compares {a} with {b}", operator.symbol());
-                    return match kinds {
-                        _ if retyped.is_some() => self.refuse_hinting(&node.span, message, retyped),
-                        (Type::String, Type::Int | Type::Double)
-                        | (Type::Int | Type::Double, Type::String) => self.refuse_with(
-                            &node.span,
-                            message,
-                            "a number is written without quotes, a string with them",
-                        ),
-                        (Type::Strings, _) | (_, Type::Strings) => self.refuse_with(
-                            &node.span,
-                            message,
-                            "take one of the list, such as `request_headers[0]`, or use `in`",
-                        ),
-                        (Type::Map, _) | (_, Type::Map) => self.refuse_with(
-                            &node.span,
-                            message,
-                            "take one of its fields, such as `extra[\"name\"]`",
-                        ),
-                        _ => self.refuse(&node.span, message),
-                    };
-                }
+                _ => return self.incomparable(&node.span, operator, kinds, retyped),
             },
         })
+    }
+
+    fn incomparable<T>(
+        &mut self,
+        span: &Range<usize>,
+        operator: Operator,
+        kinds: (Type, Type),
+        retyped: Option<String>,
+    ) -> Option<T> {
+        let (a, b) = kinds;
+        let message = format!("`{}` compares {a} with {b}", operator.symbol());
+        let hint = match kinds {
+            (Type::String, Type::Int | Type::Double) | (Type::Int | Type::Double, Type::String) => {
+                Some("a number is written without quotes, a string with them")
+            }
+            (Type::Strings, _) | (_, Type::Strings) => {
+                Some("take one of the list, such as `request_headers[0]`, or use `in`")
+            }
+            (Type::Map, _) | (_, Type::Map) => {
+                Some("take one of its fields, such as `extra[\"name\"]`")
+            }
+            (Type::Network, _) | (_, Type::Network) => Some(address::IN_A_NETWORK),
+            (Type::Address, Type::String) | (Type::String, Type::Address) => {
+                Some("a string is made an address by `ip(text)`")
+            }
+            _ => None,
+        };
+        self.refuse_hinting(span, message, retyped.or(hint.map(str::to_owned)))
+    }
+
+    /// Notes a fault where numbers of two units meet.
+    fn same_unit(&mut self, span: &Range<usize>, symbol: &str, a: Unit, b: Unit) -> Option<()> {
+        if a.fits(b) {
+            return Some(());
+        }
+        let message = format!("`{symbol}` mixes {a} with {b}");
+        self.refuse_with(span, message, SAME_UNIT)
     }
 
     fn compute(
@@ -277,6 +329,9 @@ impl Checker<'_> {
         let (left, right) = (a.kind(), b.kind());
         let retyped = retyped(&a, Type::Int).or_else(|| retyped(&b, Type::Int));
         let symbol = operator.symbol();
+        if !matches!(arithmetic, Arithmetic::Multiply | Arithmetic::Divide) {
+            self.same_unit(&node.span, symbol, a.unit(), b.unit())?;
+        }
         Some(match (a, b) {
             (Typed::Int(a), Typed::Int(b)) => {
                 Typed::Int(Int::Arithmetic(arithmetic, Box::new((a, b))))
@@ -299,12 +354,16 @@ impl Checker<'_> {
     /// `value in [constants]`
     fn within(&mut self, left: &Node, list: &Node, items: &[Node]) -> Option<Bool> {
         let value = self.typed(left);
+        if items.iter().any(|item| item.calls(&["cidr", "ip"])) {
+            return self.within_networks(left, value, items);
+        }
         let mut constants = Vec::with_capacity(items.len());
         for item in items {
             match &item.kind {
-                Syntax::Int(_) | Syntax::Double(_) | Syntax::String(_) => {
+                Syntax::Int(_) | Syntax::Double(_) | Syntax::Quantity(_) | Syntax::String(_) => {
                     constants.push(self.typed(item)?);
                 }
+                _ if item.calls(&["duration"]) => constants.push(self.typed(item)?),
                 _ => {
                     let message = "a list after `in` holds numbers or strings as they are";
                     let hint = "compare with each: `a == b || a == c`";
@@ -321,18 +380,31 @@ impl Checker<'_> {
         if let Some(at) = constants.iter().position(|constant| !same_kind(constant)) {
             let other = constants[at].kind();
             let message = format!("`in` looks for {kind} and finds {other}");
-            return self.refuse_hinting(&items[at].span, message, retyped(&value, other));
+            let hint = retyped(&value, other).or_else(|| {
+                let address = kind == Type::Address && other == Type::String;
+                address.then(|| "an address in a list is `ip(\"10.0.0.1\")`".to_owned())
+            });
+            return self.refuse_hinting(&items[at].span, message, hint);
+        }
+        for (item, constant) in items.iter().zip(&constants) {
+            self.same_unit(&item.span, "in", value.unit(), constant.unit())?;
         }
         if let Typed::Text(value) = value {
-            let texts = constants.into_iter().filter_map(|constant| match constant {
-                Typed::Text(Text::Const(text)) => Some(text),
-                _ => None,
-            });
-            return Some(Bool::TextIn(value, texts.collect()));
+            let mut texts = Vec::with_capacity(constants.len());
+            for (item, constant) in items.iter().zip(constants) {
+                match constant {
+                    Typed::Text(Text::Const(text)) if address::is_network(&text) => {
+                        return self.network_as_text(&item.span, &text);
+                    }
+                    Typed::Text(Text::Const(text)) => texts.push(text),
+                    _ => {}
+                }
+            }
+            return Some(Bool::TextIn(value, texts.into()));
         }
         if let Typed::Int(value) = value.clone() {
             let ints = constants.iter().map(|constant| match constant {
-                Typed::Int(Int::Const(int)) => Some(*int),
+                Typed::Int(Int::Const(int) | Int::Quantity(int, _)) => Some(*int),
                 _ => None,
             });
             if let Some(ints) = ints.collect() {
@@ -340,8 +412,8 @@ impl Checker<'_> {
             }
         }
         let doubles = constants.into_iter().filter_map(|constant| match constant {
-            Typed::Int(Int::Const(int)) => Some(int as f64),
-            Typed::Double(Double::Const(double)) => Some(double),
+            Typed::Int(Int::Const(int) | Int::Quantity(int, _)) => Some(int as f64),
+            Typed::Double(Double::Const(double) | Double::Quantity(double, _)) => Some(double),
             _ => None,
         });
         let doubles = doubles.collect();
@@ -351,13 +423,21 @@ impl Checker<'_> {
         }
     }
 
-    /// `text in request_headers`
-    fn captured(&mut self, right: &Node, value: Typed, list: Typed) -> Option<Bool> {
+    /// `text in request_headers`, `text in cidr("10.0.0.0/8")`
+    fn contained(&mut self, sides: &[Node; 2], value: Typed, list: Typed) -> Option<Bool> {
+        let [left, right] = sides;
         match (value, list) {
+            (value, Typed::Network(network)) => {
+                let address = self.address(&left.span, value)?;
+                Some(Bool::InNetworks(address, [network].into()))
+            }
             (Typed::Text(value), Typed::List(field)) => Some(Bool::TextInField(value, field)),
             (value, Typed::List(_)) => {
                 let message = format!("`in` looks for {} in a list of strings", value.kind());
                 self.refuse(&right.span, message)
+            }
+            (_, Typed::Text(Text::Const(text))) if address::is_network(&text) => {
+                self.network_as_text(&right.span, &text)
             }
             (_, other) => {
                 let message = format!("`in` looks into a list, found {}", other.kind());
@@ -376,6 +456,7 @@ impl Checker<'_> {
         let (then, otherwise) = (self.typed(then), self.typed(otherwise));
         let (condition, then, otherwise) = (condition?, then?, otherwise?);
         let kinds = (then.kind(), otherwise.kind());
+        self.same_unit(&node.span, "? :", then.unit(), otherwise.unit())?;
         Some(match (then, otherwise) {
             (Typed::Bool(a), Typed::Bool(b)) => Typed::Bool(Bool::If(Box::new((condition, a, b)))),
             (Typed::Int(a), Typed::Int(b)) => Typed::Int(Int::If(Box::new((condition, a, b)))),
@@ -499,17 +580,67 @@ impl Checker<'_> {
                     _ => Bool::Contains(a, b),
                 }))
             }
+            ("matches", Some(target), [pattern]) => {
+                let (text, pattern) = (self.string(target), self.pattern(pattern));
+                Some(Typed::Bool(Bool::Matches(text?, pattern?)))
+            }
+            ("has", None, [of]) => self.presence(of).map(Typed::Bool),
+            ("duration", None, [text]) => self.duration(text),
+            ("cidr", None, [text]) => self.network(text).map(Typed::Network),
+            ("ip", None, [text]) => self.ip(text).map(Typed::Address),
+            ("isIP", None, [text]) => {
+                let text = self.string(text)?;
+                Some(Typed::Bool(Bool::IsAddress(Address::Of(text))))
+            }
+            ("containsIP", Some(network), [of]) => self.contains_ip(network, of).map(Typed::Bool),
+            ("isLoopback", Some(of), []) => self.address_is(Property::Loopback, of, name),
+            ("isPrivate", Some(of), []) => self.address_is(Property::Private, of, name),
+            ("family", Some(of), []) => {
+                let address = self.target_address(of, name)?;
+                Some(Typed::Int(Int::Family(Box::new(address))))
+            }
             _ => self.unknown_call(node, name),
+        }
+    }
+
+    /// A regular expression, compiled.
+    fn pattern(&mut self, node: &Node) -> Option<Pattern> {
+        let Syntax::String(pattern) = &node.kind else {
+            let message = "a pattern is a string as it is";
+            return self.refuse_with(&node.span, message, "`path.matches(\"^/v[0-9]+/\")`");
+        };
+        match Pattern::new(pattern) {
+            Ok(pattern) => Some(pattern),
+            Err(reason) => {
+                let message = format!("`matches` cannot use this pattern: {reason}");
+                self.refuse(&node.span, message)
+            }
+        }
+    }
+
+    /// `duration("500ms")`
+    fn duration(&mut self, node: &Node) -> Option<Typed> {
+        let read = match &node.kind {
+            Syntax::String(text) => Quantity::duration(text),
+            _ => None,
+        };
+        match read {
+            Some(quantity) => Some(Number::from(quantity).into()),
+            None => {
+                let message = "a duration is numbers with units in quotes, as they are";
+                let hint = "`duration(\"1h30m\")`; the units are `us`, `ms`, `s`, `m`, `h` and `d`";
+                self.refuse_with(&node.span, message, hint)
+            }
         }
     }
 
     fn string(&mut self, node: &Node) -> Option<Text> {
         match self.typed(node)? {
             Typed::Text(text) => Some(text),
-            other => self.refuse(
-                &node.span,
-                format!("expected a string, found {}", other.kind()),
-            ),
+            other => {
+                let message = format!("expected a string, found {}", other.kind());
+                self.refuse_hinting(&node.span, message, part_of(&other))
+            }
         }
     }
 
@@ -518,64 +649,41 @@ impl Checker<'_> {
             let message = format!("`{name}` is written `{usage}`");
             return self.refuse(&node.span, message);
         }
-        if AGGREGATES.iter().any(|(known, _)| *known == name) {
+        if aggregate::is_aggregate(name) {
             let message = format!("`{name}` is an aggregate of many events");
-            let hint = "an aggregate stands alone, as a measure: `measure: { name: rate() }`";
+            let hint = "it is a measure or a part of one, and never inside another: `measure: { name: rate() }`";
             return self.refuse_with(&node.span, message, hint);
         }
         let message = format!("unknown function `{name}`");
-        let hint = did_you_mean(name, FUNCTIONS.map(|(known, _)| known))
-            .unwrap_or_else(|| format!("the functions are {}", usages(&FUNCTIONS)));
+        let hint = did_you_mean(name, FUNCTIONS.map(|(known, _)| known)).unwrap_or_else(|| {
+            format!(
+                "the functions are {}",
+                listed(&FUNCTIONS.map(|(known, _)| known))
+            )
+        });
         self.refuse_with(&node.span, message, hint)
     }
 
-    fn aggregate(&mut self, node: &Node) -> Option<Aggregate> {
-        let Syntax::Call {
-            name,
-            target: None,
-            args,
-        } = &node.kind
-        else {
-            let hint = format!("the aggregates are {}", usages(&AGGREGATES));
-            return self.refuse_with(&node.span, "a measure is exactly one aggregate", hint);
-        };
-        Some(match (name.as_str(), args.as_slice()) {
-            ("count", []) => Aggregate::Count,
-            ("rate", []) => Aggregate::Rate,
-            ("ratio", [condition]) => Aggregate::Ratio(self.condition(condition)?),
-            ("sum", [value]) => Aggregate::Sum(self.number(value)?),
-            ("mean", [value]) => Aggregate::Mean(self.number(value)?),
-            ("min", [value]) => Aggregate::Min(self.number(value)?),
-            ("max", [value]) => Aggregate::Max(self.number(value)?),
-            ("percentile", [value, percentage]) => {
-                let (value, q) = (self.number(value), self.percentage(percentage));
-                Aggregate::Percentile(value?, q?)
-            }
-            (name, _) => {
-                if let Some((_, usage)) = AGGREGATES.iter().find(|(known, _)| *known == name) {
-                    return self.refuse(&node.span, format!("`{name}` is written `{usage}`"));
-                }
-                let message = format!("unknown aggregate `{name}`");
-                let hint = did_you_mean(name, AGGREGATES.map(|(known, _)| known))
-                    .unwrap_or_else(|| format!("the aggregates are {}", usages(&AGGREGATES)));
-                return self.refuse_with(&node.span, message, hint);
+    /// What tells groups of events apart.
+    fn key(&mut self, node: &Node) -> Option<KeyPart> {
+        Some(match self.typed(node)? {
+            Typed::Text(text) => KeyPart::Text(text),
+            Typed::Int(int) => KeyPart::Int(int),
+            Typed::Bool(bool) => KeyPart::Bool(bool),
+            other => {
+                let message = format!(
+                    "expected a string, an int or a bool, found {}",
+                    other.kind()
+                );
+                let hint = match other {
+                    Typed::Double(_) => {
+                        Some("whole numbers divide to whole numbers: `Tr / 100`".to_owned())
+                    }
+                    other => part_of(&other),
+                };
+                return self.refuse_hinting(&node.span, message, hint);
             }
         })
-    }
-
-    fn percentage(&mut self, node: &Node) -> Option<f64> {
-        let percentage = match node.kind {
-            Syntax::Int(value) => Some(value as f64),
-            Syntax::Double(value) => Some(value),
-            _ => None,
-        };
-        match percentage {
-            Some(percentage) if (0.0..=100.0).contains(&percentage) => Some(percentage),
-            _ => self.refuse(
-                &node.span,
-                "a percentage is a number from 0 to 100, as it is",
-            ),
-        }
     }
 }
 
@@ -601,6 +709,7 @@ fn joined(operator: Operator, a: Bool, b: Bool) -> Bool {
 fn double(typed: Typed) -> Option<Double> {
     match typed {
         Typed::Int(Int::Const(value)) => Some(Double::Const(value as f64)),
+        Typed::Int(Int::Quantity(value, unit)) => Some(Double::Quantity(value as f64, unit)),
         Typed::Int(int) => Some(Double::Of(int)),
         Typed::Double(double) => Some(double),
         _ => None,
@@ -626,6 +735,17 @@ fn arithmetic(operator: Operator) -> Option<Arithmetic> {
         Operator::Multiply => Arithmetic::Multiply,
         Operator::Divide => Arithmetic::Divide,
         Operator::Modulo => Arithmetic::Modulo,
+        _ => return None,
+    })
+}
+
+/// How something of many parts could be one value.
+fn part_of(found: &Typed) -> Option<String> {
+    Some(match found {
+        Typed::List(field) => format!("take one of the list, such as `{}[0]`", field.name()),
+        Typed::Map => "take one of its fields, such as `extra[\"name\"]`".to_owned(),
+        Typed::Address(_) => "take the string that the address is of".to_owned(),
+        Typed::Network(_) => "what is in it is told by `containsIP`".to_owned(),
         _ => return None,
     })
 }
@@ -665,9 +785,4 @@ fn instead(name: &str, known: &[&str]) -> Option<String> {
         }
         _ => format!("the names are {}", listed(known)),
     }))
-}
-
-fn usages(known: &[(&str, &str)]) -> String {
-    let usages: Vec<_> = known.iter().map(|(_, usage)| *usage).collect();
-    listed(&usages)
 }

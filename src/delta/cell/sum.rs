@@ -1,0 +1,135 @@
+//! Sums that are the same in any order.
+//!
+//! Floating-point addition is not associative. These add whole numbers, so any split of the
+//! same events over workers gives the same bits.
+
+/// A sum and how many values are in it.
+///
+/// The sum is a fixed-point number with 32 fractional bits. Integers are exact; a fraction
+/// is rounded to 2⁻³².
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub count: u64,
+    fixed: i128,
+}
+
+impl Sum {
+    const ONE: f64 = (1u64 << 32) as f64;
+
+    /// Takes in one value.
+    pub fn add(&mut self, value: f64) {
+        self.count += 1;
+        // The cast saturates: a value beyond 2⁹⁵ counts as 2⁹⁵.
+        self.fixed = self
+            .fixed
+            .saturating_add((value * Self::ONE).round() as i128);
+    }
+
+    pub fn merge(&mut self, other: Sum) {
+        self.count += other.count;
+        self.fixed = self.fixed.saturating_add(other.fixed);
+    }
+
+    pub fn total(&self) -> f64 {
+        self.fixed as f64 / Self::ONE
+    }
+
+    /// `None` of no values.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.total() / self.count as f64)
+    }
+}
+
+/// How far values spread around their mean.
+///
+/// Values are rounded to 2⁻¹⁰, and those beyond ±2⁴⁰ count as that. Then the sum of the
+/// squares of a hundred million of them is exact, and so is the difference that makes the
+/// variance: nothing is lost where values are large and close together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    count: u64,
+    sum: i128,
+    squares: i128,
+}
+
+impl Moments {
+    const ONE: f64 = (1u64 << 10) as f64;
+    const MAX: f64 = (1u64 << 50) as f64;
+
+    /// Takes in one value.
+    pub fn add(&mut self, value: f64) {
+        let scaled = (value * Self::ONE).round().clamp(-Self::MAX, Self::MAX) as i128;
+        self.count += 1;
+        self.sum = self.sum.saturating_add(scaled);
+        self.squares = self.squares.saturating_add(scaled * scaled);
+    }
+
+    pub fn merge(&mut self, other: Moments) {
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.squares = self.squares.saturating_add(other.squares);
+    }
+
+    /// The standard deviation of the values, as of a whole population: 0 of one value.
+    /// `None` of no values.
+    pub fn stddev(&self) -> Option<f64> {
+        let count = i128::from(self.count);
+        if count == 0 {
+            return None;
+        }
+        // With sum = count × mean + rest, the squared distances from `mean` are
+        // squares - count × mean² - 2 × mean × rest, all of them whole numbers.
+        let (mean, rest) = (self.sum.div_euclid(count), self.sum.rem_euclid(count));
+        let distances = self
+            .squares
+            .saturating_sub(mean.saturating_mul(self.sum))
+            .saturating_sub(mean.saturating_mul(rest));
+        let (n, rest) = (self.count as f64, rest as f64);
+        // The true mean is `rest / count` above `mean`.
+        let variance = (distances as f64 - rest * rest / n) / n;
+        Some(variance.max(0.0).sqrt() / Self::ONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stddev(values: &[f64]) -> Option<f64> {
+        let mut moments = Moments::default();
+        values.iter().for_each(|&value| moments.add(value));
+        moments.stddev()
+    }
+
+    #[test]
+    fn sums_of_integers_are_exact() {
+        let mut sum = Sum::default();
+        for value in [9_007_199_254_740_991.0, 1.0, -9_007_199_254_740_991.0] {
+            sum.add(value);
+        }
+        assert_eq!((sum.count, sum.total()), (3, 1.0));
+    }
+
+    #[test]
+    fn large_values_that_are_close_together_spread_little() {
+        assert_eq!(stddev(&[]), None);
+        assert_eq!(stddev(&[7.0]), Some(0.0));
+        assert_eq!(stddev(&[1e12, 1e12 + 2.0]), Some(1.0));
+        assert_eq!(stddev(&[-3.0, -3.0, 3.0, 3.0]), Some(3.0));
+        assert!(stddev(&[f64::MAX, f64::MIN]).is_some_and(f64::is_finite));
+    }
+
+    proptest! {
+        #[test]
+        fn the_deviation_is_that_of_the_textbook(
+            values in prop::collection::vec(-1e6..1e6f64, 1..200),
+        ) {
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+            let got = stddev(&values).unwrap();
+            prop_assert!((got - variance.sqrt()).abs() <= 1e-3, "{} {}", got, variance.sqrt());
+        }
+    }
+}

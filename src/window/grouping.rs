@@ -1,0 +1,546 @@
+//! The windows of one grouping.
+
+use super::ClosedWindow;
+use super::group::{Group, Groups};
+use crate::delta::{Coverage, GroupKey, Grouping, GroupingId, OTHER, Row, RuleLayout};
+use crate::metric::Measurement;
+use crate::time::Timestamp;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The rows of one pane, by the number of their group.
+pub(super) type Rows = HashMap<usize, Row, RandomState>;
+
+/// A window of which less than this share was seen says nothing: one part in ten.
+const SEEN_MIN: u32 = 10;
+
+pub(super) struct GroupingWindows {
+    pub groups: Groups,
+    /// Those with events whose windows are open or can still be amended, by their start.
+    pub panes: BTreeMap<Timestamp, Rows>,
+    /// Every window that starts before this has been closed. `None` until time has moved.
+    pub closed_to: Option<Timestamp>,
+    /// The end of the last pane with events that a closed window has.
+    pub heard: Option<Timestamp>,
+    /// What has changed in closed windows since they last went out.
+    pub amended: BTreeSet<(Timestamp, usize)>,
+    /// From when on each rule has seen events, by its place. `None`: since weir has.
+    pub covered_from: Box<[Option<Timestamp>]>,
+}
+
+/// What a row that was put in its place has changed.
+pub(super) struct Placed {
+    /// How many series there are more.
+    pub series: usize,
+    /// Whether it changes a closed window.
+    pub late: bool,
+}
+
+impl GroupingWindows {
+    pub fn new(grouping: &Grouping) -> Self {
+        GroupingWindows {
+            groups: Groups::default(),
+            panes: BTreeMap::new(),
+            closed_to: None,
+            heard: None,
+            amended: BTreeSet::new(),
+            covered_from: vec![None; grouping.rules.len()].into(),
+        }
+    }
+
+    pub fn find(&self, key: &GroupKey) -> Option<usize> {
+        self.groups.find(key)
+    }
+
+    /// The group that takes in what no other may.
+    pub fn other(&mut self, grouping: &Grouping) -> usize {
+        let key = GroupKey::other();
+        let known = self.groups.find(&key);
+        known.unwrap_or_else(|| self.groups.insert(grouping, key))
+    }
+
+    /// A new group. What is in fact called as the others are is one of them: its series
+    /// would be theirs.
+    pub fn insert(&mut self, grouping: &Grouping, key: GroupKey, pane: Timestamp) -> usize {
+        let is_named_other = !key.is_empty() && key.values().all(|v| v == Some(OTHER.as_bytes()));
+        if is_named_other {
+            return self.other(grouping);
+        }
+        let group = self.groups.insert(grouping, key);
+        match grouping.limit {
+            // A pane that a closed window has is not looked at again.
+            Some(limit) if self.is_closed(grouping, pane) => self.groups.admit(group, limit),
+            Some(_) => false,
+            None => self.groups.admit(group, usize::MAX),
+        };
+        group
+    }
+
+    /// Whether a group has or can have a place of its own.
+    pub fn is_admitted(&mut self, group: Option<usize>, limit: usize) -> bool {
+        match group {
+            Some(group) => self.groups.admit(group, limit),
+            None => self.groups.has_room(limit),
+        }
+    }
+
+    /// Whether some window with that pane has been closed.
+    pub fn is_closed(&self, grouping: &Grouping, pane: Timestamp) -> bool {
+        let first = first_window(grouping, pane);
+        self.closed_to.is_some_and(|closed_to| first < closed_to)
+    }
+
+    /// Takes those rules' cells out of a row whose series would be more than `room`.
+    pub fn without_room(
+        &self,
+        grouping: &Grouping,
+        group: Option<usize>,
+        row: &mut Row,
+        mut room: usize,
+    ) -> Option<Row> {
+        let group = group.and_then(|number| self.groups.get(number));
+        let mut rest: Option<Row> = None;
+        for (place, rule) in grouping.rules.iter().enumerate() {
+            let known = group.is_some_and(|group| group.heard[place].last.is_some());
+            if known || row.is_silent(rule) {
+                continue;
+            }
+            match room.checked_sub(rule.series()) {
+                Some(less) => room = less,
+                None => {
+                    let rest = rest.get_or_insert_with(|| grouping.empty_row());
+                    row.move_rule(grouping, rule, rest);
+                }
+            }
+        }
+        rest
+    }
+
+    /// Takes a row into its pane.
+    pub fn put(
+        &mut self,
+        grouping: &Grouping,
+        pane: Timestamp,
+        number: usize,
+        row: Row,
+        expire_after: Duration,
+    ) -> Placed {
+        let late = self.is_closed(grouping, pane);
+        if late {
+            self.amend_silence(grouping, pane, number, &row, expire_after);
+            for start in windows_of(grouping, pane) {
+                if self.closed_to.is_some_and(|closed_to| start < closed_to) {
+                    self.amended.insert((start, number));
+                }
+            }
+        }
+        let end = pane + grouping.window.every;
+        let mut series = 0;
+        if let Some(group) = self.groups.get_mut(number) {
+            for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
+                if row.is_silent(rule) {
+                    continue;
+                }
+                series += match heard.last {
+                    None => rule.series(),
+                    Some(_) => 0,
+                };
+                heard.last = heard.last.max(Some(end));
+                if late {
+                    heard.closed = heard.closed.max(Some(end));
+                    self.heard = self.heard.max(Some(end));
+                }
+            }
+        }
+        self.insert_row(pane, number, row);
+        Placed { series, late }
+    }
+
+    pub fn insert_row(&mut self, pane: Timestamp, number: usize, row: Row) {
+        match self.panes.entry(pane).or_default().entry(number) {
+            hashbrown::hash_map::Entry::Occupied(known) => known.into_mut().merge(row),
+            hashbrown::hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(row);
+                if let Some(group) = self.groups.get_mut(number) {
+                    group.rows += 1;
+                }
+            }
+        }
+    }
+
+    /// A late row says that its series were there. The closed windows after it that say
+    /// nothing of them, since they had not been heard of or not for long, say 0 now.
+    fn amend_silence(
+        &mut self,
+        grouping: &Grouping,
+        pane: Timestamp,
+        number: usize,
+        row: &Row,
+        expire_after: Duration,
+    ) {
+        let (window, Some(closed_to)) = (grouping.window, self.closed_to) else {
+            return;
+        };
+        let end = pane + window.every;
+        for (place, rule) in grouping.rules.iter().enumerate() {
+            if row.is_silent(rule) || self.matched(pane, number, rule) {
+                continue;
+            }
+            let mut start = pane + window.every;
+            if let Some(before) = self.heard_by(grouping, number, place, pane) {
+                // Up to here windows say 0 already.
+                start = start.max((before + expire_after - window.span).floor(window.every));
+            }
+            while start < closed_to && (start + window.span).saturating_since(end) <= expire_after {
+                if self.matched(start + window.span - window.every, number, rule) {
+                    break;
+                }
+                self.amended.insert((start, number));
+                start = start + window.every;
+            }
+        }
+    }
+
+    /// Whether the rule matched in that group and pane.
+    fn matched(&self, pane: Timestamp, number: usize, rule: &RuleLayout) -> bool {
+        let row = self.panes.get(&pane).and_then(|rows| rows.get(&number));
+        row.is_some_and(|row| !row.is_silent(rule))
+    }
+
+    /// The end of the last pane before `before` in which the rule matched in that group.
+    fn heard_by(
+        &self,
+        grouping: &Grouping,
+        number: usize,
+        rule: usize,
+        before: Timestamp,
+    ) -> Option<Timestamp> {
+        let matched = |rows: &Rows| {
+            let row = rows.get(&number);
+            row.is_some_and(|row| !row.is_silent(&grouping.rules[rule]))
+        };
+        let mut panes = self.panes.range(..before).rev();
+        match panes.find(|(_, rows)| matched(rows)) {
+            Some((pane, _)) => Some(*pane + grouping.window.every),
+            None => self.groups.get(number)?.heard[rule].forgotten,
+        }
+    }
+
+    /// Sends amended windows again, then closes those that start before `until`. `series` is
+    /// the number of all series there are.
+    pub fn close(
+        &mut self,
+        id: GroupingId,
+        grouping: &Grouping,
+        until: Timestamp,
+        expire_after: Duration,
+        covered_from: Option<Timestamp>,
+        series: &mut usize,
+        closed: &mut Vec<ClosedWindow>,
+    ) {
+        let window = grouping.window;
+        let closing = Closing {
+            id,
+            grouping,
+            expire_after,
+            covered_from,
+        };
+        self.amend(&closing, closed);
+        let first = |pane: Timestamp| first_window(grouping, pane);
+        let mut start = match self.closed_to {
+            Some(closed_to) => closed_to,
+            // Time moves for the first time: nothing is known of before the first event.
+            None => {
+                let pane = self.panes.keys().next();
+                pane.map_or(until, |&pane| first(pane).min(until))
+            }
+        };
+        while start < until {
+            let last_pane = start + window.span - window.every;
+            let is_silent = self.panes.range(start..=last_pane).next().is_none();
+            let heard = self.heard.unwrap_or(Timestamp::MIN);
+            if is_silent && start.saturating_since(heard) > expire_after {
+                // Time has leapt, over a suspended night perhaps: every series has
+                // expired, so go straight to where one is heard of again.
+                let next = self.panes.range(last_pane..).next();
+                start = next.map_or(until, |(&pane, _)| first(pane).min(until));
+                continue;
+            }
+            self.admit(grouping, last_pane, series);
+            self.hear(grouping, last_pane);
+            let measurements = self.measurements(&closing, start);
+            if !measurements.is_empty() {
+                closed.push(ClosedWindow {
+                    grouping: id,
+                    start,
+                    amended: false,
+                    measurements,
+                });
+            }
+            start = start + window.every;
+        }
+        self.closed_to = self.closed_to.max(Some(until));
+    }
+
+    /// Gives the new groups of a pane places of their own, those with most events first, and
+    /// counts those that find none among the others. In this order, the result depends on
+    /// what is in the pane alone.
+    fn admit(&mut self, grouping: &Grouping, pane: Timestamp, series: &mut usize) {
+        let (Some(limit), Some(rows)) = (grouping.limit, self.panes.get(&pane)) else {
+            return;
+        };
+        let events = |row: &Row| -> u64 {
+            let rules = grouping.rules.iter();
+            rules.map(|rule| row.count(rule.matched)).sum()
+        };
+        let new = rows.iter().filter_map(|(&number, row)| {
+            let group = self
+                .groups
+                .get(number)
+                .filter(|group| !group.is_admitted())?;
+            Some((std::cmp::Reverse(events(row)), group.key().clone(), number))
+        });
+        let mut new: Vec<_> = new.collect();
+        new.sort();
+        for (.., number) in new {
+            if self.groups.admit(number, limit) {
+                continue;
+            }
+            let Some(row) = self
+                .panes
+                .get_mut(&pane)
+                .and_then(|rows| rows.remove(&number))
+            else {
+                continue;
+            };
+            let other = self.other(grouping);
+            // The pane is in no closed window yet, so nothing has to be amended.
+            *series += self.put(grouping, pane, other, row, Duration::ZERO).series;
+            if self.groups.lose_row(number) == 0 {
+                *series -= self.groups.remove(number, grouping);
+            }
+        }
+    }
+
+    /// Notes who is in a pane that is about to be in a closed window for the first time.
+    fn hear(&mut self, grouping: &Grouping, pane: Timestamp) {
+        let Some(rows) = self.panes.get(&pane) else {
+            return;
+        };
+        let end = Some(pane + grouping.window.every);
+        self.heard = self.heard.max(end);
+        for (&number, row) in rows {
+            let Some(group) = self.groups.get_mut(number) else {
+                continue;
+            };
+            for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
+                if !row.is_silent(rule) {
+                    heard.closed = heard.closed.max(end);
+                }
+            }
+        }
+    }
+
+    /// What all series say of a window that closes.
+    fn measurements(&self, closing: &Closing<'_>, start: Timestamp) -> Vec<Measurement> {
+        let grouping = closing.grouping;
+        let rows = self.rows_of(grouping, start);
+        let mut measurements = Vec::new();
+        for (number, group) in self.groups.iter() {
+            let row = rows.as_ref().and_then(|rows| rows.get(&number));
+            let heard = |place: usize| group.heard[place].closed;
+            self.say(closing, start, group, row, heard, &mut measurements);
+        }
+        measurements
+    }
+
+    /// Sends again what has changed in windows that had been closed.
+    fn amend(&mut self, closing: &Closing<'_>, closed: &mut Vec<ClosedWindow>) {
+        let (id, grouping) = (closing.id, closing.grouping);
+        for (start, number) in std::mem::take(&mut self.amended) {
+            let Some(group) = self.groups.get(number) else {
+                continue;
+            };
+            let end = start + grouping.window.span;
+            let mut row: Option<Cow<'_, Row>> = None;
+            for (_, rows) in self.panes.range(start..end) {
+                match (&mut row, rows.get(&number)) {
+                    (_, None) => {}
+                    (None, Some(part)) => row = Some(Cow::Borrowed(part)),
+                    (Some(row), Some(part)) => row.to_mut().merge(part.clone()),
+                }
+            }
+            let heard = |place: usize| self.heard_by(grouping, number, place, end);
+            let mut measurements = Vec::new();
+            self.say(
+                closing,
+                start,
+                group,
+                row.as_deref(),
+                heard,
+                &mut measurements,
+            );
+            match closed.last_mut() {
+                Some(last) if last.grouping == id && last.start == start => {
+                    last.measurements.extend(measurements);
+                }
+                _ if measurements.is_empty() => {}
+                _ => closed.push(ClosedWindow {
+                    grouping: id,
+                    start,
+                    amended: true,
+                    measurements,
+                }),
+            }
+        }
+    }
+
+    /// What one group's series say of a window, in which it has `row` or no events at all.
+    /// `heard` tells when a rule last matched before the window's end.
+    fn say(
+        &self,
+        closing: &Closing<'_>,
+        start: Timestamp,
+        group: &Group,
+        row: Option<&Row>,
+        heard: impl Fn(usize) -> Option<Timestamp>,
+        measurements: &mut Vec<Measurement>,
+    ) {
+        let window = closing.grouping.window;
+        let end = start + window.span;
+        let mut emit = |series, value: f64| {
+            if value.is_finite() {
+                measurements.push(Measurement {
+                    series,
+                    time: start,
+                    period: window.every,
+                    value,
+                });
+            }
+        };
+        for (place, rule) in closing.grouping.rules.iter().enumerate() {
+            let from = closing
+                .covered_from
+                .map(|covered_from| self.covered_from[place].unwrap_or(covered_from));
+            let unseen = from.map_or(Duration::ZERO, |from| from.saturating_since(start));
+            let seen = window.span.saturating_sub(unseen);
+            if seen < window.span / SEEN_MIN {
+                continue;
+            }
+            let is_recent = |heard| end.saturating_since(heard) <= closing.expire_after;
+            match row.filter(|row| !row.is_silent(rule)) {
+                Some(row) => {
+                    let span = window.span;
+                    group.values(rule, row, Coverage { span, seen }, &mut emit);
+                }
+                None if heard(place).is_some_and(is_recent) => group.silence(rule, &mut emit),
+                None => {}
+            }
+        }
+    }
+
+    /// The rows of a window: those of its only pane, or of all of them, merged.
+    fn rows_of(&self, grouping: &Grouping, start: Timestamp) -> Option<Cow<'_, Rows>> {
+        let mut panes = self.panes.range(start..start + grouping.window.span);
+        let (_, first) = panes.next()?;
+        let mut rows = Cow::Borrowed(first);
+        for (_, pane) in panes {
+            let rows = rows.to_mut();
+            for (&number, row) in pane {
+                match rows.entry(number) {
+                    hashbrown::hash_map::Entry::Occupied(known) => {
+                        known.into_mut().merge(row.clone());
+                    }
+                    hashbrown::hash_map::Entry::Vacant(vacant) => {
+                        vacant.insert(row.clone());
+                    }
+                }
+            }
+        }
+        Some(rows)
+    }
+
+    /// Drops the rows of panes that start at or before `last`, if all their windows are
+    /// closed.
+    pub fn forget(&mut self, grouping: &Grouping, last: Timestamp) {
+        let Some(closed_to) = self.closed_to else {
+            return;
+        };
+        while let Some(first) = self.panes.first_entry()
+            && *first.key() <= last
+            && *first.key() < closed_to
+        {
+            let (pane, rows) = first.remove_entry();
+            let end = Some(pane + grouping.window.every);
+            for (number, row) in rows {
+                self.groups.lose_row(number);
+                let Some(group) = self.groups.get_mut(number) else {
+                    continue;
+                };
+                for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
+                    if !row.is_silent(rule) {
+                        heard.forgotten = heard.forgotten.max(end);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets the groups that no rule has seen since `before`; says how many series
+    /// they had.
+    pub fn expire(&mut self, grouping: &Grouping, before: Timestamp) -> usize {
+        self.groups.expire(grouping, before)
+    }
+
+    /// The end of the last window that has the first pane.
+    pub fn first_end(&self, grouping: &Grouping) -> Option<Timestamp> {
+        let (&first, _) = self.panes.first_key_value()?;
+        Some(first + grouping.window.span)
+    }
+
+    /// The start of the first window that ends after all rows.
+    pub fn end_of_rows(&self, grouping: &Grouping) -> Option<Timestamp> {
+        let (&last, _) = self.panes.last_key_value()?;
+        Some(first_window(grouping, last) + grouping.window.every)
+    }
+
+    /// How many panes hold events and have windows that have not been closed.
+    pub fn open(&self) -> usize {
+        let closed_to = self.closed_to.unwrap_or(Timestamp::MIN);
+        self.panes.range(closed_to..).count()
+    }
+
+    pub fn series(&self, grouping: &Grouping) -> usize {
+        let groups = self.groups.iter();
+        groups.map(|(_, group)| group.series(grouping)).sum()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.panes.values().map(Rows::len).sum()
+    }
+}
+
+/// What holds for all windows that close at once.
+struct Closing<'a> {
+    id: GroupingId,
+    grouping: &'a Grouping,
+    expire_after: Duration,
+    /// From when on events are known of; `None`: that does not matter.
+    covered_from: Option<Timestamp>,
+}
+
+/// The start of the first window that has that pane.
+fn first_window(grouping: &Grouping, pane: Timestamp) -> Timestamp {
+    pane - (grouping.window.span - grouping.window.every)
+}
+
+/// The starts of all windows that have that pane.
+fn windows_of(grouping: &Grouping, pane: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let every = grouping.window.every;
+    let first = first_window(grouping, pane);
+    std::iter::successors(Some(first), move |&start| Some(start + every))
+        .take_while(move |&start| start <= pane)
+}
