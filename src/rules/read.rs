@@ -83,7 +83,8 @@ fn files(folder: &Path, wanted: fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn is_rule_file(path: &Path) -> bool {
+/// Whether a file of this name in a folder of rules is one of them.
+pub(crate) fn is_rule_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     (name.ends_with(".yaml") || name.ends_with(".yml")) && !is_test_file(path)
 }

@@ -16,6 +16,7 @@ mod parse;
 mod pipeline;
 mod receiver;
 mod rejects;
+mod reload;
 mod replay;
 mod rule_tests;
 mod shutdown;
