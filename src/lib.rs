@@ -26,6 +26,8 @@ pub mod notices;
 pub mod pipeline;
 pub mod rejects;
 pub mod reload;
+pub mod replay;
+pub mod rule_tests;
 pub mod rules;
 pub mod schema;
 pub mod sink;

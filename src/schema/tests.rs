@@ -63,6 +63,9 @@ fn what_weir_is_shipped_with_is_accepted() {
     for source in crate::rules::bundled() {
         accepts(Kind::Rules, &source.text);
     }
+    for source in crate::rules::bundled_tests() {
+        accepts(Kind::Tests, &source.text);
+    }
     let mut read = 0;
     for example in examples(include_str!("../../docs/rules.md"), "rules:\n") {
         accepts(Kind::Rules, example);
@@ -169,7 +172,10 @@ fn the_readers_know_the_same_keys() {
     let config = crate::config::known_keys()
         .into_iter()
         .map(|known| (Kind::Config, known));
-    for (kind, (place, read)) in known.chain(config) {
+    let tests = crate::rule_tests::known_keys()
+        .into_iter()
+        .map(|known| (Kind::Tests, known));
+    for (kind, (place, read)) in known.chain(config).chain(tests) {
         let mut read: Vec<_> = read.iter().map(|key| (*key).to_owned()).collect();
         read.sort();
         assert_eq!(keys(&schema(Some(kind)), place), read, "{place}");
