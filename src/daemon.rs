@@ -293,6 +293,7 @@ impl Daemon {
                 rules: Arc::new(rules),
                 formats: Arc::new(formats),
                 timezone: config.haproxy.timezone.clone(),
+                time: config.time,
                 limits: config.limits,
                 workers: workers(),
                 outboxes: outboxes.clone(),

@@ -3,6 +3,7 @@
 //! ```text
 //! listeners -> Batch -> workers -> Delta -> owner of windows -> ClosedWindow -> outboxes
 //!                               -> Notice                    -> Annotation
+//!                               -> Sighting                  -> a host's wrong time zone
 //! ```
 //!
 //! Every arrow is a bounded channel; when one is full, what is before it waits, back
@@ -11,7 +12,7 @@
 //! what they have and end, and so on. No stage needs to be told.
 
 use crate::clock;
-use crate::config::Limits;
+use crate::config::{Limits, Time};
 use crate::delta::Delta;
 use crate::haproxy::Formats;
 use crate::input::batch::{Batch, Dispatcher, Spares};
@@ -20,8 +21,10 @@ use crate::rejects::{Rejects, Takers};
 use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
+use crate::skew::{self, Change, Sighting};
 use crate::supervisor::Supervisor;
 use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
 use crate::window::{ClosedWindow, Settings, Windows};
 use crate::worker::Worker;
 use jiff::tz::TimeZone;
@@ -31,8 +34,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-/// How often workers hand over their deltas and windows are looked at. Less than the
-/// windows' grace, so that what was received in time is merged in time.
+/// How often workers hand over their deltas and windows are looked at. With a grace below
+/// this, what was received in time may be merged when its window has closed, and amends it.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Hand-overs that may wait for the windows' owner, per worker.
@@ -43,6 +46,7 @@ pub struct Plan {
     pub rules: Arc<Rules>,
     pub formats: Arc<Formats>,
     pub timezone: TimeZone,
+    pub time: Time,
     pub limits: Limits,
     /// How many workers parse and evaluate.
     pub workers: usize,
@@ -72,6 +76,7 @@ impl Pipeline {
             let rules = Arc::clone(&plan.rules);
             let formats = Arc::clone(&plan.formats);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
+                .with_event_time(plan.time.event_time)
                 .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let work = work(
@@ -87,15 +92,20 @@ impl Pipeline {
         let workers = workers.collect();
         drop(hand_overs);
         let settings = Settings {
+            grace: plan.time.grace,
+            amend_for: plan.time.amend_for,
+            expire_after: plan.time.expire_after,
             series_max: plan.limits.series,
-            ..Settings::default()
         };
+        telemetry.set_grace(settings.grace);
         let owner = Owner {
             windows: Windows::new(Arc::clone(plan.rules.layout()), settings)
                 .covering_from(clock::now()),
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
+            hosts: skew::Hosts::default(),
+            timezone: plan.timezone,
             telemetry: Arc::clone(telemetry),
         };
         let owner = supervisor.spawn("owner of the windows", owner.run(taking));
@@ -117,6 +127,13 @@ impl Pipeline {
 struct HandOver {
     delta: Delta,
     notices: Vec<Notice>,
+    sightings: Vec<Sighting>,
+}
+
+impl HandOver {
+    fn is_empty(&self) -> bool {
+        self.delta.is_empty() && self.notices.is_empty() && self.sightings.is_empty()
+    }
 }
 
 /// Drives a worker: batches in, one hand-over a tick out.
@@ -154,12 +171,16 @@ async fn work(
 }
 
 async fn hand_over(worker: &mut Worker, hand_overs: &mpsc::Sender<HandOver>) {
-    let (delta, notices) = (worker.take(), worker.take_notices());
-    if delta.is_empty() && notices.is_empty() {
+    let hand_over = HandOver {
+        delta: worker.take(),
+        notices: worker.take_notices(),
+        sightings: worker.take_sightings(),
+    };
+    if hand_over.is_empty() {
         return;
     }
     // The owner ends after the last worker, so it is there to take it.
-    if hand_overs.send(HandOver { delta, notices }).await.is_err() {
+    if hand_overs.send(hand_over).await.is_err() {
         tracing::error!("the owner of the windows has ended: events are lost");
     }
 }
@@ -170,6 +191,8 @@ struct Owner {
     outboxes: Vec<Arc<Outbox>>,
     latest: Option<Arc<Latest>>,
     repeats: Repeats,
+    hosts: skew::Hosts,
+    timezone: TimeZone,
     telemetry: Arc<Telemetry>,
 }
 
@@ -180,15 +203,18 @@ impl Owner {
         loop {
             tokio::select! {
                 hand_over = hand_overs.recv() => match hand_over {
-                    Some(HandOver { delta, notices }) => {
+                    Some(HandOver { delta, notices, sightings }) => {
                         self.telemetry.merged(self.windows.merge(delta));
                         self.annotate(&notices);
+                        self.hosts.merge(sightings);
                     }
                     None => break,
                 },
                 _ = tick.tick() => {
+                    let now = clock::now();
                     self.repeats.next_round();
-                    let closed = self.windows.advance(clock::now());
+                    self.judge_clocks(now);
+                    let closed = self.windows.advance(now);
                     self.publish(&closed);
                 }
             }
@@ -219,6 +245,24 @@ impl Owner {
         for outbox in &self.outboxes {
             outbox.push_annotations(&annotations);
         }
+    }
+
+    /// Says which hosts' dates are off, and which no longer are.
+    fn judge_clocks(&mut self, now: Timestamp) {
+        let changes = self.hosts.advance(now);
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            match change {
+                Change::Skewed(host) => tracing::warn!("{}", host.told(&self.timezone)),
+                Change::Right(host) => tracing::info!("host {host}: its dates are right again"),
+                Change::Silent(host) => {
+                    tracing::info!("host {host}: sends no lines any more; its dates were off");
+                }
+            }
+        }
+        self.telemetry.set_skewed_hosts(self.hosts.skewed());
     }
 
     fn publish(&mut self, closed: &[ClosedWindow]) {

@@ -12,12 +12,14 @@
 //! ```
 
 use crate::haproxy::Reject;
+use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// A number that many threads add to. It orders nothing else, hence `Relaxed`.
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ pub struct Telemetry {
     listeners: Mutex<Vec<Arc<Listener>>>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
+    skewed_hosts: Mutex<Vec<SkewedHost>>,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -70,6 +73,7 @@ pub struct Telemetry {
     windows_open: Counter,
     windows_closed: Counter,
     windows_amended: Counter,
+    windows_grace: Counter,
     series: Counter,
 }
 
@@ -148,6 +152,7 @@ impl Telemetry {
             listeners: Mutex::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
+            skewed_hosts: Mutex::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -166,6 +171,7 @@ impl Telemetry {
             windows_open: Counter::default(),
             windows_closed: Counter::default(),
             windows_amended: Counter::default(),
+            windows_grace: Counter::default(),
             series: Counter::default(),
         }
     }
@@ -251,6 +257,11 @@ impl Telemetry {
         self.windows_amended.add(amended);
     }
 
+    /// Notes how long windows stay open after their end.
+    pub fn set_grace(&self, grace: Duration) {
+        self.windows_grace.set(grace.as_secs());
+    }
+
     /// Frames received so far, by all listeners.
     pub fn received(&self) -> u64 {
         let listeners = lock(&self.listeners);
@@ -262,6 +273,11 @@ impl Telemetry {
 
     pub fn set_lines_per_second(&self, lines: u64) {
         self.lines_per_second.set(lines);
+    }
+
+    /// Notes the hosts whose dates are off, instead of those before.
+    pub fn set_skewed_hosts(&self, hosts: Vec<SkewedHost>) {
+        *lock(&self.skewed_hosts) = hosts;
     }
 
     /// All numbers as they are now.
@@ -296,8 +312,10 @@ impl Telemetry {
                 open: self.windows_open.get(),
                 closed: self.windows_closed.get(),
                 amended: self.windows_amended.get(),
+                grace: self.windows_grace.get(),
             },
             series: self.series.get(),
+            skewed_hosts: lock(&self.skewed_hosts).clone(),
             listeners,
             sinks: lock(&self.sinks)
                 .iter()
@@ -443,6 +461,8 @@ pub struct Snapshot {
     pub over_limit_by_rule: BTreeMap<Arc<str>, u64>,
     pub windows: WindowsSnapshot,
     pub series: u64,
+    /// Hosts that seem to write another time zone than `haproxy.timezone`.
+    pub skewed_hosts: Vec<SkewedHost>,
     pub listeners: Vec<ListenerSnapshot>,
     pub sinks: Vec<SinkSnapshot>,
 }
@@ -461,6 +481,8 @@ pub struct WindowsSnapshot {
     pub open: u64,
     pub closed: u64,
     pub amended: u64,
+    /// Whole seconds that they stay open after their end.
+    pub grace: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]

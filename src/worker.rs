@@ -4,12 +4,14 @@
 //! it, and so do tests and benchmarks.
 
 use crate::delta::Delta;
+use crate::event_time::EventTime;
 use crate::haproxy;
 use crate::haproxy::Kind;
 use crate::input::batch::Batch;
 use crate::notices::{Notice, Notices};
 use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
+use crate::skew::{Sighting, Watch};
 use crate::syslog;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
@@ -29,11 +31,12 @@ const NOTICE_AGE_MAX: Duration = Duration::from_secs(86_400);
 
 /// One worker's state.
 pub struct Worker {
-    syslog: syslog::Parser,
     haproxy: haproxy::Parser,
     evaluator: Evaluator,
     rejects: Rejects,
     notices: Notices,
+    event_time: EventTime,
+    clocks: Watch,
     timezone: TimeZone,
 }
 
@@ -47,11 +50,12 @@ impl Worker {
         rows_max: usize,
     ) -> Self {
         Worker {
-            syslog: syslog::Parser::new(),
             haproxy: haproxy::Parser::new(formats, timezone.clone()),
             evaluator: Evaluator::new(rules, rows_max),
             rejects: Rejects::default(),
             notices: Notices::default(),
+            event_time: EventTime::default(),
+            clocks: Watch::default(),
             timezone,
         }
     }
@@ -59,6 +63,11 @@ impl Worker {
     /// Notes rejected lines there, instead of keeping samples alone.
     pub fn with_rejects(self, rejects: Rejects) -> Self {
         Worker { rejects, ..self }
+    }
+
+    /// Dates events by that time of theirs, instead of by their end.
+    pub fn with_event_time(self, event_time: EventTime) -> Self {
+        Worker { event_time, ..self }
     }
 
     /// The hot path. It allocates nothing per line: messages and events borrow from the
@@ -69,8 +78,8 @@ impl Worker {
         for frame in &batch.frames {
             tally.cut += u64::from(frame.cut);
             let bytes = &batch.bytes[frame.start..frame.end];
-            let message = self.syslog.parse(bytes);
-            let event = match self.haproxy.parse(&message) {
+            let message = syslog::parse(bytes);
+            let event = match self.haproxy.parse(&message, Some(batch.received_at)) {
                 Ok(event) => event,
                 Err(reject) => {
                     tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
@@ -89,7 +98,16 @@ impl Worker {
                 tally.notices_dropped += u64::from(!self.notices.add(&event, at));
                 continue;
             }
-            let at = event.ended_at().unwrap_or(batch.received_at);
+            let at = self
+                .event_time
+                .of(&event, &message, batch.received_at, &self.timezone)
+                .unwrap_or(batch.received_at);
+            if self.event_time.is_of_haproxy()
+                && self.clocks.wants(at, batch.received_at)
+                && let Some(written_at) = event.ended_at()
+            {
+                self.clocks.see(event.host, written_at, batch.received_at);
+            }
             if at > batch.received_at + FUTURE_MAX {
                 tally.future += 1;
                 continue;
@@ -111,6 +129,11 @@ impl Worker {
     /// Hands over everything since the last time.
     pub fn take(&mut self) -> Delta {
         self.evaluator.take()
+    }
+
+    /// Hands over which hosts' dates are off, since the last time.
+    pub fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.clocks.take()
     }
 
     /// Hands over what was no traffic since the last time.
@@ -138,12 +161,18 @@ mod tests {
     use super::*;
     use crate::input::framing::Framer;
     use crate::rules::{self, Options};
+    use crate::skew::{Change, Hosts};
 
     const NOW: Timestamp = Timestamp::from_secs(1_767_268_800);
 
     fn process(lines: &str) -> (Tally, Worker) {
+        process_by(EventTime::End, lines)
+    }
+
+    fn process_by(event_time: EventTime, lines: &str) -> (Tally, Worker) {
         let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
-        let mut worker = Worker::new(Arc::new(rules), Arc::default(), TimeZone::UTC, 100);
+        let worker = Worker::new(Arc::new(rules), Arc::default(), TimeZone::UTC, 100);
+        let mut worker = worker.with_event_time(event_time);
         let mut frames = Vec::new();
         Framer::new(65_536).frames(lines.as_bytes(), &mut frames);
         let batch = Batch {
@@ -165,6 +194,118 @@ mod tests {
         assert_eq!(notices.len(), 1);
         assert_eq!(notices[0].server.as_deref(), Some("api3"));
         assert!(worker.take_notices().is_empty());
+    }
+
+    /// Received at 12:00:00. The first took 4 minutes and ends at 12:03; the others are dated
+    /// more than 5 minutes ahead by their beginning, their end, or their envelope.
+    const LINES: [&str; 4] = [
+        "<134>Jan  1 12:00:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:00.000] www api/s \
+         0/0/0/1/240000 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+        "<134>Jan  1 12:00:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:12:05:00.001] www api/s \
+         0/0/0/1/0 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+        "<134>Jan  1 12:00:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:00.000] www api/s \
+         0/0/0/1/600000 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+        "<134>Jan  1 12:05:01 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:00.000] www api/s \
+         0/0/0/1/0 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n",
+    ];
+
+    #[test]
+    fn each_event_time_has_windows_of_its_own() {
+        for (event_time, start) in [
+            (EventTime::End, "2026-01-01T12:03:00.000Z"),
+            (EventTime::Start, "2026-01-01T11:59:00.000Z"),
+            (EventTime::Syslog, "2026-01-01T12:00:00.000Z"),
+            (EventTime::Received, "2026-01-01T12:00:00.000Z"),
+        ] {
+            let (tally, mut worker) = process_by(event_time, LINES[0]);
+            assert_eq!((tally.parsed, tally.future), (1, 0));
+            let delta = worker.take();
+            assert!(!delta.is_empty());
+            for entry in delta.entries {
+                assert_eq!(entry.start.to_string(), start, "{event_time:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_future_is_counted_and_in_no_window() {
+        for (event_time, future) in [
+            (EventTime::End, [false, true, true, false]),
+            (EventTime::Start, [false, true, false, false]),
+            (EventTime::Syslog, [false, false, false, true]),
+            (EventTime::Received, [false; 4]),
+        ] {
+            for (line, future) in LINES.iter().zip(future) {
+                let (tally, mut worker) = process_by(event_time, line);
+                assert_eq!((tally.parsed, tally.future), (1, u64::from(future)));
+                assert_eq!(worker.take().is_empty(), future, "{event_time:?}: {line}");
+            }
+        }
+    }
+
+    /// What is said of a host of which every second a line comes, dated so many seconds ahead
+    /// of its arrival.
+    fn clocks(event_time: EventTime, ahead: i64) -> (Tally, Vec<Change>) {
+        let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
+        let worker = Worker::new(Arc::new(rules), Arc::default(), TimeZone::UTC, 100);
+        let mut worker = worker.with_event_time(event_time);
+        let (mut hosts, mut changes) = (Hosts::default(), Vec::new());
+        let mut tally = Tally::default();
+        for second in 0..31 {
+            let received_at = NOW + Duration::from_secs(second);
+            let began = Timestamp::from_secs(received_at.as_secs() + ahead - 900);
+            let date = jiff::Timestamp::from_second(began.as_secs()).unwrap();
+            let line = format!(
+                "<134>Jan  1 12:00:01 lb1 haproxy[7]: 10.0.0.1:1 [{}] www api/s 0/0/0/1/900000 \
+                 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"",
+                date.strftime("%d/%b/%Y:%H:%M:%S.000")
+            );
+            let mut frames = Vec::new();
+            let bytes = format!("{line}\n").into_bytes();
+            Framer::new(65_536).frames(&bytes, &mut frames);
+            let batch = Batch {
+                received_at,
+                bytes,
+                frames,
+            };
+            let one = worker.process(&batch);
+            tally.future += one.future;
+            tally.parsed += one.parsed;
+            hosts.merge(worker.take_sightings());
+            changes.extend(hosts.advance(received_at));
+        }
+        (tally, changes)
+    }
+
+    #[test]
+    fn a_wrong_zone_is_seen_though_its_lines_are_refused_or_late() {
+        for (event_time, ahead, future) in [
+            (EventTime::End, 3600, 31),
+            (EventTime::End, -3600, 0),
+            (EventTime::Start, 3600, 31),
+            (EventTime::Start, -3600, 0),
+        ] {
+            let (tally, changes) = clocks(event_time, ahead);
+            assert_eq!((tally.parsed, tally.future), (31, future));
+            let [Change::Skewed(host)] = &changes[..] else {
+                panic!("{event_time:?} {ahead}: {changes:?}");
+            };
+            assert_eq!((host.host.as_str(), host.seconds), ("lb1", ahead));
+        }
+    }
+
+    #[test]
+    fn neither_slow_requests_nor_dates_that_do_not_matter_are_a_wrong_zone() {
+        for (event_time, ahead) in [
+            // It took a quarter of an hour, and was written when it came.
+            (EventTime::Start, 0),
+            (EventTime::End, 0),
+            (EventTime::Syslog, 3600),
+            (EventTime::Received, 3600),
+        ] {
+            let (_, changes) = clocks(event_time, ahead);
+            assert_eq!(changes, [], "{event_time:?}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! what the global allocator is asked for.
 
 use std::sync::Arc;
-use weir::haproxy::{Formats, Parser};
+use weir::event_time::EventTime;
+use weir::haproxy::{Event, Formats, Kind, Parser};
 use weir::input::batch::Batch;
 use weir::input::framing::Framer;
-use weir::rules::{self, Options};
+use weir::rules::{self, Evaluator, Options, Outcome};
 use weir::source::{Placed, Source, Written};
 use weir::syslog::Message;
 use weir::time::Timestamp;
@@ -62,14 +63,28 @@ fn batch() -> Batch {
 
 #[test]
 fn a_line_of_a_known_series_allocates_nothing() {
+    for event_time in EventTime::ALL {
+        lines_of_known_series_allocate_nothing(event_time, batch());
+    }
+}
+
+/// In the hour that comes twice each date has to be settled.
+#[test]
+fn nor_when_the_clocks_have_gone_back() {
+    let mut batch = batch();
+    let text = String::from_utf8(batch.bytes).expect("text");
+    // Of the same length, so that the frames hold.
+    let text = text.replace("01/Jan/2026:12:00", "25/Oct/2026:02:30");
+    batch.bytes = text.replace("2026-01-01T12:00", "2026-10-25T01:30").into();
+    batch.received_at = Timestamp::from_secs(1_792_891_811);
+    lines_of_known_series_allocate_nothing(EventTime::End, batch);
+}
+
+fn lines_of_known_series_allocate_nothing(event_time: EventTime, batch: Batch) {
     let rules = rules::load(&rules::bundled(), &Options::default()).expect("the bundled rules");
-    let mut worker = Worker::new(
-        Arc::new(rules),
-        Arc::default(),
-        jiff::tz::TimeZone::UTC,
-        1000,
-    );
-    let batch = batch();
+    let zone = jiff::tz::TimeZone::get("Europe/Stockholm").expect("time zones are built in");
+    let mut worker =
+        Worker::new(Arc::new(rules), Arc::default(), zone, 1000).with_event_time(event_time);
     let mut frames = Vec::with_capacity(LINES);
 
     // The first lines of a series make its row, and many samples a histogram.
@@ -85,6 +100,39 @@ fn a_line_of_a_known_series_allocates_nothing() {
     let delta = worker.take();
     let events: u64 = delta.entries.iter().map(|entry| entry.events).sum();
     assert_eq!(events, 11 * LINES as u64);
+}
+
+/// Whatever a condition asks: patterns and addresses too, once the first event has made the
+/// buffers that a pattern needs.
+#[test]
+fn a_condition_allocates_nothing() {
+    let text = r#"
+rules:
+  - name: all
+    where: |
+      Tr > 1.5ms && has(path) && path.matches("^/v[0-9]+/\\w*s$") && isIP(client_ip)
+        && client_ip in [cidr("10.0.0.0/8"), cidr("2001:db8::/32")]
+        && ip(client_ip) != ip("10.0.0.1") && ip(client_ip).family() == 6
+        && !ip(client_ip).isPrivate()
+    measure: { n: count() }
+"#;
+    let rules = rules::load(&[Source::new("a.yaml", text)], &Options::default());
+    let mut evaluator = Evaluator::new(Arc::new(rules.expect("rules")), 10);
+    let mut event = Event {
+        client_ip: Some(b"2001:db8::1"),
+        path: Some(b"/v1/users"),
+        ..Event::of_kind(Kind::Http)
+    };
+    event.timers.response = Some(2);
+    let mut apply = || {
+        assert_eq!(
+            evaluator.apply(&event, Timestamp::from_secs(0)),
+            Outcome::Counted
+        )
+    };
+    apply();
+    let counts = allocation_counter::measure(|| (0..LINES).for_each(|_| apply()));
+    assert_eq!(counts.count_total, 0);
 }
 
 /// Rejected lines cost no memory either, once there are samples of them: a flood of
@@ -141,7 +189,7 @@ fn a_line_of_a_custom_format_allocates_nothing() {
             ..Message::default()
         };
         // The first line makes the buffers that all lines use.
-        let mut read = || assert!(parser.parse(&message).is_ok(), "{format}");
+        let mut read = || assert!(parser.parse(&message, None).is_ok(), "{format}");
         read();
         let counts = allocation_counter::measure(|| {
             for _ in 0..LINES {

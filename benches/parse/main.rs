@@ -139,16 +139,15 @@ fn framing(stream: &[u8], frames: &mut Vec<Frame>) -> usize {
 
 #[inline(never)]
 fn envelope(frames: &[String]) {
-    let mut parser = syslog::Parser::new();
     for frame in frames {
-        black_box(parser.parse(frame.as_bytes()));
+        black_box(syslog::parse(frame.as_bytes()));
     }
 }
 
 #[inline(never)]
 fn line(messages: &[Message<'_>], parser: &mut haproxy::Parser) {
     for message in messages {
-        let _ = black_box(parser.parse(message));
+        let _ = black_box(parser.parse(message, None));
     }
 }
 
@@ -232,13 +231,17 @@ fn benches(c: &mut Criterion) {
 
     let mut parser = haproxy::Parser::new(Default::default(), TimeZone::UTC);
     let messages: Vec<Message<'_>> = http.iter().map(|text| message(text)).collect();
-    assert!(messages.iter().all(|message| parser.parse(message).is_ok()));
+    assert!(
+        messages
+            .iter()
+            .all(|message| parser.parse(message, None).is_ok())
+    );
     group.bench_function("httplog", |b| b.iter(|| line(&messages, &mut parser)));
 
     let mut dates = hand_written::Dates::default();
     for message in &messages {
         let by_hand = hand_written::parse(message.text, &mut dates);
-        assert_eq!(parser.parse(message).ok(), by_hand);
+        assert_eq!(parser.parse(message, None).ok(), by_hand);
     }
     group.bench_function("by_hand", |b| b.iter(|| by_hand(&messages, &mut dates)));
 
@@ -253,11 +256,19 @@ fn benches(c: &mut Criterion) {
     let mut custom = haproxy::Parser::new(Arc::new(formats), TimeZone::UTC);
     let texts = lines(custom_text);
     let customs: Vec<Message<'_>> = texts.iter().map(|text| message(text)).collect();
-    assert!(customs.iter().all(|message| custom.parse(message).is_ok()));
+    assert!(
+        customs
+            .iter()
+            .all(|message| custom.parse(message, None).is_ok())
+    );
     group.bench_function("custom", |b| b.iter(|| line(&customs, &mut custom)));
 
     let messages: Vec<Message<'_>> = tcp.iter().map(|text| message(text)).collect();
-    assert!(messages.iter().all(|message| parser.parse(message).is_ok()));
+    assert!(
+        messages
+            .iter()
+            .all(|message| parser.parse(message, None).is_ok())
+    );
     group.bench_function("tcplog", |b| b.iter(|| line(&messages, &mut parser)));
     group.finish();
 }

@@ -6,10 +6,11 @@ use super::print::{Shown, print};
 use super::reading::{self, Reading};
 use super::{Failure, load};
 use crate::clock;
+use crate::event_time::EventTime;
 use crate::haproxy::{Event, ExtraValue, Field, FieldType, Kind, Reject, Value};
 use crate::input::framing::trim_end;
 use crate::rules::{Drawn, Explained, Rules, Service};
-use crate::syslog::Message;
+use crate::syslog::{self, Message};
 use crate::time::Timestamp;
 use crate::worker::FUTURE_MAX;
 use std::ffi::OsString;
@@ -84,7 +85,6 @@ fn explain(
     let mut text = String::new();
     let Reading {
         config,
-        syslog,
         haproxy,
         service,
         ..
@@ -95,13 +95,20 @@ fn explain(
         bytes if bytes > limit => writeln!(text, "frame    {bytes} bytes, cut to {limit}")?,
         bytes => writeln!(text, "frame    {bytes} bytes")?,
     }
-    let message = syslog.parse(frame);
+    let message = syslog::parse(frame);
     let envelope = Envelope::of(&message, now, &config.haproxy.timezone);
     tell_envelope(&mut text, &envelope, &message)?;
-    match haproxy.explain(&message) {
+    match haproxy.explain(&message, None) {
         Ok((event, format)) => {
             tell_event(&mut text, &event, format.as_deref(), service)?;
-            tell_rules(&mut text, &event, rules, now)?;
+            let at = Dated {
+                by: config.time.event_time,
+                at: config
+                    .time
+                    .event_time
+                    .of(&event, &message, now, &config.haproxy.timezone),
+            };
+            tell_rules(&mut text, &event, rules, at, now)?;
         }
         Err(reject) => tell_reject(&mut text, &message, reject)?,
     }
@@ -276,19 +283,39 @@ fn chars(text: &str) -> Vec<char> {
     text.chars().collect()
 }
 
-fn tell_rules(text: &mut String, event: &Event<'_>, rules: &Rules, now: Timestamp) -> fmt::Result {
+/// The time of an event.
+struct Dated {
+    by: EventTime,
+    /// `None` where the line does not say it.
+    at: Option<Timestamp>,
+}
+
+fn tell_rules(
+    text: &mut String,
+    event: &Event<'_>,
+    rules: &Rules,
+    dated: Dated,
+    now: Timestamp,
+) -> fmt::Result {
     if event.kind == Kind::Event {
         return writeln!(text, "\nrules    none sees it: it is no traffic");
     }
-    let at = event.ended_at();
-    match at {
-        Some(at) => writeln!(text, "\nrules    at {at}, when the request ended")?,
-        None => writeln!(
-            text,
-            "\nrules    at the time it is received: the line has no date"
-        )?,
+    write!(text, "\nrules    at ")?;
+    let when = match dated.by {
+        EventTime::End => "when the request ended",
+        EventTime::Start => "when the request began",
+        EventTime::Syslog => "when its envelope was written",
+        EventTime::Received => "",
+    };
+    match (dated.at, dated.by) {
+        (Some(at), _) => writeln!(text, "{at}, {when}")?,
+        (None, EventTime::Received) => writeln!(text, "the time it is received")?,
+        (None, EventTime::Syslog) => {
+            writeln!(text, "the time it is received: the envelope has no date")?;
+        }
+        (None, _) => writeln!(text, "the time it is received: the line has no date")?,
     }
-    let at = at.unwrap_or(now);
+    let at = dated.at.unwrap_or(now);
     if at > now + FUTURE_MAX {
         let ahead = at.saturating_since(now).as_secs() / 60;
         writeln!(
@@ -520,10 +547,11 @@ mod tests {
 
     #[test]
     fn an_event_is_shown_to_no_rule() {
-        let rules = rules::load(&rules::bundled(), &rules::Options::default()).unwrap();
-        let mut told = String::new();
-        tell_rules(&mut told, &Event::of_kind(Kind::Event), &rules, NOW).unwrap();
-        assert_eq!(told, "\nrules    none sees it: it is no traffic\n");
+        let told = explained("<133>Nov 21 08:01:10 haproxy[7]: Proxy web started.");
+        assert!(
+            told.ends_with("\nrules    none sees it: it is no traffic\n"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -50,7 +50,6 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Reading {
         config,
-        syslog,
         haproxy,
         service,
         ..
@@ -58,11 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let input = Input::open(arguments.file.as_deref())?;
     let rejects = arguments.rejects.as_deref();
     let mut parse = Parse {
-        layers: Layers {
-            syslog,
-            haproxy,
-            service,
-        },
+        layers: Layers { haproxy, service },
         envelope: arguments.envelope.then(|| Stamps {
             now: clock::now(),
             zone: config.haproxy.timezone.clone(),
@@ -92,7 +87,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// What reads a frame.
 struct Layers {
-    syslog: syslog::Parser,
     haproxy: haproxy::Parser,
     service: Service,
 }
@@ -140,11 +134,11 @@ impl Visit for Parse {
     fn frame(&mut self, frame: Numbered<'_>) -> Result<(), Stopped> {
         self.frames += 1;
         self.cut += u64::from(frame.cut);
-        let message = self.layers.syslog.parse(frame.bytes);
+        let message = syslog::parse(frame.bytes);
         let stamps = self.envelope.as_ref();
         let envelope = stamps.map(|stamps| Envelope::of(&message, stamps.now, &stamps.zone));
         let out = &mut self.out;
-        match self.layers.haproxy.parse(&message) {
+        match self.layers.haproxy.parse(&message, None) {
             Ok(event) => line(
                 out,
                 &Traffic {

@@ -2,10 +2,9 @@
 
 use super::{Failure, load};
 use crate::config::{Config, LogFormats};
-use crate::haproxy::FieldNames;
+use crate::haproxy::{self, FieldNames};
 use crate::rules::Service;
 use crate::source::{Placed, Source, Written};
-use crate::{haproxy, syslog};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +24,6 @@ pub struct Options {
 /// What every layer reads by.
 pub struct Reading {
     pub config: Config,
-    pub syslog: syslog::Parser,
     pub haproxy: haproxy::Parser,
     pub service: Service,
     /// What rules may name beside fields.
@@ -53,7 +51,6 @@ impl Options {
         let timezone = config.haproxy.timezone.clone();
         Ok(Reading {
             config,
-            syslog: syslog::Parser::new(),
             haproxy: haproxy::Parser::new(Arc::new(formats), timezone),
             service,
             names,

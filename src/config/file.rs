@@ -12,6 +12,14 @@ pub struct File {
     /// Syslog sockets; without the key, UDP and TCP on 127.0.0.1:5140.
     pub listen: Option<Vec<Listen>>,
     pub haproxy: Haproxy,
+    /// Which of a line's times counts: `end`, `start`, `syslog` or `received`.
+    pub event_time: Option<Scalar>,
+    /// How long after its end a window stays open, such as `2s`.
+    pub grace: Option<Scalar>,
+    /// How long after its end a window can be amended, such as `10m`.
+    pub amend_for: Option<Scalar>,
+    /// How long a silent series still says 0, such as `1h`.
+    pub expire_after: Option<Scalar>,
     /// A rule file or a folder of them; without the key, the bundled rules.
     pub rules: Option<Scalar>,
     /// The file to which rejected lines are written; without the key, none.

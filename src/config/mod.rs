@@ -6,10 +6,12 @@ mod file;
 
 pub use file::Protocol;
 
+use crate::event_time::EventTime;
 use crate::http::Token;
 use crate::sink::librato;
 use crate::source::{Placed, Problem, Scalar, Source, Written};
 use crate::store;
+use crate::window;
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +23,7 @@ use std::time::Duration;
 pub struct Config {
     pub listen: Vec<Listen>,
     pub haproxy: Haproxy,
+    pub time: Time,
     /// A rule file or a folder of them; `None`: the bundled rules.
     pub rules: Option<PathBuf>,
     /// The file to which rejected lines are written; `None`: none.
@@ -46,6 +49,30 @@ pub struct Haproxy {
     /// A CEL string expression; `None` is `frontend`.
     pub service: Option<Placed>,
     pub timezone: TimeZone,
+}
+
+/// When events are, and how long their windows wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    pub event_time: EventTime,
+    /// How long after its end a window stays open for lines on their way.
+    pub grace: Duration,
+    /// How long after its end a window can still be amended; not less than `grace`.
+    pub amend_for: Duration,
+    /// How long a series that has gone silent still says that its counts are 0.
+    pub expire_after: Duration,
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        let windows = window::Settings::default();
+        Time {
+            event_time: EventTime::default(),
+            grace: windows.grace,
+            amend_for: windows.amend_for,
+            expire_after: windows.expire_after,
+        }
+    }
 }
 
 /// Where the formats of the lines are told.
@@ -102,6 +129,27 @@ const LINE_BYTES_RANGE: std::ops::RangeInclusive<usize> = 256..=16 * 1024 * 1024
 const SERIES_RANGE: std::ops::RangeInclusive<usize> = 1..=10_000_000;
 const CONNECTIONS_RANGE: std::ops::RangeInclusive<usize> = 1..=100_000;
 
+/// Every window waits so long, so the newest values are as old as this.
+const GRACE: Span = Span {
+    range: Duration::ZERO..=Duration::from_secs(300),
+    words: "0s to 5m, such as `2s`",
+};
+/// Windows are kept in memory so long.
+const AMEND_FOR: Span = Span {
+    range: Duration::ZERO..=Duration::from_secs(24 * 3600),
+    words: "0s to 24h, such as `10m`",
+};
+const EXPIRE_AFTER: Span = Span {
+    range: Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600),
+    words: "1m to 7d, such as `1h`",
+};
+
+/// What a time may be, as a range and in words.
+struct Span {
+    range: std::ops::RangeInclusive<Duration>,
+    words: &'static str,
+}
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
@@ -120,6 +168,7 @@ impl Config {
                 service: None,
                 timezone: TimeZone::UTC,
             },
+            time: Time::default(),
             rules: None,
             rejects: None,
             state: default_state(env),
@@ -221,6 +270,30 @@ impl Check<'_> {
                 ),
             }
         }
+        if let Some(name) = &file.event_time {
+            match EventTime::ALL
+                .into_iter()
+                .find(|mode| mode.as_str() == name.value)
+            {
+                Some(mode) => config.time.event_time = mode,
+                None => self.wrong(
+                    name,
+                    format!("there is no event time `{}`", name.value),
+                    "choose `end`, `start`, `syslog` or `received`",
+                ),
+            }
+        }
+        let time = &mut config.time;
+        self.span(&mut time.grace, file.grace, "grace", GRACE);
+        self.span(&mut time.amend_for, file.amend_for, "amend_for", AMEND_FOR);
+        self.span(
+            &mut time.expire_after,
+            file.expire_after,
+            "expire_after",
+            EXPIRE_AFTER,
+        );
+        // A window that is open still takes what comes.
+        time.amend_for = time.amend_for.max(time.grace);
         config.rules = file.rules.map(|path| base.join(path.value));
         config.rejects = file.rejects.map(|path| base.join(path.value));
         if let Some(state) = file.state {
@@ -306,10 +379,25 @@ impl Check<'_> {
         parsed
     }
 
+    fn span(&mut self, span: &mut Duration, wanted: Option<Scalar>, key: &str, may_be: Span) {
+        let Some(wanted) = wanted else { return };
+        match duration(&wanted.value) {
+            Some(duration) if may_be.range.contains(&duration) => *span = duration,
+            Some(_) => self.wrong(
+                &wanted,
+                format!("`{}` is out of range", wanted.value),
+                &format!("`{key}` is {}", may_be.words),
+            ),
+            None => self.wrong(
+                &wanted,
+                format!("`{}` is no length of time", wanted.value),
+                &format!("`{key}` is {}", may_be.words),
+            ),
+        }
+    }
+
     fn duration(&mut self, text: &Scalar) -> Option<Duration> {
-        let parsed = text.value.parse::<jiff::SignedDuration>().ok();
-        let parsed = parsed.and_then(|duration| Duration::try_from(duration).ok());
-        let parsed = parsed.filter(|duration| *duration >= Duration::from_secs(60));
+        let parsed = duration(&text.value).filter(|duration| *duration >= Duration::from_secs(60));
         if parsed.is_none() {
             self.wrong(
                 text,
@@ -381,6 +469,14 @@ impl Check<'_> {
             self.wrong(&wanted, format!("{} is out of range", wanted.value), &hint);
         }
     }
+}
+
+/// A length of time with its units, such as `90s`, `1h30m` or `7d`, a day being 24 hours.
+/// Not below zero.
+fn duration(text: &str) -> Option<Duration> {
+    let span = text.parse::<jiff::Span>().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
+    Duration::try_from(duration.ok()?).ok()
 }
 
 #[cfg(test)]

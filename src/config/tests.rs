@@ -39,6 +39,49 @@ fn an_empty_file_is_the_defaults() {
 }
 
 #[test]
+fn a_window_can_be_amended_as_long_as_it_is_open() {
+    let time = parse("{ grace: 5s, amend_for: 0s }").unwrap().time;
+    assert_eq!(
+        (time.grace, time.amend_for),
+        (Duration::from_secs(5), Duration::from_secs(5))
+    );
+}
+
+#[test]
+fn what_times_cannot_be() {
+    let problems = parse("event_time: ended\ngrace: 6m\namend_for: 10\nexpire_after: -1h\n");
+    insta::assert_snapshot!(problems.unwrap_err(), @r"
+    weir.yaml:1:13: there is no event time `ended`
+      |
+    1 | event_time: ended
+      |             ^^^^^
+
+    hint: choose `end`, `start`, `syslog` or `received`
+
+    weir.yaml:2:8: `6m` is out of range
+      |
+    2 | grace: 6m
+      |        ^^
+
+    hint: `grace` is 0s to 5m, such as `2s`
+
+    weir.yaml:3:12: `10` is no length of time
+      |
+    3 | amend_for: 10
+      |            ^^
+
+    hint: `amend_for` is 0s to 24h, such as `10m`
+
+    weir.yaml:4:15: `-1h` is no length of time
+      |
+    4 | expire_after: -1h
+      |               ^^^
+
+    hint: `expire_after` is 1m to 7d, such as `1h`
+    ");
+}
+
+#[test]
 fn time_zones_are_built_in() {
     // A small container has no database of its own.
     let built_in = jiff::tz::TimeZoneDatabase::bundled();
@@ -55,6 +98,10 @@ listen:
 haproxy:
   service: backend
   timezone: Europe/Stockholm
+event_time: start
+grace: 500ms
+amend_for: 1h30m
+expire_after: 7d
 rules: rules/
 rejects: log/rejects.log
 state: /srv/weir
@@ -75,6 +122,13 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         config.haproxy.timezone.iana_name(),
         Some("Europe/Stockholm")
     );
+    let time = Time {
+        event_time: EventTime::Start,
+        grace: Duration::from_millis(500),
+        amend_for: Duration::from_secs(5400),
+        expire_after: Duration::from_secs(7 * 86_400),
+    };
+    assert_eq!(config.time, time);
     assert_eq!(config.rules.as_deref(), Some(Path::new("/etc/weir/rules/")));
     assert_eq!(
         config.rejects.as_deref(),

@@ -260,13 +260,10 @@ mod tests {
         let now = Timestamp::from_secs(1_767_268_800);
         let mut lines = String::new();
         Traffic::new(7).write(now, second, 20.0, &mut lines);
-        let (mut syslog, mut haproxy) = (
-            syslog::Parser::default(),
-            haproxy::Parser::new(Default::default(), TimeZone::UTC),
-        );
+        let mut haproxy = haproxy::Parser::new(Default::default(), TimeZone::UTC);
         let events = lines.lines().filter_map(|line| {
-            let message = syslog.parse(line.as_bytes());
-            let event = haproxy.parse(&message).expect(line);
+            let message = syslog::parse(line.as_bytes());
+            let event = haproxy.parse(&message, None).expect(line);
             if event.kind == haproxy::Kind::Event {
                 return None;
             }

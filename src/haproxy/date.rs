@@ -6,13 +6,18 @@
 //! the other characters are arithmetic.
 //!
 //! When the clocks go back an hour is there twice, and the line does not say which one
-//! it means: it is taken for the first. When they go forward the hour between does not
-//! exist; a line that has it nevertheless is read as if the clocks had not yet changed.
-//! This is what RFC 5545 says, and jiff calls it the compatible way.
+//! it means. HAProxy writes a line when the request has ended: so of the two it is the one
+//! from which the request ended nearer to when the line was sent, as [`Repeats::settle`]
+//! finds when the whole line is read. Where nobody knows when it was sent it is the first.
+//! When the clocks go forward the hour between does not exist; a line that has it
+//! nevertheless is read as if the clocks had not yet changed. This is what RFC 5545 says,
+//! and jiff calls it the compatible way.
 
+use super::event::Event;
 use crate::time::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use std::time::Duration;
 
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -29,6 +34,52 @@ pub(super) struct Dates {
     prefix: Option<Prefix>,
     /// When the ten minutes named by `prefix` begin, in milliseconds since 1970.
     start: i64,
+    /// After how many milliseconds they come once more; 0 if they do not.
+    repeat: i64,
+}
+
+/// When a local time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Local {
+    /// The first time that the clocks show it.
+    pub(super) time: Timestamp,
+    /// After how many milliseconds they show it once more; 0 if they do not.
+    pub(super) repeat: i64,
+}
+
+/// After how many milliseconds the clocks show the dates of a line once more; 0 where they
+/// do not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Repeats {
+    pub(super) accept: i64,
+    pub(super) request: i64,
+}
+
+impl Repeats {
+    /// As for nearly every line of a year.
+    #[inline]
+    pub(super) fn none(self) -> bool {
+        self.accept | self.request == 0
+    }
+
+    /// Moves the dates of an event to the second time that the clocks show them, where what
+    /// began then ended nearer to `sent_at`.
+    #[cold]
+    pub(super) fn settle(self, event: &mut Event<'_>, sent_at: Timestamp) {
+        let (active, total) = (event.timers.active, event.timers.total);
+        for (date, repeat, took) in [
+            (&mut event.accept_date, self.accept, total.or(active)),
+            (&mut event.request_date, self.request, active.or(total)),
+        ] {
+            let Some(first) = *date else { continue };
+            let second = first + Duration::from_millis(repeat.max(0) as u64);
+            let took = Duration::from_millis(took.unwrap_or(0).max(0) as u64);
+            let apart = |begun: Timestamp| (begun + took).as_micros().abs_diff(sent_at.as_micros());
+            if apart(second) < apart(first) {
+                *date = Some(second);
+            }
+        }
+    }
 }
 
 impl Dates {
@@ -37,13 +88,14 @@ impl Dates {
             zone,
             prefix: None,
             start: 0,
+            repeat: 0,
         }
     }
 
     /// The time that a date says, without its brackets. The milliseconds may be missing,
     /// as in the lines of very old versions. `None` if it is not a date.
     #[inline]
-    pub(super) fn read(&mut self, date: &[u8]) -> Option<Timestamp> {
+    pub(super) fn read(&mut self, date: &[u8]) -> Option<Local> {
         let (prefix, rest) = date.split_first_chunk::<16>()?;
         let (minute, second, milli) = match *rest {
             [m, b':', s1, s2, b'.', f1, f2, f3] => {
@@ -60,7 +112,10 @@ impl Dates {
         if self.prefix != Some(*prefix) {
             return self.look_up(prefix, within);
         }
-        Some(Timestamp::from_millis(self.start + within))
+        Some(Local {
+            time: Timestamp::from_millis(self.start + within),
+            repeat: self.repeat,
+        })
     }
 
     /// The time that a date with an offset says, such as `21/Nov/2026:04:55:14 +0100`.
@@ -85,25 +140,34 @@ impl Dates {
 
     /// `within` is how many milliseconds into its ten minutes the date is.
     #[cold]
-    fn look_up(&mut self, prefix: &Prefix, within: i64) -> Option<Timestamp> {
+    fn look_up(&mut self, prefix: &Prefix, within: i64) -> Option<Local> {
         let start = start(prefix)?;
         let millis = |date: DateTime| {
-            let time = self.zone.to_ambiguous_timestamp(date).compatible().ok()?;
-            Some(time.as_millisecond())
+            let ambiguous = self.zone.to_ambiguous_timestamp(date);
+            let repeat = match ambiguous.offset() {
+                AmbiguousOffset::Fold { before, after } => before.seconds() - after.seconds(),
+                _ => 0,
+            };
+            let time = ambiguous.compatible().ok()?.as_millisecond();
+            Some((time, i64::from(repeat) * 1000))
+        };
+        let local = |(millis, repeat)| Local {
+            time: Timestamp::from_millis(millis),
+            repeat,
         };
         let last = start.with().minute(start.minute() + 9).second(59).build();
-        let (first, last) = (millis(start)?, millis(last.ok()?)?);
-        if last - first == 599_000 {
+        let ((first, repeat), last) = (millis(start)?, millis(last.ok()?)?);
+        if last == (first + 599_000, repeat) {
             self.prefix = Some(*prefix);
-            self.start = first;
-            return Some(Timestamp::from_millis(first + within));
+            (self.start, self.repeat) = (first, repeat);
+            return Some(local((first + within, repeat)));
         }
         // The clocks change in these very minutes, as they did at one minute past
         // midnight in some places: no common start, so nothing to remember.
         let date = start
             .checked_add(jiff::Span::new().milliseconds(within))
             .ok()?;
-        Some(Timestamp::from_millis(millis(date)?))
+        millis(date).map(local)
     }
 }
 
@@ -162,7 +226,7 @@ mod tests {
             first,
             "the second time, {date}"
         );
-        first.map(|time| time.to_string())
+        first.map(|local| local.time.to_string())
     }
 
     #[test]
@@ -261,7 +325,7 @@ mod tests {
                 prop_assert_eq!(dates.read(printed.as_bytes()), fresh);
                 let expected = zone.to_ambiguous_timestamp(time.to_zoned(zone.clone()).datetime())
                     .compatible().unwrap().as_millisecond() + 250;
-                prop_assert_eq!(fresh, Some(Timestamp::from_millis(expected)));
+                prop_assert_eq!(fresh.map(|local| local.time), Some(Timestamp::from_millis(expected)));
             }
         }
     }

@@ -236,13 +236,19 @@ impl Event<'_> {
         }
     }
 
+    /// When the request began, or its connection where the line does not say the request's
+    /// own beginning.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.request_date.or(self.accept_date)
+    }
+
     /// When the request ended: its start plus its whole duration. HAProxy writes
     /// the line at that moment but dates it with the start, so by its start a slow
     /// request would always be late, by its own duration.
     ///
     /// Where the line has no duration, its start is the best there is.
     pub fn ended_at(&self) -> Option<Timestamp> {
-        let started = self.request_date.or(self.accept_date)?;
+        let started = self.started_at()?;
         let took = self.timers.active.or(self.timers.total).unwrap_or(0);
         Some(started + Duration::from_millis(took.max(0) as u64))
     }

@@ -1,6 +1,6 @@
 //! Messages to events, by the format of each line.
 
-use super::date::Dates;
+use super::date::{Dates, Repeats};
 use super::event::{Event, Kind};
 use super::field::Field;
 use super::formats::{BUILT_IN, Candidate, Formats, Shape};
@@ -9,6 +9,7 @@ use super::notice;
 use super::plan::{Encoded, Escapes, Misfit, Plan, Scratch, Store, complete};
 use super::reject::Reject;
 use crate::syslog::Message;
+use crate::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
@@ -72,12 +73,14 @@ struct Read<'a> {
     named: bool,
     /// The line ends in its request.
     cut: bool,
+    /// What looks like the request holds a quote.
+    doubtful: bool,
+    repeats: Repeats,
 }
 
 impl Parser {
     /// For lines of these formats, whose dates are local times of `zone`. A time that the
-    /// clocks repeat is the first of the two, one that they skip is read as if they had
-    /// not.
+    /// clocks skip is read as if they had not.
     pub fn new(formats: Arc<Formats>, zone: TimeZone) -> Self {
         Parser {
             formats,
@@ -93,8 +96,16 @@ impl Parser {
 
     /// The event that the message's text says, with host, process and number from its
     /// envelope. Blanks around the text do not matter.
-    pub fn parse<'a>(&'a mut self, message: &Message<'a>) -> Result<Event<'a>, Reject> {
-        self.parse_by(message, |_, _| ())
+    ///
+    /// A date in the hour that the clocks show twice is the one nearer to when the message
+    /// was sent: the time of its envelope, if that has an offset, else `received_at`, which
+    /// is `None` where nobody knows. Without either it is the first.
+    pub fn parse<'a>(
+        &'a mut self,
+        message: &Message<'a>,
+        received_at: Option<Timestamp>,
+    ) -> Result<Event<'a>, Reject> {
+        self.parse_by(message, received_at, |_, _| ())
     }
 
     /// The event, and the name of the format that it was read by: a built-in one's option,
@@ -102,9 +113,10 @@ impl Parser {
     pub fn explain<'a>(
         &'a mut self,
         message: &Message<'a>,
+        received_at: Option<Timestamp>,
     ) -> Result<(Event<'a>, Option<String>), Reject> {
         let mut name = None;
-        let event = self.parse_by(message, |formats, plan| {
+        let event = self.parse_by(message, received_at, |formats, plan| {
             name = Some(formats.name_of(plan).to_owned());
         })?;
         Ok((event, name))
@@ -113,6 +125,7 @@ impl Parser {
     fn parse_by<'a>(
         &'a mut self,
         message: &Message<'a>,
+        received_at: Option<Timestamp>,
         by: impl FnOnce(&Formats, &Plan),
     ) -> Result<Event<'a>, Reject> {
         let Parser {
@@ -150,7 +163,9 @@ impl Parser {
             values,
             escapes,
             named,
+            repeats,
             cut: _,
+            doubtful: _,
         } = read;
         complete(
             &mut event,
@@ -162,6 +177,11 @@ impl Parser {
         );
         if named {
             event.name_captures(&plan.captured.request, &plan.captured.response);
+        }
+        if !repeats.none()
+            && let Some(sent_at) = message.exact_time().or(received_at)
+        {
+            repeats.settle(&mut event, sent_at);
         }
         event.host = message.host;
         event.process = message.app;
@@ -377,11 +397,23 @@ fn attempt<'a>(
     trailing: bool,
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
+    let read = strictly(plan, text, trailing, desk)?;
+    match read.doubtful {
+        true => beyond_doubt(plan, text, trailing, desk),
+        false => Ok(read),
+    }
+}
+
+/// Reads a line by one plan, believing that each value is what it looks like.
+#[inline]
+fn strictly<'a>(
+    plan: &'a Plan,
+    text: &'a [u8],
+    trailing: bool,
+    desk: &mut Desk<'_, 'a>,
+) -> Result<Read<'a>, Misfit> {
     let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
     plan.read(text, &mut store, trailing)?;
-    if store.doubtful {
-        return beyond_doubt(plan, text, trailing, desk);
-    }
     Ok(Read::new(store, plan, text))
 }
 
@@ -402,20 +434,25 @@ fn beyond_doubt<'a>(
         return Err(Misfit::Ambiguous);
     }
     *desk.event = Event::of_kind(plan.kind);
-    let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
-    plan.read(text, &mut store, trailing)?;
-    Ok(Read::new(store, plan, text))
+    strictly(plan, text, trailing, desk)
 }
 
 impl<'a> Read<'a> {
     fn new(store: Store<'_, 'a>, plan: &'a Plan, values: &'a [u8]) -> Self {
-        let cut = store.cut;
+        let Store {
+            cut,
+            doubtful,
+            repeats,
+            ..
+        } = store;
         Read {
             plan,
             values,
             escapes: store.finish(),
             named: true,
             cut,
+            doubtful,
+            repeats,
         }
     }
 
@@ -458,5 +495,7 @@ fn reject(misfit: Misfit, text: &[u8]) -> Reject {
     }
 }
 
+#[cfg(test)]
+mod clock_changes;
 #[cfg(test)]
 mod tests;

@@ -32,11 +32,10 @@ fn of_config(text: &str) -> Answers<Formats> {
 }
 
 fn read(formats: &Arc<Formats>, line: &str) -> Answers<Value> {
-    let mut syslog = syslog::Parser::new();
-    let message = syslog.parse(line.as_bytes());
+    let message = syslog::parse(line.as_bytes());
     let mut parser = Parser::new(Arc::clone(formats), TimeZone::UTC);
     let event = parser
-        .parse(&message)
+        .parse(&message, None)
         .map_err(|reject| format!("{}: {reject}", reject.as_str()))?;
     let json = Json {
         event: &event,
@@ -146,7 +145,7 @@ frontend json
             text: line.as_bytes(),
             ..syslog::Message::default()
         };
-        let said = match parser.explain(&message) {
+        let said = match parser.explain(&message, None) {
             Ok((_, format)) => format.unwrap_or_else(|| "none".to_owned()),
             Err(reject) => format!("{}: {reject}", reject.as_str()),
         };
@@ -174,7 +173,7 @@ frontend b
             text: line.as_bytes(),
             ..syslog::Message::default()
         };
-        let event = parser.parse(&message).unwrap();
+        let event = parser.parse(&message, None).unwrap();
         assert_eq!(event.status, Some(500), "{line}");
         assert_eq!(event.frontend, Some(frontend.as_bytes()), "{line}");
     }

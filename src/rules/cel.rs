@@ -5,7 +5,7 @@
 //! here, with its place; what only rules have is hidden from the crate by
 //! [`mask`](super::mask). Fields and types are not known here.
 
-use super::mask::{Hidden, Masked, mask};
+use super::mask::{Hidden, Masked, mask, string_length};
 use super::quantity::Quantity;
 use crate::source::Fault;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators};
@@ -139,6 +139,18 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     }
 }
 
+impl Node {
+    /// Whether it calls one of these functions.
+    pub fn calls(&self, functions: &[&str]) -> bool {
+        match &self.kind {
+            Syntax::Call {
+                name, target: None, ..
+            } => functions.contains(&name.as_str()),
+            _ => false,
+        }
+    }
+}
+
 struct Reader<'a> {
     source: &'a str,
     masked: &'a Masked,
@@ -240,10 +252,9 @@ impl Reader<'_> {
                 let before = self.masked.text.get(..own.start).unwrap_or_default();
                 let before = before.trim_end();
                 let at = before.len().saturating_sub(name.len());
-                let name = match self.masked.hidden.get(&at) {
-                    Some(Hidden::Has) => "has".to_owned(),
-                    _ => name.to_owned(),
-                };
+                let hidden = self.masked.hidden.contains_key(&at);
+                let written = self.source.get(at..at + name.len());
+                let name = written.filter(|_| hidden).unwrap_or(name).to_owned();
                 Syntax::Call { name, target, args }
             }
             _ => {
@@ -367,7 +378,12 @@ fn syntax_fault(source: &str, masked: &str, position: (isize, isize), message: &
     match quoted(message).as_deref() {
         Some("<EOF>") => Fault::new(at..at, "the expression ends too early"),
         Some(text) if text.starts_with(['\'', '"']) => {
-            Fault::new(at..source.len(), "this string has no end")
+            let end = at + string_length(&source.as_bytes()[at..], false);
+            match source[..end].ends_with(&text[..1]) && end > at + 1 {
+                true => Fault::new(at..end, "this string has an escape that CEL does not know")
+                    .hint("a backslash as it is: `r\"\\d\"` or `\"\\\\d\"`"),
+                false => Fault::new(at..source.len(), "this string has no end"),
+            }
         }
         Some(text) => {
             // Some messages quote more than what stands at their place.

@@ -193,7 +193,7 @@ impl Int {
     #[inline]
     pub fn of(&self, event: &Event<'_>) -> Option<i64> {
         match self {
-            Int::Const(value) => Some(*value),
+            Int::Const(value) | Int::Quantity(value, _) => Some(*value),
             Int::Field(field) => match field.of(event) {
                 Value::Int(value) => Some(value),
                 _ => None,
@@ -204,8 +204,7 @@ impl Int {
 
     fn computed(&self, event: &Event<'_>) -> Option<i64> {
         match self {
-            Int::Const(_) | Int::Field(_) => self.of(event),
-            Int::Quantity(value, _) => Some(*value),
+            Int::Const(_) | Int::Quantity(..) | Int::Field(_) => self.of(event),
             Int::Extra(name) => match event.extra.get(name)? {
                 ExtraValue::Int(value) => Some(value),
                 _ => None,
@@ -393,7 +392,7 @@ impl From<Quantity> for Number {
 
 impl Comparison {
     #[inline]
-    fn accepts(self, order: Ordering) -> bool {
+    pub fn accepts(self, order: Ordering) -> bool {
         match self {
             Comparison::Equal => order.is_eq(),
             Comparison::NotEqual => order.is_ne(),

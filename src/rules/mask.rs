@@ -141,7 +141,7 @@ fn is_string_prefix(word: &str, after: &[u8]) -> bool {
 }
 
 /// How long the string is that begins with a quote. All that is left where it has no end.
-fn string_length(bytes: &[u8], raw: bool) -> usize {
+pub(super) fn string_length(bytes: &[u8], raw: bool) -> usize {
     let quote = bytes[0];
     let quotes = match bytes {
         [a, b, c, ..] if a == b && b == c => 3,

@@ -22,10 +22,12 @@ mod expr;
 mod file;
 mod lower;
 mod mask;
+mod never;
 mod pattern;
 mod program;
 mod quantity;
 mod read;
+mod routes;
 mod schema;
 mod service;
 

@@ -34,6 +34,11 @@ impl Pattern {
             })
     }
 
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     #[inline]
     pub fn matches(&self, text: &[u8]) -> bool {
         self.0.is_match(text)

@@ -3,7 +3,7 @@
 //! A duration is a number of milliseconds, as HAProxy's timers are, and a size is a number
 //! of bytes. Both are whole numbers where they come out whole, to the digit.
 
-use crate::source::{Fault, did_you_mean, listed};
+use crate::source::{Fault, listed};
 use std::fmt;
 use std::ops::Range;
 
@@ -96,16 +96,28 @@ impl fmt::Display for Unit {
 }
 
 impl Quantity {
-    /// Reads a number and its unit, which stand at `span`. The number is digits, with a
-    /// point among or before them or without.
+    /// Reads a number and its unit, which stand at `span`.
     pub fn read(number: &str, unit: &str, span: Range<usize>) -> Result<Quantity, Fault> {
         let Some(&(_, unit, numerator, denominator)) =
             UNITS.iter().find(|(name, ..)| *name == unit)
         else {
             let message = format!("unknown unit `{unit}`");
-            let hint = did_you_mean(unit, UNITS.map(|(name, ..)| name));
+            // They are too short for other likenesses: `min` is not `MiB`.
+            let meant = UNITS
+                .iter()
+                .find(|(name, ..)| name.eq_ignore_ascii_case(unit));
+            let hint = meant.map(|(name, ..)| format!("did you mean `{name}`?"));
             return Err(Fault::new(span, message).hint(hint.unwrap_or_else(units)));
         };
+        if !number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
+            let message = format!("`{number}` takes no unit");
+            return Err(
+                Fault::new(span, message).hint("write it out, as digits with or without a point")
+            );
+        }
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if fraction.len() > MAX_FRACTION {
             let message = format!("more than {MAX_FRACTION} digits after the point");
@@ -237,6 +249,7 @@ mod tests {
             format!("{} / {}", fault.message, fault.hint.unwrap_or_default())
         };
         insta::assert_snapshot!(said("5", "sec"), @"unknown unit `sec` / durations have `us`, `ms`, `s`, `m`, `h` and `d`, sizes `B`, `KB`, `MB`, `GB`, `KiB`, `MiB` and `GiB`");
+        insta::assert_snapshot!(said("1e3", "s"), @"`1e3` takes no unit / write it out, as digits with or without a point");
         insta::assert_snapshot!(said("5", "kb"), @"unknown unit `kb` / did you mean `KB`?");
         insta::assert_snapshot!(said("9223372036854775808", "B"), @"this number is too large / ");
         insta::assert_snapshot!(said("99999999999999999999", "ms"), @"this number is too large / ");

@@ -234,6 +234,15 @@ impl Collector for Own {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
 
+        let skewed = own.skewed_hosts.iter();
+        gauges(
+            e,
+            "weir_host_clock_skew_seconds",
+            "By how much the dates in a host's lines are ahead of their arrival, below zero \
+             behind, where that looks like a wrong haproxy.timezone",
+            skewed.map(|host| (labels_of(&[("host", &host.host)]), host.seconds as f64)),
+        )?;
+
         gauges(
             e,
             "weir_rejects_queued",
@@ -366,6 +375,7 @@ fn family<M: EncodeMetric>(
 mod tests {
     use super::*;
     use crate::delta::GroupingId;
+    use crate::skew::SkewedHost;
     use crate::telemetry::Tally;
     use std::time::Duration;
 
@@ -406,6 +416,11 @@ mod tests {
         let file = telemetry.rejects_file("rejects.log".to_owned());
         file.written.add(4);
         file.unwritten.add(2);
+        telemetry.set_skewed_hosts(vec![SkewedHost {
+            host: "lb1".to_owned(),
+            seconds: -3600,
+            since: 0,
+        }]);
         let page = render(latest, &telemetry).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -450,6 +465,10 @@ mod tests {
                 "weir_rejects_unwritten_total 2",
                 "weir_rejects_queued 0.0"
             ]
+        );
+        assert_eq!(
+            lines(&latest, "weir_host"),
+            [r#"weir_host_clock_skew_seconds{host="lb1"} -3600.0"#]
         );
         for line in [
             r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,

@@ -88,11 +88,18 @@ impl<'a> Message<'a> {
     /// When the envelope says the message was sent.
     ///
     /// A stamp without a year gets the year that brings it closest to `reference`, one
-    /// without an offset is read in `zone`: a time that the clocks repeat is the first
-    /// of the two, one that they skip is read as if they had not. `None` without a
-    /// stamp, and for a day that does not exist.
+    /// without an offset is read in `zone`: a time that the clocks repeat is the one of the
+    /// two that is closer to `reference`, one that they skip is read as if they had not.
+    /// `None` without a stamp, and for a day that does not exist.
     pub fn time(&self, reference: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let (time, _) = stamp::resolve(self.timestamp?, reference, zone)?;
+        Some(Timestamp::from_micros(time.as_microsecond()))
+    }
+
+    /// When the envelope says the message was sent, where it leaves nothing to guess: the
+    /// stamp has a year and an offset.
+    pub fn exact_time(&self) -> Option<Timestamp> {
+        let time = stamp::exact(self.timestamp?)?;
         Some(Timestamp::from_micros(time.as_microsecond()))
     }
 
@@ -120,27 +127,17 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Reads frames, one after the other. It needs no memory of its own for that.
-#[derive(Debug, Default)]
-pub struct Parser {}
-
-impl Parser {
-    pub fn new() -> Self {
-        Parser::default()
-    }
-
-    /// Reads one frame. Never fails: a frame without any header is all text.
-    #[inline]
-    pub fn parse<'a>(&mut self, frame: &'a [u8]) -> Message<'a> {
-        let mut message = match fast(frame) {
-            Some(message) => message,
-            None => slow(frame),
-        };
-        message.text = without_mark(message.text);
-        match nested::may_begin(message.text) {
-            true => nested::unwrap(message),
-            false => message,
-        }
+/// Reads one frame. Never fails: a frame without any header is all text.
+#[inline]
+pub fn parse(frame: &[u8]) -> Message<'_> {
+    let mut message = match fast(frame) {
+        Some(message) => message,
+        None => slow(frame),
+    };
+    message.text = without_mark(message.text);
+    match nested::may_begin(message.text) {
+        true => nested::unwrap(message),
+        false => message,
     }
 }
 

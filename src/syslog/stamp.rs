@@ -273,6 +273,31 @@ impl<'a> Cursor<'a> {
     }
 }
 
+impl Stamp {
+    /// The stamp that `bytes` are; `None` if they are none, or more.
+    fn whole(bytes: &[u8]) -> Option<Stamp> {
+        let (stamp, end) = read(bytes)?;
+        (end == bytes.len()).then_some(stamp)
+    }
+
+    /// In that year, by the clock of wherever it was printed.
+    fn date(self, year: i16) -> Option<DateTime> {
+        let [hour, minute, second] = self.clock;
+        let nanos = self.nanos / 1_000 * 1_000;
+        Some(DateTime::from_parts(
+            Date::new(year, self.month, self.day).ok()?,
+            Time::new(hour, minute, second.min(59), nanos).ok()?,
+        ))
+    }
+}
+
+/// The time that a stamp says by itself. See [`super::Message::exact_time`].
+pub(super) fn exact(stamp: &[u8]) -> Option<jiff::Timestamp> {
+    let stamp = Stamp::whole(stamp)?;
+    let date = stamp.date(stamp.year?)?;
+    stamp.offset?.to_timestamp(date).ok()
+}
+
 /// The time that a stamp says, and the offset of the zone it is said in. See
 /// [`super::Message::time`].
 pub(super) fn resolve(
@@ -280,18 +305,18 @@ pub(super) fn resolve(
     reference: Timestamp,
     zone: &TimeZone,
 ) -> Option<(jiff::Timestamp, Offset)> {
-    let (stamp, _) = read(stamp).filter(|&(_, end)| end == stamp.len())?;
+    let stamp = Stamp::whole(stamp)?;
+    let away = |time: jiff::Timestamp| time.as_microsecond().abs_diff(reference.as_micros());
     let at = |year: i16| {
-        let [hour, minute, second] = stamp.clock;
-        let nanos = stamp.nanos / 1_000 * 1_000;
-        let date = DateTime::from_parts(
-            Date::new(year, stamp.month, stamp.day).ok()?,
-            Time::new(hour, minute, second.min(59), nanos).ok()?,
-        );
+        let date = stamp.date(year)?;
         match stamp.offset {
             Some(offset) => Some((offset.to_timestamp(date).ok()?, offset)),
             None => {
-                let zoned = zone.to_ambiguous_zoned(date).compatible().ok()?;
+                let ambiguous = zone.to_ambiguous_zoned(date);
+                // Both are the same, but when the clocks go back.
+                let times = [ambiguous.clone().compatible(), ambiguous.later()];
+                let times = times.into_iter().filter_map(Result::ok);
+                let zoned = times.min_by_key(|zoned| away(zoned.timestamp()))?;
                 Some((zoned.timestamp(), zoned.offset()))
             }
         }
@@ -304,7 +329,7 @@ pub(super) fn resolve(
             [year - 1, year, year + 1]
                 .into_iter()
                 .filter_map(at)
-                .min_by_key(|(time, _)| time.as_microsecond().abs_diff(reference.as_micros()))
+                .min_by_key(|(time, _)| away(*time))
         }
     }
 }

@@ -9,7 +9,7 @@ const CLIENT: &str = "192.0.2.7:40112 [21/Nov/2026:04:55:14.120] web~ api/api3 0
 
 /// The fields as one line: `facility.severity timestamp host app pid msgid data|text`.
 fn read(frame: &[u8]) -> String {
-    let message = Parser::new().parse(frame);
+    let message = parse(frame);
     let number = |value: Option<u8>| value.map_or("-".into(), |value| value.to_string());
     let field =
         |value: Option<&[u8]>| value.map_or("-".into(), |value| value.escape_ascii().to_string());
@@ -319,7 +319,7 @@ fn a_tag_may_be_any_string() {
         let json = "{\"status\": 200}";
         let json_text = |header: String| {
             let frame = format!("{header}{json}");
-            let text = Parser::new().parse(frame.as_bytes()).text.to_vec();
+            let text = parse(frame.as_bytes()).text.to_vec();
             String::from_utf8(text).expect("JSON")
         };
         assert_eq!(json_text(format!("<134>Nov 21 04:55:14 {tag}[12]: ")), json);
@@ -461,7 +461,7 @@ fn rsyslog_s_repeated_message_is_the_message() {
         ),
     ] {
         let frame = format!("<134>Nov 21 04:55:14 lb1 haproxy[1]: {text}");
-        let message = Parser::new().parse(frame.as_bytes());
+        let message = parse(frame.as_bytes());
         assert_eq!(message.repeats, repeats, "{text}");
         let expected = if expected.is_empty() { &text } else { expected };
         assert_eq!(message.text, expected.as_bytes(), "{text}");
@@ -483,7 +483,7 @@ fn the_protocol_is_that_of_the_header() {
         ("<134>hi", None),
         ("hi", None),
     ] {
-        let message = Parser::new().parse(frame.as_bytes());
+        let message = parse(frame.as_bytes());
         assert_eq!(message.protocol, expected, "{frame}");
     }
     assert_eq!(
@@ -594,7 +594,7 @@ fn traffic_is_never_taken_for_a_header() {
                 other => CLIENT.replace("192.0.2.7:40112 [2", other),
             };
             let frame = format!("{header}{traffic}");
-            let message = Parser::new().parse(frame.as_bytes());
+            let message = parse(frame.as_bytes());
             assert_eq!(message.text, traffic.as_bytes(), "{frame}");
         }
     }
@@ -728,8 +728,7 @@ proptest! {
              <6>|<6>2026-11-01T04:55:14Z ",
     ) {
         let frame = format!("{}{header}{CLIENT}", layers.concat());
-        let mut parser = Parser::new();
-        let message = parser.parse(frame.as_bytes());
+        let message = parse(frame.as_bytes());
         prop_assert_eq!(message.text.escape_ascii().to_string(), CLIENT, "{}", frame);
     }
 
@@ -739,9 +738,46 @@ proptest! {
         frame in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         let frame = [header.as_bytes(), &frame].concat();
-        let mut parser = Parser::new();
-        let message = parser.parse(&frame);
+        let message = parse(&frame);
         prop_assert!(frame.ends_with(message.text));
         message.time(Timestamp::from_secs(0), &TimeZone::UTC);
+    }
+}
+
+/// The clocks go back at 01:00 UTC: 02:30 comes twice.
+#[test]
+fn a_stamp_that_comes_twice_is_the_one_closer_to_the_reference() {
+    let zone = TimeZone::get("Europe/Stockholm").unwrap();
+    let message = parse(b"<134>Oct 25 02:30:00 lb1 haproxy[7]: hi");
+    for (reference, expected) in [
+        ("2026-10-25T00:31:00Z", "2026-10-25T00:30:00.000Z"),
+        ("2026-10-25T01:31:00Z", "2026-10-25T01:30:00.000Z"),
+    ] {
+        let reference: jiff::Timestamp = reference.parse().unwrap();
+        let reference = Timestamp::from_micros(reference.as_microsecond());
+        let time = message.time(reference, &zone).unwrap();
+        assert_eq!(time.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_stamp_is_exact_with_a_year_and_an_offset() {
+    for (stamp, expected) in [
+        (
+            "2026-10-25T02:30:00.5+02:00",
+            Some("2026-10-25T00:30:00.500Z"),
+        ),
+        ("Oct 25 02:30:00 2026 CET", Some("2026-10-25T01:30:00.000Z")),
+        ("Oct 25 02:30:00 CET", None),
+        ("Oct 25 02:30:00", None),
+        ("2026-02-30T02:30:00Z", None),
+    ] {
+        let frame = format!("<134>{stamp} lb1 haproxy[7]: hi");
+        let exact = parse(frame.as_bytes()).exact_time();
+        assert_eq!(
+            exact.map(|time| time.to_string()).as_deref(),
+            expected,
+            "{stamp}"
+        );
     }
 }

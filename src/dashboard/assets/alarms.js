@@ -1,7 +1,7 @@
 // What is wrong with the pipeline, from its counters alone. Most counters only
 // matter while they grow, so the last minute's snapshots are kept.
 
-import { age, count } from "./format.js";
+import { age, count, hours } from "./format.js";
 
 const GROWTH_SPAN = 60; // seconds
 const SILENT_AFTER = 60; // seconds without one line
@@ -58,6 +58,11 @@ export function watch() {
     for (const [key, short, text] of GROWING) {
       const more = grown((p) => p[key]);
       if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
+    }
+    for (const { host, seconds } of pipeline.skewed_hosts) {
+      const ahead = seconds > 0;
+      // Dates ahead are refused as from the future; those behind are late or too late.
+      raise("bad", ahead ? "rejected" : "late", `${host}: wrong time zone`, `the dates of host ${host} are ${hours(Math.abs(seconds))} ${ahead ? "ahead of" : "behind"} their arrival: haproxy.timezone does not say the zone that its HAProxy writes`);
     }
     const file = pipeline.rejects_file;
     if (file?.last_error) raise("bad", "rejected", "rejects are not written", `rejected lines cannot be written to ${file.path}: ${file.last_error}`);

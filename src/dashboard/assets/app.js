@@ -25,6 +25,8 @@ let route = parse(location.hash);
 let left = null; // the view just closed: its row gets the focus once it is drawn
 let frame = null;
 
+/** Windows that have ended by then should be closed: they wait for late lines. */
+const due = (epoch) => epoch - (pipeline?.windows.grace ?? 0);
 const now = () => Math.floor((Date.now() + skew) / 1000);
 const strip = pipelineStrip(byId("pipeline"), byId("pipeline-details"));
 const table = serviceTable(byId("services"));
@@ -37,7 +39,7 @@ connect({
     services = body;
     heard(body.now);
     summary(body.services);
-    view.services(body.services, body.now);
+    view.services(body.services, body.now, due(body.now));
     draw();
   },
   pipeline(body) {
@@ -104,7 +106,7 @@ function follow() {
     draw();
   } else {
     view.open(route);
-    if (services) view.services(services.services, services.now);
+    if (services) view.services(services.services, services.now, due(services.now));
   }
   title();
 }
@@ -116,7 +118,7 @@ function draw() {
     frame = null;
     if (route.view !== "list") return;
     const all = services?.services ?? [];
-    if (services) table.update(services, filterBox.value.trim(), now());
+    if (services) table.update(services, filterBox.value.trim(), due(now()));
     const empty = all.length === 0 && !others.any();
     show(byId("services"), all.length > 0);
     show(byId("keys"), !empty && services !== null);

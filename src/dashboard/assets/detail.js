@@ -36,7 +36,7 @@ const pause = (span, shown) => (span.range ? Math.max(1, Math.min(60, shown / 90
 
 /**
  * Builds into `root`. Returns `open(route)`, `close()`, `tick(now)` to be called
- * as time passes, `services(list, now)` with each new list, `moveCursor(by)`.
+ * as time passes, `services(list, now, due)` with each new list, `moveCursor(by)`.
  */
 export function detailView(root) {
   let route = null;
@@ -151,10 +151,10 @@ export function detailView(root) {
       serverNow = now;
       if (route) loadAfter(Math.max(10, pause(route.span, shown)));
     },
-    services(list, now) {
+    services(list, now, due) {
       serverNow = now;
       if (!route) return;
-      head.services?.(list, now);
+      head.services?.(list, due);
       loadAfter(pause(route.span, shown));
     },
     moveCursor(by) {
@@ -211,11 +211,11 @@ function serviceHead(route) {
   head.node.insertBefore(now, head.ranges.node);
   return {
     ...head,
-    services(list, serverNow) {
+    services(list, due) {
       const service = list.find((each) => each.service === route.service && each.rule === route.rule);
       show(badge, service !== undefined);
       if (!service) return;
-      const quiet = silence(service, serverNow);
+      const quiet = silence(service, due);
       const reason = [service.why, quiet === null ? "" : `no data for ${format.age(quiet)}`].filter(Boolean).join("; ");
       setAttribute(badge, "data-severity", service.severity);
       state.set(service.severity);

@@ -80,6 +80,13 @@ export function age(seconds) {
   return `${Math.round(seconds / 86_400)}${SPACE}d`;
 }
 
+/** A span of seconds in hours and minutes: 45 min, 1 h, 5 h 30 min. */
+export function hours(seconds) {
+  const minutes = Math.round(seconds / 60);
+  const parts = [[Math.floor(minutes / 60), "h"], [minutes % 60, "min"]];
+  return parts.filter(([value]) => value > 0).map(([value, unit]) => `${value}${SPACE}${unit}`).join(" ");
+}
+
 const two = (value) => String(value).padStart(2, "0");
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

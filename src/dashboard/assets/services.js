@@ -27,10 +27,10 @@ const COLUMNS = [
   { spark: "errors", title: (range) => range },
 ];
 
-/** Builds the table into `root`; returns `update(body, filter, now)`. */
+/** Builds the table into `root`; returns `update(body, filter, due)`. */
 export function serviceTable(root) {
   const rows = new Map();
-  let latest = { services: [], range: "", filter: "", now: 0 };
+  let latest = { services: [], range: "", filter: "", due: 0 };
   let sort = { key: "severity", ascending: false };
   let pointerMoved = -Infinity;
   let held = null;
@@ -59,7 +59,7 @@ export function serviceTable(root) {
   }
 
   function render() {
-    const { services, range, filter, now } = latest;
+    const { services, range, filter, due } = latest;
     const shown = ordered(services.filter((service) => matches(service, filter)), sort);
     headings.forEach(({ mark }) => mark(sort, range));
     setAttribute(table, "data-rules", new Set(services.map(({ rule }) => rule)).size > 1 ? "many" : "one");
@@ -69,7 +69,7 @@ export function serviceTable(root) {
       const key = JSON.stringify([service.rule, service.service]);
       kept.add(key);
       if (!rows.has(key)) rows.set(key, createRow(service));
-      rows.get(key).update(service, range, now);
+      rows.get(key).update(service, range, due);
     }
     for (const [key, row] of rows) {
       if (kept.has(key)) continue;
@@ -100,8 +100,8 @@ export function serviceTable(root) {
   }
 
   return {
-    update(body, filter, now) {
-      latest = { services: body.services, range: format.age(body.spark_range), filter, now };
+    update(body, filter, due) {
+      latest = { services: body.services, range: format.age(body.spark_range), filter, due };
       render();
     },
   };
@@ -133,10 +133,11 @@ export function culprit(service) {
 
 /**
  * How long a service has been without a new window, in seconds, once that is
- * longer than its windows and their closing explain; else null.
+ * longer than its windows explain; else null. Windows that ended before `due`
+ * should be closed.
  */
-export function silence(service, now) {
-  const behind = now - (service.time + service.window);
+export function silence(service, due) {
+  const behind = due - (service.time + service.window);
   return behind > 2 * service.window + 30 ? behind : null;
 }
 
@@ -189,9 +190,9 @@ function createRow(service) {
   let drawnQuiet = null;
   return {
     node,
-    update(next, range, now) {
+    update(next, range, due) {
       // Most calls bring the same service again, only later.
-      const quiet = silence(next, now);
+      const quiet = silence(next, due);
       if (next === drawn && quiet === drawnQuiet) return;
       const fresh = next !== drawn;
       drawn = next;

@@ -20,7 +20,7 @@ fn parse_bytes(text: &[u8]) -> Result<Event<'_>, Reject> {
     };
     // An event borrows from its parser.
     let parser = Box::leak(Box::new(Parser::new(Arc::default(), TimeZone::UTC)));
-    parser.parse(&message)
+    parser.parse(&message, None)
 }
 
 /// These fields of the line's event, as `name=value`; `-` where it has none.
@@ -130,7 +130,7 @@ fn the_envelope_names_the_process() {
         ..Message::default()
     };
     let mut parser = Parser::new(Arc::default(), TimeZone::UTC);
-    let event = parser.parse(&message).unwrap();
+    let event = parser.parse(&message, None).unwrap();
     assert_eq!(
         (event.host, event.process, event.pid),
         (Some(&b"lb1"[..]), Some(&b"edge"[..]), Some(77))
@@ -540,7 +540,9 @@ fn the_line_before_makes_no_difference() {
                     text: text.as_bytes(),
                     ..Message::default()
                 };
-                parser.parse(&message).map(|event| format!("{event:?}"))
+                parser
+                    .parse(&message, None)
+                    .map(|event| format!("{event:?}"))
             };
             parse(before).unwrap();
             let expected = expected.as_ref().map(|event| format!("{event:?}"));

@@ -3,7 +3,7 @@
 use super::undo::{Escapes, bits};
 use super::{Class, Form, Plan, Value};
 use crate::haproxy::alias::{DateForm, Slot};
-use crate::haproxy::date::Dates;
+use crate::haproxy::date::{Dates, Repeats};
 use crate::haproxy::event::{Captures, Event, ExtraSpan, Separator, SpanPlace};
 use crate::haproxy::leaf::number;
 use crate::haproxy::request::{self, RequestLine};
@@ -24,6 +24,8 @@ pub(in crate::haproxy) struct Store<'p, 'a> {
     /// `%ms`, for an accept date without milliseconds.
     accept_millis: Option<i64>,
     accept_is_coarse: bool,
+    /// Of the dates, which have no offset.
+    pub(in crate::haproxy) repeats: Repeats,
     /// The line ends in its request.
     pub(in crate::haproxy) cut: bool,
     /// What looks like the request holds a quote.
@@ -73,6 +75,7 @@ impl<'p, 'a> Store<'p, 'a> {
             plus: Plus::default(),
             accept_millis: None,
             accept_is_coarse: false,
+            repeats: Repeats::default(),
             cut: false,
             doubtful: false,
             escapes: Escapes::default(),
@@ -137,6 +140,7 @@ impl<'p, 'a> Store<'p, 'a> {
             Slot::AcceptSeconds => {
                 event.accept_date = present.map(crate::time::Timestamp::from_secs);
                 self.accept_is_coarse = true;
+                self.repeats.accept = 0;
             }
             // Every other slot is of another class.
             _ => return false,
@@ -147,16 +151,23 @@ impl<'p, 'a> Store<'p, 'a> {
     /// A date; `false` if it is none.
     #[inline]
     pub(super) fn date(&mut self, slot: Slot, form: DateForm, date: &[u8]) -> bool {
-        let time = match form {
-            DateForm::Millis => self.dates.read(date),
-            DateForm::Offset => self.dates.read_with_offset(date),
+        let (time, repeat) = match form {
+            DateForm::Millis => self
+                .dates
+                .read(date)
+                .map_or((None, 0), |local| (Some(local.time), local.repeat)),
+            DateForm::Offset => (self.dates.read_with_offset(date), 0),
         };
         match slot {
             Slot::AcceptDate => {
                 self.accept_is_coarse = form == DateForm::Offset;
                 self.event.accept_date = time;
+                self.repeats.accept = repeat;
             }
-            _ => self.event.request_date = time,
+            _ => {
+                self.event.request_date = time;
+                self.repeats.request = repeat;
+            }
         }
         time.is_some()
     }

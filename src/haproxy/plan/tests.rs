@@ -52,7 +52,7 @@ fn read(format: &str, line: &[u8]) -> String {
         text: line,
         ..Message::default()
     };
-    match parser.parse(&message) {
+    match parser.parse(&message, None) {
         Ok(event) => show(&event),
         Err(reject) => format!("{}: {reject}", reject.as_str()),
     }

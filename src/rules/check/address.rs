@@ -91,10 +91,9 @@ impl Checker<'_> {
                 Typed::Text(Text::Const(text)) if is_network(&text) => {
                     return self.network_as_text(&item.span, &text);
                 }
-                other => {
-                    let kind = other.kind();
-                    let message = format!("this list holds networks and addresses, found {kind}");
-                    let hint = "as they are: `[cidr(\"10.0.0.0/8\"), ip(\"192.0.2.1\")]`";
+                _ => {
+                    let message = "a list of networks holds networks and addresses as they are";
+                    let hint = "`client_ip in [cidr(\"10.0.0.0/8\"), ip(\"192.0.2.1\")]`";
                     return self.refuse_with(&item.span, message, hint);
                 }
             }
@@ -131,7 +130,7 @@ impl Checker<'_> {
             Typed::Address(address) => Some(address),
             Typed::Text(text) => Some(Address::Of(text)),
             other => {
-                let message = format!("a network holds addresses, found {}", other.kind());
+                let message = format!("only an address is in a network, found {}", other.kind());
                 let hint = match other.kind() {
                     Type::Strings => {
                         "take one of the list, such as `request_headers[\"X-Forwarded-For\"]`"

@@ -182,7 +182,7 @@ impl Checker<'_> {
             Operator::Multiply => Arithmetic::Multiply,
             Operator::Divide => Arithmetic::Divide,
             _ => {
-                let message = format!("aggregates are not taken by `{symbol}`");
+                let message = format!("`{symbol}` takes no aggregates");
                 let hint = "arithmetic over them has `+`, `-`, `*` and `/`; \
                             the share of events for which a condition holds is `ratio(condition)`";
                 return self.refuse_with(&node.span, message, hint);

@@ -47,13 +47,7 @@ pub(super) fn condition(node: &Node, schema: &Schema<'_>) -> Result<Bool, Vec<Fa
 
 /// Reads an expression for a string.
 pub(super) fn text(node: &Node, schema: &Schema<'_>) -> Result<Text, Vec<Fault>> {
-    checked(schema, |checker| match checker.typed(node)? {
-        Typed::Text(text) => Some(text),
-        other => checker.refuse(
-            &node.span,
-            format!("expected a string, found {}", other.kind()),
-        ),
-    })
+    checked(schema, |checker| checker.string(node))
 }
 
 /// Reads what a rule's `value` stands for: something that aggregates take.
@@ -159,7 +153,10 @@ impl Checker<'_> {
             other => {
                 let message = format!("expected a condition, found {}", other.kind());
                 let hint = retyped(&other, Type::Bool);
-                let hint = hint.unwrap_or_else(|| "compare it with something".into());
+                let hint = hint.unwrap_or_else(|| match other {
+                    Typed::Network(_) => address::IN_A_NETWORK.into(),
+                    _ => "compare it with something".into(),
+                });
                 self.refuse_with(&node.span, message, hint)
             }
         }
@@ -197,13 +194,20 @@ impl Checker<'_> {
             Err(Unusable::Unknown) if name == VALUE => self.refuse_with(
                 &node.span,
                 "`value` stands for nothing here",
-                "it is the key `value` of a rule, and stands for it in the rule's measures",
+                "a rule's key `value` gives it a meaning, in that rule's measures",
             ),
             Err(Unusable::Unknown) => {
                 let message = format!("unknown field `{name}`");
                 match did_you_mean(name, self.schema.fields()) {
                     Some(hint) => self.refuse_with(&node.span, message, hint),
-                    None => self.refuse_with(&node.span, message, "a string needs quotes"),
+                    None => {
+                        let function = FUNCTIONS.iter().find(|(known, _)| *known == name);
+                        let hint = match function {
+                            Some((_, usage)) => format!("the function is written `{usage}`"),
+                            None => "a string needs quotes".to_owned(),
+                        };
+                        self.refuse_with(&node.span, message, hint)
+                    }
                 }
             }
         }
@@ -310,7 +314,7 @@ impl Checker<'_> {
         if a.fits(b) {
             return Some(());
         }
-        let message = format!("`{symbol}` takes {a} and {b}");
+        let message = format!("`{symbol}` mixes {a} with {b}");
         self.refuse_with(span, message, SAME_UNIT)
     }
 
@@ -350,10 +354,7 @@ impl Checker<'_> {
     /// `value in [constants]`
     fn within(&mut self, left: &Node, list: &Node, items: &[Node]) -> Option<Bool> {
         let value = self.typed(left);
-        if items
-            .iter()
-            .any(|item| matches!(item.kind, Syntax::Call { .. }))
-        {
+        if items.iter().any(|item| item.calls(&["cidr", "ip"])) {
             return self.within_networks(left, value, items);
         }
         let mut constants = Vec::with_capacity(items.len());
@@ -362,6 +363,7 @@ impl Checker<'_> {
                 Syntax::Int(_) | Syntax::Double(_) | Syntax::Quantity(_) | Syntax::String(_) => {
                     constants.push(self.typed(item)?);
                 }
+                _ if item.calls(&["duration"]) => constants.push(self.typed(item)?),
                 _ => {
                     let message = "a list after `in` holds numbers or strings as they are";
                     let hint = "compare with each: `a == b || a == c`";
@@ -635,10 +637,10 @@ impl Checker<'_> {
     fn string(&mut self, node: &Node) -> Option<Text> {
         match self.typed(node)? {
             Typed::Text(text) => Some(text),
-            other => self.refuse(
-                &node.span,
-                format!("expected a string, found {}", other.kind()),
-            ),
+            other => {
+                let message = format!("expected a string, found {}", other.kind());
+                self.refuse_hinting(&node.span, message, part_of(&other))
+            }
         }
     }
 
@@ -673,7 +675,12 @@ impl Checker<'_> {
                     "expected a string, an int or a bool, found {}",
                     other.kind()
                 );
-                let hint = part_of(&other);
+                let hint = match other {
+                    Typed::Double(_) => {
+                        Some("whole numbers divide to whole numbers: `Tr / 100`".to_owned())
+                    }
+                    other => part_of(&other),
+                };
                 return self.refuse_hinting(&node.span, message, hint);
             }
         })
@@ -738,7 +745,7 @@ fn part_of(found: &Typed) -> Option<String> {
         Typed::List(field) => format!("take one of the list, such as `{}[0]`", field.name()),
         Typed::Map => "take one of its fields, such as `extra[\"name\"]`".to_owned(),
         Typed::Address(_) => "take the string that the address is of".to_owned(),
-        Typed::Double(_) => "whole numbers divide to whole numbers: `Tr / 100`".to_owned(),
+        Typed::Network(_) => "what is in it is told by `containsIP`".to_owned(),
         _ => return None,
     })
 }

@@ -815,14 +815,10 @@ fn what_the_language_does_not_have() {
         "extra[method] == 'x'",
         "method['x'] == 'x'",
     ]), @r#"
-    has(status)
-        ^
-        rules have no `has()`
-        hint: a comparison with a field that is missing is false by itself
     has(request.id)
-       ^
-        rules have no `has()`
-        hint: a comparison with a field that is missing is false by itself
+               ^
+        a field has no part `.id`
+        hint: what has a name is taken in brackets: `extra["name"]`
     request.id == 'x'
            ^
         a field has no part `.id`
@@ -831,18 +827,12 @@ fn what_the_language_does_not_have() {
                           ^
         rules have no `all`, `exists`, `exists_one`, `map` or `filter`
         hint: use `in` to look into a list
-    path.matches('^/v')
-    path.matches('^/v')
-        unknown function `matches`
-        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
     matches(path, '^/v')
     matches(path, '^/v')
-        unknown function `matches`
-        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
-    Tr > duration('1s')
-         ^^^^^^^^^^^^^^
-        unknown function `duration`
-        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
+        `matches` is written `text.matches("regex")`
+    path.has(method)
+    ^^^^^^^^^^^^^^^^
+        `has` is written `has(field)`
     status == 5u
               ^^
         rules have no unsigned numbers
@@ -854,7 +844,7 @@ fn what_the_language_does_not_have() {
     status == null
               ^^^^
         rules have no `null`
-        hint: a comparison with a field that is missing is false by itself
+        hint: a comparison with a field that is missing is false by itself, and `has(x)` tells whether it is there
     {'a': 1} == 1
     ^
         rules have no maps
@@ -864,7 +854,7 @@ fn what_the_language_does_not_have() {
     path.lowerAscii() == 'x'
     ^^^^^^^^^^^^^^^^^
         unknown function `lowerAscii`
-        hint: the functions are `text.startsWith("x")`, `text.endsWith("x")`, `text.contains("x")` and `size(text)`
+        hint: the functions are `startsWith`, `endsWith`, `contains`, `matches`, `size`, `has`, `duration`, `cidr`, `containsIP`, `isIP`, `ip`, `isLoopback`, `isPrivate` and `family`
     path.startswith('/')
     ^^^^^^^^^^^^^^^^^^^^
         unknown function `startswith`
@@ -875,7 +865,7 @@ fn what_the_language_does_not_have() {
     count() > 5
     ^^^^^^^
         `count` is an aggregate of many events
-        hint: an aggregate stands alone, as a measure: `measure: { name: rate() }`
+        hint: it is a measure or a part of one, and never inside another: `measure: { name: rate() }`
     request_headers[-1] == 'x'
                     ^^
         a captured header is taken by its position or its name, as it is
@@ -994,6 +984,10 @@ fn types_that_do_not_fit() {
             ^^^
         `in` looks into a list, found a string
         hint: a part of a string: `a.contains(b)`
+    client_ip in '10.0.0.0/8'
+                 ^^^^^^^^^^^^
+        `10.0.0.0/8` is a network, and no address is written so
+        hint: `client_ip in cidr("10.0.0.0/8")`
     5 in request_headers
          ^^^^^^^^^^^^^^^
         `in` looks for an int in a list of strings
@@ -1066,7 +1060,105 @@ fn durations_and_sizes() {
         "duration() > 5",
         "Tr > 1e3s",
         "Tr > 0x1Fs",
-    ]), @"");
+    ]), @r#"
+    Tr > 5sec
+         ^^^^
+        unknown unit `sec`
+        hint: durations have `us`, `ms`, `s`, `m`, `h` and `d`, sizes `B`, `KB`, `MB`, `GB`, `KiB`, `MiB` and `GiB`
+    Tr > 5S
+         ^^
+        unknown unit `S`
+        hint: did you mean `s`?
+    Tr > 5min && bytes_read > 1kb && Tw > 1.5ns
+         ^^^^
+        unknown unit `min`
+        hint: durations have `us`, `ms`, `s`, `m`, `h` and `d`, sizes `B`, `KB`, `MB`, `GB`, `KiB`, `MiB` and `GiB`
+                              ^^^
+        unknown unit `kb`
+        hint: did you mean `KB`?
+                                          ^^^^^
+        unknown unit `ns`
+        hint: durations have `us`, `ms`, `s`, `m`, `h` and `d`, sizes `B`, `KB`, `MB`, `GB`, `KiB`, `MiB` and `GiB`
+    bytes_read > 1TB
+                 ^^^
+        unknown unit `TB`
+        hint: durations have `us`, `ms`, `s`, `m`, `h` and `d`, sizes `B`, `KB`, `MB`, `GB`, `KiB`, `MiB` and `GiB`
+    Tr > 99999999999999999999ms
+         ^^^^^^^^^^^^^^^^^^^^^^
+        this number is too large
+    Tr > 1KB
+    ^^^^^^^^
+        `>` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    bytes_read == 500ms
+    ^^^^^^^^^^^^^^^^^^^
+        `==` mixes a number of bytes with a duration
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    bytes_read + 1s > 5
+    ^^^^^^^^^^^^^^^
+        `+` mixes a number of bytes with a duration
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    Tr - bytes_read > 5
+    ^^^^^^^^^^^^^^^
+        `-` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    Tr in [5, 1KB]
+              ^^^
+        `in` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    (tls ? Tr : bytes_read) > 5
+     ^^^^^^^^^^^^^^^^^^^^^
+        `? :` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    path == 5ms
+    ^^^^^^^^^^^
+        `==` compares a string with an int
+        hint: a number is written without quotes, a string with them
+    5ms
+    ^^^
+        expected a condition, found an int
+        hint: compare it with something
+    -5ms
+    ^^^^
+        expected a condition, found an int
+        hint: compare it with something
+    5ms[0] == 1
+    ^^^
+        only a list or a map has parts, found an int
+    tls 500ms
+        ^^^^^
+        unexpected `500ms`
+    tls && 500ms 1s
+                 ^^
+        unexpected `1s`
+    500ms(Tr)
+    ^^^^^^^^^
+        unknown function `500ms`
+        hint: the functions are `startsWith`, `endsWith`, `contains`, `matches`, `size`, `has`, `duration`, `cidr`, `containsIP`, `isIP`, `ip`, `isLoopback`, `isPrivate` and `family`
+    Tr > duration(Tw)
+                  ^^
+        a duration is numbers with units in quotes, as they are
+        hint: `duration("1h30m")`; the units are `us`, `ms`, `s`, `m`, `h` and `d`
+    Tr > duration('5')
+                  ^^^
+        a duration is numbers with units in quotes, as they are
+        hint: `duration("1h30m")`; the units are `us`, `ms`, `s`, `m`, `h` and `d`
+    Tr > duration('1KB')
+                  ^^^^^
+        a duration is numbers with units in quotes, as they are
+        hint: `duration("1h30m")`; the units are `us`, `ms`, `s`, `m`, `h` and `d`
+    duration() > 5
+    ^^^^^^^^^^
+        `duration` is written `duration("500ms")`
+    Tr > 1e3s
+         ^^^^
+        `1e3` takes no unit
+        hint: write it out, as digits with or without a point
+    Tr > 0x1Fs
+         ^^^^^
+        `0x1F` takes no unit
+        hint: write it out, as digits with or without a point
+    "#);
 }
 
 #[test]
@@ -1084,7 +1176,53 @@ fn what_has_takes() {
         "has(request_headers[status])",
         "has(value)",
         "hsa(Tr)",
-    ]), @"");
+    ]), @r#"
+    has(stauts)
+        ^^^^^^
+        unknown field `stauts`
+        hint: did you mean `status`?
+    has()
+    ^^^^^
+        `has` is written `has(field)`
+    has(Tr, Tw)
+    ^^^^^^^^^^^
+        `has` is written `has(field)`
+    has(Tr + 1)
+        ^^^^^^
+        `has` takes a field, as it is
+        hint: `has(Tc)`, `has(request_headers["Host"])` or `has(extra["name"])`
+    has('x')
+        ^^^
+        `has` takes a field, as it is
+        hint: `has(Tc)`, `has(request_headers["Host"])` or `has(extra["name"])`
+    has(has(Tr))
+        ^^^^^^^
+        `has` takes a field, as it is
+        hint: `has(Tc)`, `has(request_headers["Host"])` or `has(extra["name"])`
+    has(5ms)
+        ^^^
+        `has` takes a field, as it is
+        hint: `has(Tc)`, `has(request_headers["Host"])` or `has(extra["name"])`
+    has
+    ^^^
+        unknown field `has`
+        hint: the function is written `has(field)`
+    has(Tr) > 5
+    ^^^^^^^^^^^
+        `>` compares a bool with an int
+    has(request_headers[status])
+                        ^^^^^^
+        a captured header is taken by its position or its name, as it is
+        hint: `request_headers[0]` or `request_headers["Host"]`
+    has(value)
+        ^^^^^
+        `value` stands for nothing here
+        hint: a rule's key `value` gives it a meaning, in that rule's measures
+    hsa(Tr)
+    ^^^^^^^
+        unknown function `hsa`
+        hint: did you mean `has`?
+    "#);
     let options = Options {
         names: names(),
         ..Options::default()
@@ -1092,13 +1230,22 @@ fn what_has_takes() {
     insta::assert_snapshot!(brief_with(&[
         "has(request_headers['Hots'])",
         "has(extra['contry'])",
-    ], &options), @"");
+    ], &options), @r#"
+    has(request_headers['Hots'])
+                        ^^^^^^
+        no frontend captures the request header `Hots`
+        hint: did you mean `Host`?
+    has(extra['contry'])
+              ^^^^^^^^
+        no log format has a field `contry`
+        hint: did you mean `country`?
+    "#);
 }
 
 #[test]
 fn patterns() {
     insta::assert_snapshot!(brief(&[
-        "path.matches('^/(a')",
+        "path.matches('/(a')",
         "path.matches('a{2,1}') && path.matches('(?=a)')",
         r"path.matches(r'(a)\1')",
         "path.matches('(a{1000}){1000}')",
@@ -1108,7 +1255,44 @@ fn patterns() {
         "path.matches()",
         r"path.matches('\d')",
         "path.match('x')",
-    ]), @"");
+    ]), @r#"
+    path.matches('/(a')
+                 ^^^^^^
+        `matches` cannot use this pattern: unclosed group
+    path.matches('a{2,1}') && path.matches('(?=a)')
+                 ^^^^^^^^
+        `matches` cannot use this pattern: invalid repetition count range, the start must be <= the end
+                                           ^^^^^^^
+        `matches` cannot use this pattern: look-around, including look-ahead and look-behind, is not supported
+    path.matches(r'(a)\1')
+                 ^^^^^^^^
+        `matches` cannot use this pattern: backreferences are not supported
+    path.matches('(a{1000}){1000}')
+                 ^^^^^^^^^^^^^^^^^
+        `matches` cannot use this pattern: it takes more than 1024 KiB when compiled
+    path.matches(method)
+                 ^^^^^^
+        a pattern is a string as it is
+        hint: `path.matches("^/v[0-9]+/")`
+    path.matches(5)
+                 ^
+        a pattern is a string as it is
+        hint: `path.matches("^/v[0-9]+/")`
+    status.matches('5..')
+    ^^^^^^
+        expected a string, found an int
+    path.matches()
+    ^^^^^^^^^^^^^^
+        `matches` is written `text.matches("regex")`
+    path.matches('\d')
+                 ^^^^
+        this string has an escape that CEL does not know
+        hint: a backslash as it is: `r"\d"` or `"\\d"`
+    path.match('x')
+    ^^^^^^^^^^^^^^^
+        unknown function `match`
+        hint: the functions are `startsWith`, `endsWith`, `contains`, `matches`, `size`, `has`, `duration`, `cidr`, `containsIP`, `isIP`, `ip`, `isLoopback`, `isPrivate` and `family`
+    "#);
 }
 
 #[test]
@@ -1125,6 +1309,8 @@ fn addresses_and_networks() {
         "client_ip in [cidr('10.0.0.0/8'), '192.168.0.0/16']",
         "client_ip in [cidr('10.0.0.0/8'), 'x']",
         "client_ip in [cidr('10.0.0.0/8'), ip(path)]",
+        "client_ip in [size(path)]",
+        "Tr in [duration('1KB')]",
         "status in cidr('10.0.0.0/8')",
         "request_headers in [cidr('10.0.0.0/8')]",
         "cidr('10.0.0.0/8').containsIP(status)",
@@ -1146,24 +1332,156 @@ fn addresses_and_networks() {
         "isLoopback(client_ip)",
         "ip(client_ip).isLocal()",
         "ip(client_ip).isPrivat()",
-    ]), @"");
+    ]), @r#"
+    client_ip in ['10.0.0.0/8']
+                  ^^^^^^^^^^^^
+        `10.0.0.0/8` is a network, and no address is written so
+        hint: `client_ip in cidr("10.0.0.0/8")`
+    client_ip in ['a', 'fd00::/8']
+                       ^^^^^^^^^^
+        `fd00::/8` is a network, and no address is written so
+        hint: `client_ip in cidr("fd00::/8")`
+    client_ip == '10.0.0.0/8'
+    ^^^^^^^^^^^^^^^^^^^^^^^^^
+        `10.0.0.0/8` is a network, and no address is written so
+        hint: `client_ip in cidr("10.0.0.0/8")`
+    '10.0.0.0/8' != client_ip
+    ^^^^^^^^^^^^^^^^^^^^^^^^^
+        `10.0.0.0/8` is a network, and no address is written so
+        hint: `client_ip in cidr("10.0.0.0/8")`
+    client_ip in cidr('10.0.0.0/33')
+                      ^^^^^^^^^^^^^
+        `10.0.0.0/33` is no network
+        hint: an address, `/` and how many of its bits count: `cidr("10.0.0.0/8")`, `cidr("fd00::/8")`
+    client_ip in cidr('10.0.0.1')
+                      ^^^^^^^^^^
+        `10.0.0.1` is an address and no network
+        hint: one address is compared: `ip(client_ip) == ip("10.0.0.1")`
+    client_ip in cidr(path)
+                      ^^^^
+        a network is written as it is
+        hint: `cidr("10.0.0.0/8")`
+    client_ip == cidr('10.0.0.0/8')
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        `==` compares a string with a network
+        hint: a network holds addresses: `client_ip in cidr("10.0.0.0/8")`
+    client_ip in [cidr('10.0.0.0/8'), '192.168.0.0/16']
+                                      ^^^^^^^^^^^^^^^^
+        `192.168.0.0/16` is a network, and no address is written so
+        hint: `client_ip in cidr("192.168.0.0/16")`
+    client_ip in [cidr('10.0.0.0/8'), 'x']
+                                      ^^^
+        a list of networks holds networks and addresses as they are
+        hint: `client_ip in [cidr("10.0.0.0/8"), ip("192.0.2.1")]`
+    client_ip in [cidr('10.0.0.0/8'), ip(path)]
+                                      ^^^^^^^^
+        a list of networks holds networks and addresses as they are
+        hint: `client_ip in [cidr("10.0.0.0/8"), ip("192.0.2.1")]`
+    client_ip in [size(path)]
+                  ^^^^^^^^^^
+        a list after `in` holds numbers or strings as they are
+        hint: compare with each: `a == b || a == c`
+    Tr in [duration('1KB')]
+                    ^^^^^
+        a duration is numbers with units in quotes, as they are
+        hint: `duration("1h30m")`; the units are `us`, `ms`, `s`, `m`, `h` and `d`
+    status in cidr('10.0.0.0/8')
+    ^^^^^^
+        only an address is in a network, found an int
+        hint: a network holds addresses: `client_ip in cidr("10.0.0.0/8")`
+    request_headers in [cidr('10.0.0.0/8')]
+    ^^^^^^^^^^^^^^^
+        only an address is in a network, found a list of strings
+        hint: take one of the list, such as `request_headers["X-Forwarded-For"]`
+    cidr('10.0.0.0/8').containsIP(status)
+                                  ^^^^^^
+        only an address is in a network, found an int
+        hint: a network holds addresses: `client_ip in cidr("10.0.0.0/8")`
+    cidr('10.0.0.0/8').containsIP('x')
+                                  ^^^
+        `x` is no address
+        hint: `ip("10.0.0.1")`, `ip("2001:db8::1")`
+    client_ip.containsIP(cidr('10.0.0.0/8'))
+    ^^^^^^^^^
+        `containsIP` asks a network, found a string
+        hint: `cidr("10.0.0.0/8").containsIP(client_ip)`
+                         ^^^^^^^^^^^^^^^^^^
+        only an address is in a network, found a network
+        hint: a network holds addresses: `client_ip in cidr("10.0.0.0/8")`
+    cidr('10.0.0.0/8').contains(client_ip)
+    ^^^^^^^^^^^^^^^^^^
+        expected a string, found a network
+        hint: what is in it is told by `containsIP`
+    cidr('10.0.0.0/8')
+    ^^^^^^^^^^^^^^^^^^
+        expected a condition, found a network
+        hint: a network holds addresses: `client_ip in cidr("10.0.0.0/8")`
+    ip('10.0.0') == ip(client_ip)
+       ^^^^^^^^
+        `10.0.0` is no address
+        hint: `ip("10.0.0.1")`, `ip("2001:db8::1")`
+    ip('10.0.0.0/8') == ip(client_ip)
+       ^^^^^^^^^^^^
+        `10.0.0.0/8` is a network, and no address is written so
+        hint: `client_ip in cidr("10.0.0.0/8")`
+    ip(status) == ip(client_ip)
+       ^^^^^^
+        expected a string, found an int
+    ip(client_ip) == '10.0.0.1'
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        `==` compares an address with a string
+        hint: a string is made an address by `ip(text)`
+    ip(client_ip) in ['10.0.0.1']
+                      ^^^^^^^^^^
+        `in` looks for an address and finds a string
+        hint: an address in a list is `ip("10.0.0.1")`
+    ip(client_ip) < ip('10.0.0.1')
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        addresses have no order for `<`
+        hint: a range of them is a network: `client_ip in cidr("10.0.0.0/8")`
+    ip(client_ip) + 1 == 2
+    ^^^^^^^^^^^^^^^^^
+        `+` takes numbers, found an address and an int
+    ip(client_ip)
+    ^^^^^^^^^^^^^
+        expected a condition, found an address
+        hint: compare it with something
+    isIP(status)
+         ^^^^^^
+        expected a string, found an int
+    client_ip.isPrivate()
+    ^^^^^^^^^
+        `isPrivate` asks an address, found a string
+        hint: `ip(client_ip).isPrivate()`
+    client_ip.family() == 4
+    ^^^^^^^^^
+        `family` asks an address, found a string
+        hint: `ip(client_ip).family()`
+    isLoopback(client_ip)
+    ^^^^^^^^^^^^^^^^^^^^^
+        `isLoopback` is written `ip(text).isLoopback()`
+    ip(client_ip).isLocal()
+    ^^^^^^^^^^^^^^^^^^^^^^^
+        unknown function `isLocal`
+        hint: the functions are `startsWith`, `endsWith`, `contains`, `matches`, `size`, `has`, `duration`, `cidr`, `containsIP`, `isIP`, `ip`, `isLoopback`, `isPrivate` and `family`
+    ip(client_ip).isPrivat()
+    ^^^^^^^^^^^^^^^^^^^^^^^^
+        unknown function `isPrivat`
+        hint: did you mean `isPrivate`?
+    "#);
 }
 
 #[test]
 fn values_and_keys_have_types() {
     let said = |read: Result<(), Vec<Fault>>| {
-        let faults = read.unwrap_err();
-        let said: Vec<_> = faults
-            .into_iter()
-            .map(|fault| {
-                format!(
-                    "    {}\n    hint: {}\n",
-                    fault.message,
-                    fault.hint.unwrap_or_default()
-                )
-            })
-            .collect();
-        said.concat()
+        let mut said = String::new();
+        for fault in read.unwrap_err() {
+            said += &format!("    {}\n", fault.message);
+            said += &fault
+                .hint
+                .map_or_else(String::new, |hint| format!("    hint: {hint}\n"));
+        }
+        said
     };
     let names = names();
     let schema = Schema::with_service(Text::Field(Field::Frontend), &names);
@@ -1185,7 +1503,42 @@ fn values_and_keys_have_types() {
         let key = cel::parse(source).and_then(|node| check::key(&node, &schema));
         text += &format!("by {source}\n{}", said(key.map(|_| ())));
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    request_headers
+        a value is a number, a string or a bool, found a list of strings
+        hint: take one of the list, such as `request_headers[0]`
+    extra
+        a value is a number, a string or a bool, found a map
+        hint: take one of its fields, such as `extra["name"]`
+    ip(client_ip)
+        a value is a number, a string or a bool, found an address
+        hint: take the string that the address is of
+    cidr('10.0.0.0/8')
+        a value is a number, a string or a bool, found a network
+        hint: what is in it is told by `containsIP`
+    accept_date
+        `accept_date` is a timestamp, and there is nothing to compare it with
+    value
+        `value` stands for nothing here
+        hint: a rule's key `value` gives it a meaning, in that rule's measures
+    count()
+        `count` is an aggregate of many events
+        hint: it is a measure or a part of one, and never inside another: `measure: { name: rate() }`
+    stauts
+        unknown field `stauts`
+        hint: did you mean `status`?
+    by Tr / 1.5
+        expected a string, an int or a bool, found a double
+        hint: whole numbers divide to whole numbers: `Tr / 100`
+    by response_headers
+        expected a string, an int or a bool, found a list of strings
+        hint: take one of the list, such as `response_headers[0]`
+    by ip(client_ip)
+        expected a string, an int or a bool, found an address
+        hint: take the string that the address is of
+    by [1]
+        a list of constants stands only after `in`
+    "#);
 }
 
 #[test]
@@ -1403,24 +1756,113 @@ fn measures_are_aggregates_and_arithmetic_over_them() {
     ]), @r#"
     Tr
     ^^
-        a measure is exactly one aggregate
-        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
-    rate() * 60.0
-    ^^^^^^^^^^^^^
-        a measure is exactly one aggregate
-        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+        `Tr` is a value of one event, and a measure is of many
+        hint: `mean(Tr)`, `percentile(Tr, 95)`
+    tls
+    ^^^
+        `tls` is a value of one event, and a measure is of many
+        hint: `ratio(tls)`
+    path
+    ^^^^
+        `path` is a value of one event, and a measure is of many
+        hint: `distinct(path)`, `top(path, 10)`
+    request_headers
+    ^^^^^^^^^^^^^^^
+        `request_headers` is a value of one event, and a measure is of many
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)`, `stddev(value)`, `percentile(value, 95)`, `histogram(value)`, `distinct(value)`, `apdex(value, 500ms)` and `top(value, 10)`
+    stauts
+    ^^^^^^
+        unknown field `stauts`
+        hint: did you mean `status`?
+    value
+    ^^^^^
+        `value` stands for nothing here
+        hint: a rule's key `value` gives it a meaning, in that rule's measures
     rate
     ^^^^
-        a measure is exactly one aggregate
-        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+        `rate` is written `rate()`
     rat()
     ^^^^^
         unknown aggregate `rat`
         hint: did you mean `rate`?
-    apdex(Tr, 500)
+    medain(Tr)
+    ^^^^^^^^^^
+        unknown aggregate `medain`
+        hint: did you mean `mean`?
+    size(path)
+    ^^^^^^^^^^
+        `size` is a function of one event, and a measure is of many
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)`, `stddev(value)`, `percentile(value, 95)`, `histogram(value)`, `distinct(value)`, `apdex(value, 500ms)` and `top(value, 10)`
+    60 * 60
+    ^^^^^^^
+        this is the same number whatever comes
+        hint: a measure has an aggregate, such as `rate()` or `100 * ratio(tls)`
+    -1
+    ^^
+        this is the same number whatever comes
+        hint: a measure has an aggregate, such as `rate()` or `100 * ratio(tls)`
+    5ms
+    ^^^
+        this is the same number whatever comes
+        hint: a measure has an aggregate, such as `rate()` or `100 * ratio(tls)`
+    (tls ? count() : rate())
+     ^^^^^^^^^^^^^^^^^^^^^^
+        a measure is an aggregate, or arithmetic over aggregates
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)`, `stddev(value)`, `percentile(value, 95)`, `histogram(value)`, `distinct(value)`, `apdex(value, 500ms)` and `top(value, 10)`
+    path.size()
+    ^^^^^^^^^^^
+        a measure is an aggregate, or arithmetic over aggregates
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)`, `stddev(value)`, `percentile(value, 95)`, `histogram(value)`, `distinct(value)`, `apdex(value, 500ms)` and `top(value, 10)`
+    !count()
+    ^^^^^^^^
+        a measure is an aggregate, or arithmetic over aggregates
+        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)`, `stddev(value)`, `percentile(value, 95)`, `histogram(value)`, `distinct(value)`, `apdex(value, 500ms)` and `top(value, 10)`
+    rate() > 5
+    ^^^^^^^^^^
+        `>` takes no aggregates
+        hint: arithmetic over them has `+`, `-`, `*` and `/`; the share of events for which a condition holds is `ratio(condition)`
+    rate() && tls
+    ^^^^^^^^^^^^^
+        `&&` takes no aggregates
+        hint: arithmetic over them has `+`, `-`, `*` and `/`; the share of events for which a condition holds is `ratio(condition)`
+    count() % 2
+    ^^^^^^^^^^^
+        `%` takes no aggregates
+        hint: arithmetic over them has `+`, `-`, `*` and `/`; the share of events for which a condition holds is `ratio(condition)`
+    rate() + Tr
+             ^^
+        `Tr` is a value of one event, and a measure is of many
+        hint: `mean(Tr)`, `percentile(Tr, 95)`
+    count() / 0
+    ^^^^^^^^^^^
+        a division by zero has no value
+    count() / stauts + rat()
+              ^^^^^^
+        unknown field `stauts`
+        hint: did you mean `status`?
+                       ^^^^^
+        unknown aggregate `rat`
+        hint: did you mean `rate`?
+    mean(Tr) + sum(bytes_read)
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^
+        `+` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    mean(Tr) - 1KB
     ^^^^^^^^^^^^^^
-        unknown aggregate `apdex`
-        hint: the aggregates are `count()`, `rate()`, `ratio(condition)`, `sum(value)`, `mean(value)`, `min(value)`, `max(value)` and `percentile(value, 95)`
+        `-` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    duration('1s') + sum(bytes_read)
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        `+` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    2 * histogram(Tr)
+        ^^^^^^^^^^^^^
+        `histogram` makes several series, and there is no arithmetic with it
+        hint: it is a measure of its own
+    -top(path, 5)
+     ^^^^^^^^^^^^
+        `top` makes several series, and there is no arithmetic with it
+        hint: it is a measure of its own
     count(1)
     ^^^^^^^^
         `count` is written `count()`
@@ -1441,7 +1883,7 @@ fn measures_are_aggregates_and_arithmetic_over_them() {
     mean(rate())
          ^^^^^^
         `rate` is an aggregate of many events
-        hint: an aggregate stands alone, as a measure: `measure: { name: rate() }`
+        hint: it is a measure or a part of one, and never inside another: `measure: { name: rate() }`
     percentile(Tr)
     ^^^^^^^^^^^^^^
         `percentile` is written `percentile(value, 95)`
@@ -1460,6 +1902,108 @@ fn measures_are_aggregates_and_arithmetic_over_them() {
         hint: did you mean `status`?
                        ^^^
         a percentage is a number from 0 to 100, as it is
+    percentile(Tr, 5ms)
+                   ^^^
+        a percentage is a number from 0 to 100, as it is
+    stddev(path)
+           ^^^^
+        expected a number, found a string
+    histogram(path)
+              ^^^^
+        expected a number, found a string
+    histogram(Tr, 5)
+                  ^
+        the bounds of buckets are a list of numbers, as they are
+        hint: `histogram(Ta, [5, 50, 500])`
+    histogram(Tr, [])
+                  ^^
+        a histogram has 1 to 64 bounds, found 0
+    histogram(Tr, [1, Tw])
+                      ^^
+        the bound of a bucket is a number, as it is
+    histogram(Tr, [1, 5, 5])
+                         ^
+        the bounds of buckets ascend, and this one does not
+    histogram(Tr, [1KB])
+                   ^^^
+        `histogram` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    histogram(stauts, [2, 1])
+              ^^^^^^
+        unknown field `stauts`
+        hint: did you mean `status`?
+                          ^
+        the bounds of buckets ascend, and this one does not
+    histogram()
+    ^^^^^^^^^^^
+        `histogram` is written `histogram(value)`
+    distinct(Tr / 1.5)
+             ^^^^^^^^
+        expected a string, an int or a bool, found a double
+        hint: whole numbers divide to whole numbers: `Tr / 100`
+    distinct(request_headers)
+             ^^^^^^^^^^^^^^^
+        expected a string, an int or a bool, found a list of strings
+        hint: take one of the list, such as `request_headers[0]`
+    distinct(extra)
+             ^^^^^
+        expected a string, an int or a bool, found a map
+        hint: take one of its fields, such as `extra["name"]`
+    distinct(ip(client_ip))
+             ^^^^^^^^^^^^^
+        expected a string, an int or a bool, found an address
+        hint: take the string that the address is of
+    apdex(Tr)
+    ^^^^^^^^^
+        `apdex` is written `apdex(value, 500ms)`
+    apdex(Tr, 0)
+              ^
+        the target of an apdex is a number or duration above zero, as it is
+        hint: `apdex(Ta, 500ms)`
+    apdex(Tr, -5ms)
+              ^^^^
+        the target of an apdex is a number or duration above zero, as it is
+        hint: `apdex(Ta, 500ms)`
+    apdex(Tr, Tw)
+              ^^
+        the target of an apdex is a number or duration above zero, as it is
+        hint: `apdex(Ta, 500ms)`
+    apdex(Tr, 1KB)
+              ^^^
+        `apdex` mixes a duration with a number of bytes
+        hint: a duration goes with timers, as in `Tr > 500ms`, and a size with bytes, as in `bytes_read > 1MB`
+    apdex(path, 'x')
+          ^^^^
+        expected a number, found a string
+                ^^^
+        the target of an apdex is a number or duration above zero, as it is
+        hint: `apdex(Ta, 500ms)`
+    top(path)
+    ^^^^^^^^^
+        `top` is written `top(value, 10)`
+    top(path, 0)
+              ^
+        `top` takes a whole number from 1 to 100, as it is
+        hint: the ten largest: `top(client_ip, 10)`
+    top(path, 101)
+              ^^^
+        `top` takes a whole number from 1 to 100, as it is
+        hint: the ten largest: `top(client_ip, 10)`
+    top(path, 1.5)
+              ^^^
+        `top` takes a whole number from 1 to 100, as it is
+        hint: the ten largest: `top(client_ip, 10)`
+    top(request_headers, 'x')
+        ^^^^^^^^^^^^^^^
+        expected a string, an int or a bool, found a list of strings
+        hint: take one of the list, such as `request_headers[0]`
+                         ^^^
+        `top` takes a whole number from 1 to 100, as it is
+        hint: the ten largest: `top(client_ip, 10)`
+    top(count(), 5)
+        ^^^^^^^
+        `count` is an aggregate of many events
+        hint: it is a measure or a part of one, and never inside another: `measure: { name: rate() }`
     "#);
 }
 
@@ -1509,7 +2053,7 @@ fn everything_has_a_bound() {
         "rules: [{{name: a, measure: {{h: 'histogram(Tr, [{}])'}}}}]",
         bounds.join(", ")
     );
-    insta::assert_snapshot!(first(&buckets), @"");
+    insta::assert_snapshot!(first(&buckets), @"rules/a.yaml:1:47: rule `a`: a histogram has 1 to 64 bounds, found 65");
     insta::assert_snapshot!(first(&rule(&"a".repeat(5000))), @"rules/a.yaml:1:27: rule `a`: the expression is longer than 4096 bytes");
     insta::assert_snapshot!(first(&rule(&format!("1{} == 1", " + 1".repeat(70)))), @"rules/a.yaml:1:49: rule `a`: the expression is nested more than 64 deep");
     insta::assert_snapshot!(first(&rule(&format!("{}tls{}", "(".repeat(200), ")".repeat(200)))), @"rules/a.yaml:1:27: rule `a`: the expression is nested too deeply");

@@ -129,6 +129,28 @@ fn sources_become_typed_trees() {
         Texts(Equal, Header(RequestHeaders, "X-Request-Id"), Header(ResponseHeaders, "Server"))
     extra["country"] in ["se"] && size(extra["a b"]) > 1
         All([TextIn(Extra("country"), ["se"]), Ints(Greater, Length(Extra("a b")), Const(1))])
+    Tr > 500ms && bytes_read <= 1.5KiB || Tr < 250us
+        Any([All([Ints(Greater, Field(Tr), Quantity(500, Time)), Ints(LessOrEqual, Field(BytesRead), Quantity(1536, Bytes))]), Doubles(Less, Of(Field(Tr)), Quantity(0.25, Time))])
+    Tr in [5ms, 10] && Tw in [0.5ms] && Tr > duration('1m30s') && 'ä' == path && Tr>1s
+        All([IntIn(Field(Tr), [5, 10]), DoubleIn(Of(Field(Tw)), [0.5]), Ints(Greater, Field(Tr), Quantity(90000, Time)), Texts(Equal, Const("ä"), Field(Path)), Ints(Greater, Field(Tr), Quantity(1000, Time))])
+    (tls ? 1s : Tr) > 2
+        Ints(Greater, If((Field(Tls), Quantity(1000, Time), Field(Tr))), Const(2))
+    has(Tr) && has(tls) && has(accept_date) && has(service) && has(request_headers) && has(extra)
+        All([HasField(Tr), HasField(Tls), HasField(AcceptDate), HasField(Frontend), HasField(RequestHeaders), HasField(Extra)])
+    has(request_headers["Host"]) || has(request_headers[1]) || has ( extra["x"] )
+        Any([HasText(Header(RequestHeaders, "Host")), HasText(Capture(RequestHeaders, 1)), HasExtra("x")])
+    path.matches(r"^/v\d+/")
+        Matches(Field(Path), Pattern(Regex("^/v\\d+/")))
+    cidr("10.1.2.3/8").containsIP(client_ip) || client_ip in cidr("fd00::/8")
+        Any([InNetworks(Of(Field(ClientIp)), [10.0.0.0/8]), InNetworks(Of(Field(ClientIp)), [fd00::/8])])
+    client_ip in [cidr("10.0.0.0/8"), cidr("::ffff:192.168.0.0/112"), ip("192.0.2.1")]
+        InNetworks(Of(Field(ClientIp)), [10.0.0.0/8, 192.168.0.0/16, 192.0.2.1/32])
+    ip(client_ip) == ip("2001:DB8::1") && ip(client_ip) != ip(request_headers[0])
+        All([Addresses(Equal, Of(Field(ClientIp)), Const(2001:db8::1)), Addresses(NotEqual, Of(Field(ClientIp)), Of(Capture(RequestHeaders, 0)))])
+    isIP(client_ip) && ip(client_ip).isLoopback() && ip(client_ip).isPrivate()
+        All([IsAddress(Of(Field(ClientIp))), AddressIs(Loopback, Of(Field(ClientIp))), AddressIs(Private, Of(Field(ClientIp)))])
+    ip(client_ip).family() == 6 && ip(client_ip) in cidr("::/0")
+        All([Ints(Equal, Family(Of(Field(ClientIp))), Const(6)), InNetworks(Of(Field(ClientIp)), [::/0])])
     true // a remark
         Const(true)
     "#);
@@ -196,23 +218,57 @@ fn measures_become_aggregates() {
     }
     insta::assert_snapshot!(trees, @r#"
     count()
-        Count
+        Aggregate(Count)
     rate()
-        Rate
+        Aggregate(Rate)
     ratio(status >= 500)
-        Ratio(Ints(GreaterOrEqual, Field(Status), Const(500)))
+        Aggregate(Ratio(Ints(GreaterOrEqual, Field(Status), Const(500))))
     sum(bytes_read)
-        Sum(Int(Field(BytesRead)))
+        Aggregate(Sum(Int(Field(BytesRead))))
     mean(Tr / 2)
-        Mean(Int(Arithmetic(Divide, (Field(Tr), Const(2)))))
+        Aggregate(Mean(Int(Arithmetic(Divide, (Field(Tr), Const(2))))))
     min(Tr)
-        Min(Int(Field(Tr)))
+        Aggregate(Min(Int(Field(Tr))))
     max(Tr * 0.001)
-        Max(Double(Arithmetic(Multiply, (Of(Field(Tr)), Const(0.001)))))
+        Aggregate(Max(Double(Arithmetic(Multiply, (Of(Field(Tr)), Const(0.001))))))
     percentile(Tr, 99.9)
-        Percentile(Int(Field(Tr)), 99.9)
+        Aggregate(Percentile(Int(Field(Tr)), 99.9))
     percentile(Tr, 50)
-        Percentile(Int(Field(Tr)), 50.0)
+        Aggregate(Percentile(Int(Field(Tr)), 50.0))
+    stddev(Tr)
+        Aggregate(Stddev(Int(Field(Tr))))
+    histogram(Ta)
+        Aggregate(Histogram(Int(Field(Ta)), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 50000.0]))
+    histogram(Ta, [5, 0.5s, 2s])
+        Aggregate(Histogram(Int(Field(Ta)), [5.0, 500.0, 2000.0]))
+    histogram(bytes_read, [-1, 1KiB])
+        Aggregate(Histogram(Int(Field(BytesRead)), [-1.0, 1024.0]))
+    distinct(client_ip)
+        Aggregate(Distinct(Text(Field(ClientIp))))
+    distinct(tls ? status : 0)
+        Aggregate(Distinct(Int(If((Field(Tls), Field(Status), Const(0))))))
+    distinct(status >= 500)
+        Aggregate(Distinct(Bool(Ints(GreaterOrEqual, Field(Status), Const(500)))))
+    apdex(Ta, 500ms)
+        Aggregate(Apdex(Int(Field(Ta)), 500.0))
+    apdex(Ta, 0.5)
+        Aggregate(Apdex(Int(Field(Ta)), 0.5))
+    apdex(Ta, duration('1s'))
+        Aggregate(Apdex(Int(Field(Ta)), 1000.0))
+    top(client_ip, 10)
+        Aggregate(Top { value: Text(Field(ClientIp)), tag: "client_ip", k: 10 })
+    top(service, 1)
+        Aggregate(Top { value: Text(Field(Frontend)), tag: "service", k: 1 })
+    top(status / 100, 100)
+        Aggregate(Top { value: Int(Arithmetic(Divide, (Field(Status), Const(100)))), tag: "value", k: 100 })
+    sum(bytes_read) / count()
+        Arithmetic(Divide, (Aggregate(Sum(Int(Field(BytesRead)))), Aggregate(Count)))
+    100 * ratio(tls) - -1.5
+        Arithmetic(Subtract, (Arithmetic(Multiply, (Const(100.0), Aggregate(Ratio(Field(Tls))))), Const(-1.5)))
+    -(max(Tr) - min(Tr)) / (2 + rate())
+        Arithmetic(Divide, (Negate(Arithmetic(Subtract, (Aggregate(Max(Int(Field(Tr)))), Aggregate(Min(Int(Field(Tr))))))), Arithmetic(Add, (Const(2.0), Aggregate(Rate)))))
+    mean(Tr) + 5ms
+        Arithmetic(Add, (Aggregate(Mean(Int(Field(Tr)))), Const(5.0)))
     "#);
 }
 
@@ -231,7 +287,16 @@ fn a_value_stands_for_an_expression_in_measures() {
         trees.push_str(&format!("{measure}\n    {measured:?}\n"));
         assert!(check::measure(&node, &schema()).is_err());
     }
-    insta::assert_snapshot!(trees, @"");
+    insta::assert_snapshot!(trees, @r#"
+    percentile(value, 95) - min(value)
+        Arithmetic(Subtract, (Aggregate(Percentile(Int(Arithmetic(Subtract, (Field(Ta), Field(Tr)))), 95.0)), Aggregate(Min(Int(Arithmetic(Subtract, (Field(Ta), Field(Tr))))))))
+    ratio(has(value) && value > 1)
+        Aggregate(Ratio(All([HasNumber(Double(Arithmetic(Divide, (Of(Field(Tr)), Const(1000.0))))), Doubles(Greater, Arithmetic(Divide, (Of(Field(Tr)), Const(1000.0))), Const(1.0))])))
+    top(value, 5)
+        Aggregate(Top { value: Text(Field(Path)), tag: "value", k: 5 })
+    ratio(value) / ratio(has(value))
+        Arithmetic(Divide, (Aggregate(Ratio(Field(Tls))), Aggregate(Ratio(HasField(Tls)))))
+    "#);
 }
 
 #[test]
@@ -289,6 +354,7 @@ fn durations_and_sizes_are_numbers() {
         ),
         ("Tr in [100ms, 0.15s]", true),
         ("Tr in [100ms, 150.5ms]", false),
+        ("Tr in [duration('150ms')]", true),
         ("Tr + 50ms == Tt", true),
         ("Tr == duration('150ms') && Tr < duration('1m0.5s')", true),
         ("-Tr == -150ms", true),
@@ -743,6 +809,14 @@ fn number() -> impl Strategy<Value = Case> {
         (-4i8..=4).prop_map(|value| Case {
             source: format!("{:.2}", f64::from(value) / 4.0),
             want: Naive::Double(Some(f64::from(value) / 4.0)),
+        }),
+        (0i64..=5).prop_map(|value| Case {
+            source: format!("{value}ms"),
+            want: Naive::Int(Some(value)),
+        }),
+        (1i64..=3).prop_map(|value| Case {
+            source: format!("{}us", value * 250),
+            want: Naive::Double(Some(value as f64 / 4.0)),
         }),
         Just(Case {
             source: "Tr".into(),

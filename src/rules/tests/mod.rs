@@ -2,6 +2,7 @@ mod diagnostics;
 mod evaluation;
 mod explanation;
 mod expressions;
+mod properties;
 
 use super::*;
 use crate::haproxy::{Captures, Event, Extra, ExtraField, ExtraType, Kind, Separator, Timers};
