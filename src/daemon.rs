@@ -6,13 +6,13 @@
 
 use crate::clock;
 use crate::config::{Config, Listen, Protocol};
-use crate::haproxy::Formats;
-use crate::http::{self, LoadedRules, Mode, Status};
+use crate::http::{self, Mode, Status};
 use crate::input::batch::Dispatcher;
 use crate::input::{tcp, udp};
+use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
-use crate::rules::Rules;
+use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::signal::unix::Signal;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,8 @@ pub enum StartError {
     Rejects { path: PathBuf, source: io::Error },
     #[error("{0}")]
     Sink(String),
+    #[error("cannot wait for SIGHUP")]
+    Signal { source: io::Error },
 }
 
 impl StartError {
@@ -70,7 +73,7 @@ impl StartError {
                      weir may write",
                 );
             }
-            StartError::Store(_) | StartError::Sink(_) => return None,
+            StartError::Store(_) | StartError::Sink(_) | StartError::Signal { .. } => return None,
         };
         Some(match source.kind() {
             io::ErrorKind::AddrInUse => {
@@ -205,12 +208,6 @@ impl Socket {
     }
 }
 
-/// What lines are read and counted by.
-pub struct Loaded {
-    pub rules: Rules,
-    pub formats: Formats,
-}
-
 /// A running weir.
 pub struct Daemon {
     supervisor: Supervisor,
@@ -218,6 +215,8 @@ pub struct Daemon {
     inputs: Vec<JoinHandle<()>>,
     /// The workers run as long as there is a dispatcher, be there listeners or not.
     pipeline: Option<(Pipeline, Dispatcher)>,
+    /// Where a new set is published, and told of.
+    loaded: Option<(watch::Sender<Arc<Loaded>>, Arc<Account>)>,
     rejects: Option<(JoinHandle<()>, Arc<RejectsFile>)>,
     outboxes: Vec<Arc<Outbox>>,
     sinks: Vec<JoinHandle<()>>,
@@ -253,19 +252,16 @@ impl Daemon {
 
         let latest = Arc::new(Latest::default());
         let samples = Arc::new(Samples::default());
+        let loaded = loaded.map(|loaded| {
+            let account = Arc::new(Account::new(&loaded, started));
+            (watch::Sender::new(Arc::new(loaded)), account)
+        });
         let status = Arc::new(Status {
             mode,
             telemetry: Arc::clone(&telemetry),
             samples: Arc::clone(&samples),
             latest: Arc::clone(&latest),
-            rules: LoadedRules {
-                files: loaded
-                    .as_ref()
-                    .map(|loaded| loaded.rules.files().to_vec())
-                    .unwrap_or_default(),
-                rules: loaded.as_ref().map_or(0, |loaded| loaded.rules.len()),
-                loaded: started.as_secs(),
-            },
+            rules: loaded.as_ref().map(|(_, account)| Arc::clone(account)),
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
@@ -288,10 +284,9 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        let pipeline = loaded.map(|Loaded { rules, formats }| {
+        let pipeline = loaded.as_ref().map(|(loaded, _)| {
             let plan = Plan {
-                rules: Arc::new(rules),
-                formats: Arc::new(formats),
+                loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
                 time: config.time,
                 limits: config.limits,
@@ -315,12 +310,38 @@ impl Daemon {
             stop_http,
             inputs,
             pipeline,
+            loaded,
             rejects,
             outboxes,
             sinks,
             server,
             store,
         })
+    }
+
+    /// Reads `weir.yaml`, and what it names, again when `hangups` says so and when something
+    /// there changes. `files` and `config` are what this daemon was started with; without a
+    /// `path` there was no file.
+    pub fn reload_from(
+        &self,
+        path: Option<PathBuf>,
+        files: &Files,
+        config: Config,
+        hangups: Signal,
+    ) {
+        let Some((loaded, account)) = &self.loaded else {
+            return;
+        };
+        let stop = self.supervisor.stopping().clone();
+        let Some(path) = path else {
+            let answering = reload::nothing_to_reload(hangups, stop);
+            self.supervisor.spawn("answer to SIGHUP", answering);
+            return;
+        };
+        let (loaded, account) = (loaded.clone(), Arc::clone(account));
+        let reloader = Reloader::new(path, files, config, loaded, account);
+        let reloading = Reloading::new(reloader, hangups).run(stop);
+        self.supervisor.spawn("reloading", reloading);
     }
 
     /// Runs a task that feeds an input from within, until weir stops.

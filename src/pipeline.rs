@@ -10,15 +10,18 @@
 //! to the senders on TCP and to the kernel's buffer on UDP. Stopping runs along the
 //! arrows: when the listeners end, the workers see their channel close, hand over
 //! what they have and end, and so on. No stage needs to be told.
+//!
+//! What lines are read and counted by may be replaced at any time. Workers take a new set
+//! over between two batches, after handing over what they have counted by the old one, and
+//! the owner of the windows before it merges anything that may be of it.
 
 use crate::clock;
 use crate::config::{Limits, Time};
-use crate::delta::Delta;
-use crate::haproxy::Formats;
+use crate::delta::{Delta, Layout};
 use crate::input::batch::{Batch, Dispatcher, Spares};
+use crate::load::Loaded;
 use crate::notices::{self, Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
-use crate::rules::Rules;
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
 use crate::skew::{self, Change, Sighting};
@@ -30,7 +33,7 @@ use crate::worker::Worker;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -43,8 +46,8 @@ const HAND_OVERS_PER_WORKER: usize = 4;
 
 /// What the stages need to know.
 pub struct Plan {
-    pub rules: Arc<Rules>,
-    pub formats: Arc<Formats>,
+    /// What lines are read and counted by, always the newest.
+    pub loaded: watch::Receiver<Arc<Loaded>>,
     pub timezone: TimeZone,
     pub time: Time,
     pub limits: Limits,
@@ -72,9 +75,10 @@ impl Pipeline {
     ) -> (Pipeline, Dispatcher) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
+        let mut loaded = plan.loaded;
+        let first = Arc::clone(&loaded.borrow_and_update());
         let workers = receivers.into_iter().map(|batches| {
-            let rules = Arc::clone(&plan.rules);
-            let formats = Arc::clone(&plan.formats);
+            let Loaded { rules, formats } = Loaded::clone(&first);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
                 .with_event_time(plan.time.event_time)
                 .with_rejects(Rejects::for_takers(&plan.rejects));
@@ -82,6 +86,7 @@ impl Pipeline {
             let work = work(
                 worker,
                 batches,
+                loaded.clone(),
                 hand_overs.clone(),
                 plan.rejects.clone(),
                 spares,
@@ -99,8 +104,10 @@ impl Pipeline {
         };
         telemetry.set_grace(settings.grace);
         let owner = Owner {
-            windows: Windows::new(Arc::clone(plan.rules.layout()), settings)
+            windows: Windows::new(Arc::clone(first.rules.layout()), settings)
                 .covering_from(clock::now()),
+            layout: Arc::clone(first.rules.layout()),
+            loaded,
             outboxes: plan.outboxes,
             latest: plan.latest,
             repeats: Repeats::default(),
@@ -140,6 +147,7 @@ impl HandOver {
 async fn work(
     mut worker: Worker,
     mut batches: mpsc::Receiver<Batch>,
+    mut loaded: watch::Receiver<Arc<Loaded>>,
     hand_overs: mpsc::Sender<HandOver>,
     takers: Takers,
     spares: Spares,
@@ -163,6 +171,11 @@ async fn work(
             _ = tick.tick() => {
                 worker.rejects().hand_over(&takers);
                 hand_over(&mut worker, &hand_overs).await;
+            }
+            // Whoever publishes may be gone: then this set is the last.
+            Ok(()) = loaded.changed() => {
+                hand_over(&mut worker, &hand_overs).await;
+                worker.load(&loaded.borrow_and_update());
             }
         }
     }
@@ -188,6 +201,9 @@ async fn hand_over(worker: &mut Worker, hand_overs: &mpsc::Sender<HandOver>) {
 /// Owns the windows: merges, closes by the wall clock, and gives to the sinks.
 struct Owner {
     windows: Windows,
+    /// That of the windows.
+    layout: Arc<Layout>,
+    loaded: watch::Receiver<Arc<Loaded>>,
     outboxes: Vec<Arc<Outbox>>,
     latest: Option<Arc<Latest>>,
     repeats: Repeats,
@@ -204,12 +220,16 @@ impl Owner {
             tokio::select! {
                 hand_over = hand_overs.recv() => match hand_over {
                     Some(HandOver { delta, notices, sightings }) => {
+                        // A worker may be ahead: its delta may be of rules that the windows
+                        // have not heard of.
+                        self.keep_up();
                         self.telemetry.merged(self.windows.merge(delta));
                         self.annotate(&notices);
                         self.hosts.merge(sightings);
                     }
                     None => break,
                 },
+                Ok(()) = self.loaded.changed() => self.keep_up(),
                 _ = tick.tick() => {
                     let now = clock::now();
                     self.repeats.next_round();
@@ -233,6 +253,19 @@ impl Owner {
         for outbox in &self.outboxes {
             outbox.close();
         }
+    }
+
+    /// Takes over the newest rules, where these are not the windows' already.
+    fn keep_up(&mut self) {
+        let newest = Arc::clone(self.loaded.borrow_and_update().rules.layout());
+        if Arc::ptr_eq(&newest, &self.layout) {
+            return;
+        }
+        if let Some(latest) = &self.latest {
+            latest.reload(&self.layout, &newest);
+        }
+        self.windows.reload(Arc::clone(&newest), clock::now());
+        self.layout = newest;
     }
 
     /// Gives the marks that the notices make to the sinks, each once.

@@ -8,6 +8,7 @@ use crate::event_time::EventTime;
 use crate::haproxy;
 use crate::haproxy::Kind;
 use crate::input::batch::Batch;
+use crate::load::Loaded;
 use crate::notices::{Notice, Notices};
 use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
@@ -38,6 +39,7 @@ pub struct Worker {
     event_time: EventTime,
     clocks: Watch,
     timezone: TimeZone,
+    rows_max: usize,
 }
 
 impl Worker {
@@ -57,7 +59,16 @@ impl Worker {
             event_time: EventTime::default(),
             clocks: Watch::default(),
             timezone,
+            rows_max,
         }
+    }
+
+    /// From here on lines are read and counted by these. What was counted so far has to be
+    /// handed over before.
+    pub fn load(&mut self, loaded: &Loaded) {
+        let Loaded { rules, formats } = loaded;
+        self.haproxy = haproxy::Parser::new(Arc::clone(formats), self.timezone.clone());
+        self.evaluator = Evaluator::new(Arc::clone(rules), self.rows_max);
     }
 
     /// Notes rejected lines there, instead of keeping samples alone.

@@ -3,16 +3,18 @@
 use super::serve::run_until_stopped;
 use super::{Failure, load, log_to_stderr};
 use crate::config::{Config, HTTP_ADDRESS, Listen, Protocol, Sinks};
-use crate::daemon::{Bound, Daemon, Loaded, StartError};
+use crate::daemon::{Bound, Daemon, StartError};
 use crate::demo;
 use crate::haproxy::{FieldNames, Formats};
 use crate::http::Mode;
+use crate::load::Loaded;
 use crate::rules::Rules;
 use crate::sink::librato;
 use crate::source::Source;
 use anyhow::Context;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Short windows: whoever looks for a minute should see the curves move.
 const RULES: &str = include_str!("../demo/rules.yaml");
@@ -73,8 +75,8 @@ async fn start(bound: Bound, rules: Rules) -> Result<Daemon, StartError> {
     let daemon = Daemon::start(
         bound,
         Some(Loaded {
-            rules,
-            formats: Formats::built_in(),
+            rules: Arc::new(rules),
+            formats: Arc::new(Formats::built_in()),
         }),
         Mode::Demo,
     )

@@ -1,40 +1,36 @@
-//! Configuration, formats and rules from their files.
+//! Configuration, formats and rules from their files, for commands.
 
 use super::Failure;
-use crate::config::{Config, LogFormats};
-use crate::haproxy::{self, FieldNames, Formats};
-use crate::rules::{self, Rules, Service};
-use crate::source::Source;
+use crate::config::Config;
+use crate::haproxy::{FieldNames, Formats};
+use crate::load::{self, Wrong};
+use crate::rules::{Rules, Service};
+use crate::source::{Problem, Source};
+use std::ffi::OsString;
 use std::path::Path;
+
+/// The environment that weir runs in.
+pub fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
 
 /// The configuration of that file, or what holds without one.
 pub fn config(path: Option<&Path>) -> Result<Config, Failure> {
-    let env = |name: &str| std::env::var_os(name);
-    let Some(path) = path else {
-        return Ok(Config::default_for(&env));
-    };
-    let source = Source::read(path).map_err(unreadable)?;
-    let base = path.parent().unwrap_or(Path::new(""));
-    Config::parse(&source, base, &env).map_err(Failure::Problems)
+    load::config(path, &env).map_err(wrong)
 }
 
 /// The formats that the configuration names. What HAProxy would warn about, or what had to
 /// be guessed, is told on standard error.
 pub fn formats(config: &Config) -> Result<Formats, Failure> {
-    let env = |name: &str| std::env::var_os(name);
-    match &config.haproxy.formats {
-        LogFormats::BuiltIn => Ok(Formats::built_in()),
-        LogFormats::One(log_format) => {
-            Formats::one(log_format, &env).map_err(|problem| Failure::Problems(vec![*problem]))
-        }
-        LogFormats::Haproxy(path) => {
-            let source = Source::read_lossily(path).map_err(unreadable)?;
-            let file = haproxy::config::read(&source, &env).map_err(Failure::Problems)?;
-            for warning in &file.warnings {
-                eprintln!("warning: {}\n", warning.render());
-            }
-            Formats::of_config(&file).map_err(Failure::Problems)
-        }
+    let (formats, warnings) = load::formats(config, &env).map_err(wrong)?;
+    warn(&warnings);
+    Ok(formats)
+}
+
+/// Tells warnings on standard error.
+pub fn warn(warnings: &[Problem]) {
+    for warning in warnings {
+        eprintln!("warning: {}\n", warning.render());
     }
 }
 
@@ -50,28 +46,18 @@ pub fn with_formats<T>(
 
 /// The rules that the configuration names.
 pub fn rules(config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
-    let sources = match &config.rules {
-        Some(path) => rules::read(path).map_err(unreadable)?,
-        None => rules::bundled(),
-    };
+    let sources = load::rule_files(config).map_err(wrong)?;
     compile(&sources, config, names)
 }
 
 /// Checks and compiles rule files, all of them together.
 pub fn compile(sources: &[Source], config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
-    rules::load(sources, &rule_options(config, names)).map_err(Failure::Problems)
+    load::compile(sources, config, names).map_err(wrong)
 }
 
 /// What the configuration means by `service`.
 pub fn service(config: &Config, names: &FieldNames) -> Result<Service, Failure> {
-    Service::new(&rule_options(config, names)).map_err(Failure::Problems)
-}
-
-fn rule_options(config: &Config, names: &FieldNames) -> rules::Options {
-    rules::Options {
-        service: config.haproxy.service.clone(),
-        names: names.clone(),
-    }
+    Service::new(&load::rule_options(config, names)).map_err(Failure::Problems)
 }
 
 /// Both, or everything that is wrong with either.
@@ -86,4 +72,12 @@ fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Fa
 /// A file that cannot be read is wrong input, not a failure of ours.
 pub fn unreadable(error: impl Into<anyhow::Error>) -> Failure {
     Failure::Input(format!("error: {:#}", error.into()))
+}
+
+/// Files that cannot be used.
+pub fn wrong(wrong: Wrong) -> Failure {
+    match wrong.unreadable.is_empty() {
+        true => Failure::Problems(wrong.problems),
+        false => Failure::Input(wrong.to_string()),
+    }
 }

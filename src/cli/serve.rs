@@ -2,16 +2,22 @@
 
 use super::{Failure, load, log_to_stderr};
 use crate::config::LogFormats;
-use crate::daemon::{Bound, Daemon, Loaded, StartError};
+use crate::daemon::{Bound, Daemon, StartError};
 use crate::http::Mode;
+use crate::load::{Compiled, Files};
 use anyhow::{Context, bail, ensure};
 use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     let path = config;
-    let config = load::config(path)?;
-    let (formats, rules) = load::with_formats(&config, |names| load::rules(&config, names))?;
+    let files = Files::read(path, &load::env);
+    let Compiled {
+        config,
+        loaded,
+        warnings,
+    } = files.compile(&load::env).map_err(load::wrong)?;
+    load::warn(&warnings);
     log_to_stderr("info");
     let file = path.map_or("none, defaults hold".to_owned(), |path| {
         path.display().to_string()
@@ -25,14 +31,16 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     if let LogFormats::Haproxy(file) = &config.haproxy.formats {
         tracing::info!(file = %file.display(), "formats of lines read");
     }
+    let rules = &loaded.rules;
     tracing::info!(files = ?rules.files(), rules = rules.len(), "rules loaded");
     run_until_stopped(async {
-        Daemon::start(
-            Bound::bind(config).await?,
-            Some(Loaded { rules, formats }),
-            Mode::Serve,
-        )
-        .await
+        // Before anything starts: until then SIGHUP ends weir.
+        let hangups = signal(SignalKind::hangup());
+        let hangups = hangups.map_err(|source| StartError::Signal { source })?;
+        let bound = Bound::bind(config.clone()).await?;
+        let daemon = Daemon::start(bound, Some(loaded), Mode::Serve).await?;
+        daemon.reload_from(path.map(Path::to_owned), &files, config, hangups);
+        Ok(daemon)
     })
 }
 

@@ -86,7 +86,7 @@ pub enum LogFormats {
     Haproxy(PathBuf),
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sinks {
     pub librato: Option<librato::Settings>,
     pub prometheus: bool,
@@ -94,7 +94,7 @@ pub struct Sinks {
     pub stdout: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub address: SocketAddr,
     pub token: Option<Token>,
@@ -212,6 +212,47 @@ impl Config {
         } else {
             Err(check.problems)
         }
+    }
+
+    /// The keys in which `other` differs from this, of those that hold until weir stops:
+    /// what is read again while it runs is not among them.
+    pub fn fixed_keys_that_differ(&self, other: &Config) -> Vec<&'static str> {
+        // Every field by its name: a new one has to be placed here.
+        let Config {
+            listen,
+            haproxy:
+                Haproxy {
+                    formats: _,
+                    service: _,
+                    timezone,
+                },
+            time,
+            rules: _,
+            rejects,
+            state,
+            sinks,
+            retention,
+            http,
+            limits,
+        } = other;
+        let keys = [
+            ("listen", self.listen != *listen),
+            ("haproxy.timezone", self.haproxy.timezone != *timezone),
+            ("event_time", self.time.event_time != time.event_time),
+            ("grace", self.time.grace != time.grace),
+            ("amend_for", self.time.amend_for != time.amend_for),
+            ("expire_after", self.time.expire_after != time.expire_after),
+            ("rejects", self.rejects != *rejects),
+            ("state", self.state != *state),
+            (
+                "sinks",
+                self.sinks != *sinks || self.retention != *retention,
+            ),
+            ("http", self.http != *http),
+            ("limits", self.limits != *limits),
+        ];
+        let differ = keys.into_iter().filter(|(_, differs)| *differs);
+        differ.map(|(key, _)| key).collect()
     }
 
     /// How the embedded store is to be opened.

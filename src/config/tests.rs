@@ -261,3 +261,34 @@ fn all_wrong_values_are_named_at_once() {
     let problems = parse(text).unwrap_err();
     assert_eq!(problems.matches("hint:").count(), 3, "{problems}");
 }
+
+#[test]
+fn keys_that_need_a_restart_are_told_apart() {
+    let before = "haproxy: { service: backend }\nhttp: { token_env: TOKEN }\n";
+    for (after, keys) in [
+        (before, &[][..]),
+        ("http: { token_env: TOKEN }\nrules: elsewhere/\n", &[]),
+        (
+            "http: { token_env: TOKEN }\nhaproxy: { config: haproxy.cfg }\n",
+            &[],
+        ),
+        ("", &["http"]),
+        ("http: { token_env: EMAIL }\n", &["http"]),
+        (
+            "listen: []\nhaproxy: { timezone: Europe/Stockholm }\nrejects: r.log\nstate: s\n\
+             sinks: { store: { retention: 1h } }\nlimits: { series: 7 }\n",
+            &[
+                "listen",
+                "haproxy.timezone",
+                "rejects",
+                "state",
+                "sinks",
+                "http",
+                "limits",
+            ],
+        ),
+    ] {
+        let (before, after) = (parse(before).unwrap(), parse(after).unwrap());
+        assert_eq!(before.fixed_keys_that_differ(&after), keys, "{after:?}");
+    }
+}

@@ -5,13 +5,17 @@ use super::event::Kind;
 use super::field::FieldNames;
 use super::plan::{Captured, Plan, compile};
 use super::{built_in, log_format};
-use crate::source::{Placed, Problem, Source};
+use crate::source::{Place, Placed, Problem, Source};
 use memchr::memchr;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsString;
 use std::ptr;
 use std::sync::LazyLock;
+
+/// Different formats of one file; more are refused. It keeps a place within a `u16`, and
+/// a line that tells no frontend from being tried by more than anyone would write.
+const FORMATS_MAX: usize = 10_000;
 
 /// The formats that lines may have. Whatever they are, HAProxy's own error and connect
 /// lines are understood too, since no format keeps HAProxy from writing them.
@@ -106,12 +110,13 @@ impl Formats {
     ///
     /// # Errors
     ///
-    /// For each format whose lines could not be taken apart again, its place in the file.
+    /// For each format whose lines could not be taken apart again, its place in the file;
+    /// and for the first beyond 10,000 different ones, its section.
     pub fn of_config(config: &HaproxyConfig) -> Result<Self, Vec<Problem>> {
         let mut known: HashMap<(Asked, Captured), usize> = HashMap::new();
         let mut candidates: Vec<Candidate> = Vec::new();
         let mut problems = Vec::new();
-        for proxy in &config.proxies {
+        'proxies: for proxy in &config.proxies {
             let captured = Captured {
                 request: proxy.request_captures.clone().into(),
                 response: proxy.response_captures.clone().into(),
@@ -125,6 +130,19 @@ impl Formats {
                 };
                 let place = match known.entry((asked, captured.clone())) {
                     Entry::Occupied(entry) => *entry.get(),
+                    Entry::Vacant(_) if candidates.len() == FORMATS_MAX => {
+                        let Place { source, span } = &proxy.place;
+                        let message = format!(
+                            "more than {FORMATS_MAX} formats: the lines of `{}` have one more",
+                            proxy.name
+                        );
+                        let problem = source.problem(span.clone(), message);
+                        problems.push(problem.hint(
+                            "weir reads no more than that; frontends with the same text and the same \
+                             captures share a format",
+                        ));
+                        break 'proxies;
+                    }
                     Entry::Vacant(entry) => match plan_of(format, proxy.http, &captured) {
                         Ok(plan) => {
                             candidates.push(Candidate::of(plan, name_of(format)));
@@ -157,7 +175,7 @@ impl Formats {
     }
 
     fn add(&mut self, candidate: Candidate) {
-        // As many formats as that are no file that anyone could read.
+        // At most `FORMATS_MAX`.
         let place = self.configured.len() as u16;
         for frontend in &candidate.frontends {
             self.by_frontend

@@ -178,3 +178,22 @@ frontend b
         assert_eq!(event.frontend, Some(frontend.as_bytes()), "{line}");
     }
 }
+
+#[test]
+fn more_formats_than_can_be_told_apart_are_refused_by_their_section() {
+    let sections = |count: usize| {
+        let section =
+            |n| format!("frontend f{n}\n log-format \"%ci {n}\"\n error-log-format \"%ci e{n}\"\n");
+        (0..count).map(section).collect::<String>()
+    };
+    assert!(of_config(&sections(5_000)).is_ok());
+    let said = of_config(&sections(5_001)).unwrap_err();
+    insta::assert_snapshot!(said, @r"
+    haproxy.cfg:15001:10: more than 10000 formats: the lines of `f5000` have one more
+          |
+    15001 | frontend f5000
+          |          ^^^^^
+
+    hint: weir reads no more than that; frontends with the same text and the same captures share a format
+    ");
+}

@@ -15,6 +15,13 @@ use subtle::ConstantTimeEq;
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 
+/// In a time that does not tell how much is the same.
+impl PartialEq for Token {
+    fn eq(&self, other: &Token) -> bool {
+        self.is(other.0.as_bytes())
+    }
+}
+
 impl Token {
     pub fn new(token: &str) -> Self {
         Token(token.into())

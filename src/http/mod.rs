@@ -10,7 +10,7 @@ pub mod librato;
 mod status;
 
 pub use auth::Token;
-pub use status::{LoadedRules, Mode, Status};
+pub use status::{Mode, Status};
 
 use axum::Router;
 use std::io;

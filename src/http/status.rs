@@ -3,6 +3,7 @@
 
 use crate::clock;
 use crate::rejects::Samples;
+use crate::reload::{self, Account};
 use crate::sink::prometheus::{self, Latest};
 use crate::store::{Stats, Store};
 use crate::telemetry::{Snapshot, Telemetry};
@@ -28,15 +29,6 @@ pub enum Mode {
     Librato,
 }
 
-/// The rules in force, as the page shows them.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LoadedRules {
-    pub files: Vec<Arc<str>>,
-    pub rules: usize,
-    /// Epoch seconds.
-    pub loaded: i64,
-}
-
 /// What there is to tell about a running weir.
 pub struct Status {
     pub mode: Mode,
@@ -44,13 +36,14 @@ pub struct Status {
     /// Of rejected lines.
     pub samples: Arc<Samples>,
     pub latest: Arc<Latest>,
-    pub rules: LoadedRules,
+    /// `None` where no lines are counted.
+    pub rules: Option<Arc<Account>>,
     pub store: Store,
 }
 
 /// The report, under the names that the page reads.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Report {
     version: &'static str,
     mode: Mode,
     now: i64,
@@ -59,7 +52,7 @@ struct Report<'a> {
     /// Samples of rejected lines that were ever taken: where there are more, there are
     /// new ones.
     samples: u64,
-    rules: &'a LoadedRules,
+    rules: Option<reload::Snapshot>,
     store: Stats,
 }
 
@@ -85,6 +78,10 @@ impl Status {
         receiver
     }
 
+    fn rules(&self) -> Option<reload::Snapshot> {
+        self.rules.as_ref().map(|account| account.snapshot())
+    }
+
     fn report(&self) -> Arc<str> {
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
@@ -92,7 +89,7 @@ impl Status {
             now: clock::now().as_secs(),
             telemetry: self.telemetry.snapshot(),
             samples: self.samples.taken(),
-            rules: &self.rules,
+            rules: self.rules(),
             store: self.store.stats(),
         };
         // Plain data under string keys: it always serialises.
@@ -135,7 +132,7 @@ async fn ready(State(status): State<Arc<Status>>) -> Response {
 }
 
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
-    match prometheus::render(&status.latest, &status.telemetry) {
+    match prometheus::render(&status.latest, &status.telemetry, status.rules()) {
         Ok(page) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot write /metrics");

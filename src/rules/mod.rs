@@ -14,6 +14,7 @@
 
 mod address;
 mod cel;
+mod changes;
 mod check;
 mod compile;
 mod eval;
@@ -31,8 +32,10 @@ mod routes;
 mod schema;
 mod service;
 
+pub use changes::Changes;
 pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
+pub(crate) use read::is_rule_file;
 pub use read::{ReadError, bundled, read};
 pub use service::Service;
 

@@ -6,7 +6,9 @@
 //! what is not understood of it is taken to be possible.
 
 mod claim;
+mod fact;
 mod field;
+mod needs;
 
 use super::cel::{Node, Operator, Syntax};
 use super::check;

@@ -53,7 +53,8 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
     Ok(sources.collect::<Result<_, _>>()?)
 }
 
-fn is_rule_file(path: &Path) -> bool {
+/// Whether a file of this name in a folder of rules is one of them.
+pub(crate) fn is_rule_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     (name.ends_with(".yaml") || name.ends_with(".yml"))
         && !name.ends_with(".test.yaml")

@@ -1,7 +1,9 @@
 //! The `/metrics` page: every rule's series as of its newest window, and weir's own
 //! counters, in the OpenMetrics text format.
 
+use crate::delta::{Grouping, Layout, Name};
 use crate::metric::{Measurement, Series, identifier};
+use crate::reload;
 use crate::telemetry::{DeliveriesSnapshot, SinkSnapshot, Snapshot, Telemetry};
 use crate::time::Timestamp;
 use crate::window::ClosedWindow;
@@ -10,7 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,6 +51,39 @@ impl Latest {
         }
     }
 
+    /// The rules are others from here on. Series that none of them can write are gone; the
+    /// others stay, under the grouping that their rules have now.
+    pub fn reload(&self, old: &Layout, new: &Layout) {
+        let (written, gone) = (plain_names(new), plain_names(old));
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (grouping, window) in std::mem::take(&mut *windows) {
+            let Some(old) = old.groupings.get(usize::from(grouping)) else {
+                continue;
+            };
+            let Some(place) = new.groupings.iter().position(|new| shares_a_rule(old, new)) else {
+                continue;
+            };
+            // Windows of another length do not tell by their start which is newer.
+            let comparable = new.groupings[place].window == old.window;
+            let start = if comparable {
+                window.start
+            } else {
+                Timestamp::MIN
+            };
+            let values = window.values.into_iter();
+            let values = values.filter(|(series, _)| {
+                written.contains(&series.name) || !gone.contains(&series.name)
+            });
+            // As many groupings as a `GroupingId` can name.
+            let known = windows.entry(place as u16).or_insert(Window {
+                start,
+                values: BTreeMap::new(),
+            });
+            known.start = known.start.max(start);
+            known.values.extend(values);
+        }
+    }
+
     fn values(&self) -> Vec<(Series, f64)> {
         let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let values = windows.values().flat_map(|window| &window.values);
@@ -58,11 +93,32 @@ impl Latest {
     }
 }
 
-/// The page's text.
-pub fn render(latest: &Arc<Latest>, telemetry: &Arc<Telemetry>) -> Result<String, fmt::Error> {
+/// The names of series that are the same for every group.
+fn plain_names(layout: &Layout) -> BTreeSet<&Arc<str>> {
+    let rules = layout.groupings.iter().flat_map(|grouping| &grouping.rules);
+    let measures = rules.flat_map(|rule| &rule.measures);
+    let names = measures.filter_map(|measure| match &measure.name {
+        Name::Plain(name) => Some(name),
+        Name::Template(_) => None,
+    });
+    names.collect()
+}
+
+fn shares_a_rule(one: &Grouping, other: &Grouping) -> bool {
+    let known = |name: &Arc<str>| one.rules.iter().any(|rule| rule.name == *name);
+    other.rules.iter().any(|rule| known(&rule.name))
+}
+
+/// The page's text. `rules` is what is in force, if lines are counted at all.
+pub fn render(
+    latest: &Arc<Latest>,
+    telemetry: &Arc<Telemetry>,
+    rules: Option<reload::Snapshot>,
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Rules(latest.values())));
     registry.register_collector(Box::new(Own(telemetry.snapshot())));
+    registry.register_collector(Box::new(InForce(rules)));
     let mut page = String::new();
     text::encode(&mut page, &registry)?;
     Ok(page)
@@ -299,6 +355,42 @@ impl Collector for Own {
     }
 }
 
+/// Which rules are in force, and what became of reloads.
+#[derive(Debug)]
+struct InForce(Option<reload::Snapshot>);
+
+impl Collector for InForce {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (Some(rules), e) = (&self.0, &mut encoder) else {
+            return Ok(());
+        };
+        let outcomes = [("accepted", rules.accepted), ("refused", rules.refusals)];
+        counters(
+            e,
+            "weir_reloads",
+            "Reloads by what became of them: accepted (a new set is in force), or refused \
+             (the files are wrong, the set before stays)",
+            outcomes.map(|(outcome, n)| (labels_of(&[("outcome", outcome)]), n)),
+        )?;
+        for (name, help, value) in [
+            ("weir_rules", "Rules in force", rules.rules as f64),
+            (
+                "weir_rules_loaded_timestamp_seconds",
+                "Since when these rules are in force, in seconds since 1970",
+                rules.loaded as f64,
+            ),
+            (
+                "weir_rules_refused",
+                "1 while the files hold a set that was refused, else 0",
+                f64::from(u8::from(rules.refused.is_some())),
+            ),
+        ] {
+            gauges(e, name, help, [(Labels::new(), value)])?;
+        }
+        Ok(())
+    }
+}
+
 /// Chooses one kind of a sink's counters.
 type Kind = fn(&SinkSnapshot) -> &DeliveriesSnapshot;
 
@@ -421,7 +513,7 @@ mod tests {
             seconds: -3600,
             since: 0,
         }]);
-        let page = render(latest, &telemetry).unwrap();
+        let page = render(latest, &telemetry, None).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
         lines.map(str::to_owned).collect()
@@ -445,6 +537,80 @@ mod tests {
                 r#"http_rate{service="users"} 0.0"#
             ]
         );
+    }
+
+    #[test]
+    fn series_of_rules_that_stay_are_there_after_a_reload() {
+        let rules = |text: &str| {
+            let source = crate::source::Source::new("rules.yaml", text);
+            crate::rules::load(&[source], &crate::rules::Options::default()).unwrap()
+        };
+        let before = rules(
+            "rules:\n- name: gone\n  window: 1m\n  measure: { n: count() }\n\
+             - name: http\n  by: [service]\n  measure: { rate: rate(), p95: max(Tr) }\n",
+        );
+        let after = rules("rules:\n- name: http\n  by: [service]\n  measure: { rate: rate() }\n");
+        let latest = Arc::new(Latest::default());
+        let http = |start, values: &[_], grouping| ClosedWindow {
+            grouping: GroupingId(grouping),
+            ..closed(start, values)
+        };
+        latest.update(&closed(0, &[("gone.n", "", 5.0)]));
+        let values = [("http.rate", "users", 1.0), ("http.p95", "users", 7.0)];
+        latest.update(&http(20, &values, 1));
+        latest.reload(before.layout(), after.layout());
+        let rate = |rate: &str| vec![format!(r#"http_rate{{service="users"}} {rate}"#)];
+        assert_eq!(lines(&latest, "http"), rate("1.0"));
+        assert_eq!(lines(&latest, "gone"), [""; 0]);
+        // It goes on where it was: older windows change nothing, newer ones do.
+        latest.update(&http(10, &[("http.rate", "users", 8.0)], 0));
+        assert_eq!(lines(&latest, "http"), rate("1.0"));
+        latest.update(&http(30, &[("http.rate", "users", 2.0)], 0));
+        assert_eq!(lines(&latest, "http"), rate("2.0"));
+
+        // A minute's window starts before the ten seconds that were the newest.
+        let minutes = rules(
+            "rules:\n- name: http\n  by: [service]\n  window: 1m\n  measure: { rate: rate() }\n",
+        );
+        latest.reload(after.layout(), minutes.layout());
+        assert_eq!(lines(&latest, "http"), rate("2.0"));
+        latest.update(&http(0, &[("http.rate", "users", 3.0)], 0));
+        assert_eq!(lines(&latest, "http"), rate("3.0"));
+    }
+
+    #[test]
+    fn what_became_of_reloads_is_there() {
+        let telemetry = Arc::new(Telemetry::new(Timestamp::from_secs(0)));
+        let mut rules = reload::Snapshot {
+            files: Vec::new(),
+            rules: 7,
+            loaded: 1_767_268_800,
+            refused: None,
+            accepted: 2,
+            refusals: 1,
+        };
+        let lines = |rules: Option<reload::Snapshot>| {
+            let page = render(&Arc::default(), &telemetry, rules).unwrap();
+            let lines = page
+                .lines()
+                .filter(|line| line.starts_with("weir_rules") || line.starts_with("weir_reloads"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(lines(None), "");
+        insta::assert_snapshot!(lines(Some(rules.clone())), @r#"
+        weir_reloads_total{outcome="accepted"} 2
+        weir_reloads_total{outcome="refused"} 1
+        weir_rules 7.0
+        weir_rules_loaded_timestamp_seconds 1767268800.0
+        weir_rules_refused 0.0
+        "#);
+        rules.refused = Some(reload::Refused {
+            since: 0,
+            at: 0,
+            problems: Vec::new(),
+            count: 1,
+        });
+        assert!(lines(Some(rules)).contains("weir_rules_refused 1"));
     }
 
     #[test]

@@ -16,5 +16,6 @@ mod parse;
 mod pipeline;
 mod receiver;
 mod rejects;
+mod reload;
 mod shutdown;
 mod support;

@@ -4,7 +4,9 @@
 use crate::support::http;
 use crate::support::line::httplog;
 use crate::support::process::Process;
-use crate::support::{Demo, RUNTIME, Weir, folder, now_millis, ports, program, require, wait_for};
+use crate::support::{
+    Demo, RUNTIME, Weir, folder, now_millis, ports, program, require, wait_for, write,
+};
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -312,6 +314,62 @@ http: { address: "127.0.0.1:0" }
         json!("SUMMARY")
     );
     page.assert_fits("samples of rejected lines");
+    page.assert_quiet_console();
+}
+
+#[test]
+fn rules_that_were_refused_are_told_until_they_are_right() {
+    if !require(&["chromium", "chromedriver"]) {
+        return;
+    }
+    const RULES: &str =
+        "rules:\n  - name: http\n    where: status >= 500\n    measure: { n: count() }\n";
+    let site = folder(&[
+        ("rules.yaml", RULES),
+        (
+            "weir.yaml",
+            "listen: [{ protocol: udp, address: \"127.0.0.1:0\" }]\nrules: rules.yaml\n\
+             state: state\nhttp: { address: \"127.0.0.1:0\" }\n",
+        ),
+    ]);
+    let rules = site.path().join("rules.yaml");
+    let mut weir = Weir::serve(site.path());
+    let page = Page::open(&format!("{}/", weir.http()), PHONE);
+    let verdict = |text: &str| {
+        wait_for("the pipeline's state", SOON, || {
+            let told = page.text("#pipeline .verdict");
+            (told == text).then_some(()).ok_or(told)
+        });
+    };
+    verdict("no line yet");
+    page.click("#pipeline");
+
+    write(&rules, &RULES.replace("status", "stauts"));
+    verdict("rules not reloaded");
+    let alarm = page.text("#pipeline-details .alarms");
+    for word in ["rules not reloaded since", "rules.yaml:3:12: ", "`stauts`"] {
+        assert!(alarm.contains(word), "no {word:?} in {alarm}");
+    }
+    assert!(!page.shows("#pipeline-details .refused"), "it is told once");
+
+    write(
+        &rules,
+        &RULES
+            .replace("status", "stauts")
+            .replace("count()", "cuont()"),
+    );
+    wait_for("both problems", SOON, || {
+        let told = page.text("#pipeline-details .refused ul");
+        let both = told.contains("`stauts`") && told.contains("`cuont`");
+        both.then_some(()).ok_or(told)
+    });
+    let alarm = page.text("#pipeline-details .alarms");
+    assert!(alarm.ends_with(", and 1 more"), "{alarm}");
+    page.assert_fits("refused rules");
+
+    write(&rules, RULES);
+    verdict("no line yet");
+    assert_eq!(page.text("#pipeline-details .alarms"), "");
     page.assert_quiet_console();
 }
 

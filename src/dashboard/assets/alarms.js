@@ -1,7 +1,7 @@
 // What is wrong with the pipeline, from its counters alone. Most counters only
 // matter while they grow, so the last minute's snapshots are kept.
 
-import { age, count, hours } from "./format.js";
+import { age, clock, count, hours } from "./format.js";
 
 const GROWTH_SPAN = 60; // seconds
 const SILENT_AFTER = 60; // seconds without one line
@@ -70,6 +70,12 @@ export function watch() {
     if (unwritten > 0) raise("bad", "rejected", "rejects are not written", `${count(unwritten)} rejected lines of the last minute are in no file`);
     const unstored = grown((p) => p.store?.refused);
     if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
+
+    const refused = pipeline.rules?.refused;
+    if (refused) {
+      const more = refused.count > 1 ? `, and ${count(refused.count - 1)} more` : "";
+      raise("warn", "rules", "rules not reloaded", `rules not reloaded since ${clock(refused.since)}: ${refused.problems[0]}${more}`);
+    }
 
     const quiet = pipeline.now - lastMoved(history);
     if (pipeline.mode !== "librato" && pipeline.received > 0 && quiet >= SILENT_AFTER - 1) {

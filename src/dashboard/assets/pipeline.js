@@ -174,6 +174,8 @@ function renderDetails(root, p, alarms, rejects) {
         ["rules loaded", format.dayAndClock(p.rules.loaded)],
       ] : [])),
   );
+  const refused = p.rules?.refused;
+  if (refused && refused.count > 1) parts.push(refusedRules(refused));
   const lines = processing ? rejects.render(p) : null;
   if (lines) parts.push(lines);
   if (p.sinks.length > 0) {
@@ -191,6 +193,13 @@ function renderDetails(root, p, alarms, rejects) {
     );
   }
   patchChildren(root, parts);
+}
+
+/** Every problem of the set that was refused last, but for those that are too many. */
+function refusedRules(refused) {
+  const left = refused.count - refused.problems.length;
+  const rest = left > 0 ? [el("li", { class: "note" }, `and ${format.whole(left)} more`)] : [];
+  return el("section", { class: "wide refused" }, el("h2", {}, `Not loaded, ${format.dayAndClock(refused.at)}`), el("ul", {}, ...refused.problems.map((problem) => el("li", {}, problem)), ...rest));
 }
 
 function facts(title, ...entries) {

@@ -38,7 +38,7 @@ mod text;
 
 pub use text::ConfigText;
 
-use crate::source::{Problem, Source};
+use crate::source::{Place, Problem, Source};
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -56,6 +56,8 @@ pub struct HaproxyConfig {
 #[derive(Clone, Debug)]
 pub struct Proxy {
     pub name: Box<str>,
+    /// Where its name stands.
+    pub(crate) place: Place,
     /// Its mode is `http`.
     pub http: bool,
     /// Every format its lines can have: traffic before errors, and the most usual

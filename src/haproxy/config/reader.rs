@@ -592,6 +592,7 @@ impl Draft {
         }
         Some(Proxy {
             name,
+            place: reports.source.place(span),
             http: settings.is_http(),
             formats,
             request_captures: settings.request.names(&backends.request),

@@ -1,17 +1,20 @@
 //! What one term says of an event, and which two of that cannot both be.
 
+use super::fact::{Fact, excludes};
 use super::field::{self, KINDS, as_text, can_have};
+use super::needs::{is_always_there, needs};
 use crate::haproxy::{Event, Field, FieldType, Kind};
-use crate::rules::address::Address;
 use crate::rules::cel::{Node, Syntax};
-use crate::rules::expr::{Bool, Comparison, Double, Int, Number, Text};
-use crate::rules::pattern::Pattern;
+use crate::rules::expr::{Bool, Comparison, Double, Int, Text};
 use crate::rules::quantity::Unit;
 use crate::source::listed;
 use bstr::BString;
 
 /// Up to here a whole number is a double as it is, and so is the one beside it.
 const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// The hint for two terms that exclude each other.
+const EITHER: &str = "if either is meant, join them with `||`";
 
 /// The reason and the hint.
 type Why = (String, String);
@@ -33,42 +36,6 @@ enum About {
     /// A whole number is taken as the double next to it: that keeps the order.
     Number(Double, Fact<f64>),
     Text(Text, Fact<BString>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Fact<T> {
-    Is(Comparison, T),
-    In(Vec<T>),
-    StartsWith(T),
-    EndsWith(T),
-    Contains(T),
-    Matches(Pattern),
-}
-
-/// What values can be compared with: numbers, which are finite, and strings.
-pub(super) trait Constant: PartialOrd {
-    fn bytes(&self) -> &[u8];
-    fn written(&self) -> String;
-}
-
-impl Constant for f64 {
-    fn bytes(&self) -> &[u8] {
-        &[]
-    }
-
-    fn written(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Constant for BString {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    fn written(&self) -> String {
-        format!("{self:?}")
-    }
 }
 
 impl About {
@@ -151,16 +118,14 @@ impl<'a> Claim<'a> {
             };
             return Some((reason, EITHER.into()));
         }
-        let pairs = [(self, other), (other, self)];
-        if let Some(field) = pairs.into_iter().find_map(|(one, two)| {
+        let lacking = |one: &Claim<'_>, two: &Claim<'_>| {
             let field = one.lacks()?;
             two.needs.contains(&field).then_some(field)
-        }) {
-            let reason = format!("`{}` is missing and compared", field.name());
-            return Some((
-                reason,
-                "a comparison holds only where the field is there".into(),
-            ));
+        };
+        if let Some(field) = lacking(self, other).or_else(|| lacking(other, self)) {
+            let reason = format!("`{}` is missing and asked for", field.name());
+            let hint = "a comparison holds only where the field is there";
+            return Some((reason, hint.into()));
         }
         let both = match (self.fact.as_ref()?, other.fact.as_ref()?) {
             (About::Number(a, this), About::Number(b, that)) if a == b => {
@@ -222,8 +187,6 @@ pub(super) fn unseen(claims: &[Claim<'_>]) -> Option<Why> {
     };
     Some((reason, "leave out one of the two".into()))
 }
-
-const EITHER: &str = "if either is meant, join them with `||`";
 
 fn about(condition: &Bool) -> Option<About> {
     let whole = |int: &Int| Double::Of(int.clone());
@@ -311,231 +274,12 @@ fn is_constant(condition: &Bool) -> bool {
     }
 }
 
-/// The fields that an event must have for the condition to hold. Of a bool, that it is true.
-fn needs(condition: &Bool, fields: &mut Vec<Field>) {
-    match condition {
-        Bool::Field(field) => fields.push(*field),
-        Bool::Extra(_) => fields.push(Field::Extra),
-        Bool::All(terms) => terms.iter().for_each(|term| needs(term, fields)),
-        Bool::Ints(_, a, b) => [a, b].into_iter().for_each(|int| int_needs(int, fields)),
-        Bool::Doubles(_, a, b) => [a, b].into_iter().for_each(|n| double_needs(n, fields)),
-        Bool::Texts(_, a, b)
-        | Bool::StartsWith(a, b)
-        | Bool::EndsWith(a, b)
-        | Bool::Contains(a, b) => [a, b].into_iter().for_each(|text| text_needs(text, fields)),
-        Bool::IntIn(a, _) => int_needs(a, fields),
-        Bool::DoubleIn(a, _) => double_needs(a, fields),
-        Bool::TextIn(a, _) | Bool::Matches(a, _) | Bool::HasText(a) => text_needs(a, fields),
-        Bool::TextInField(a, field) => {
-            text_needs(a, fields);
-            fields.push(*field);
-        }
-        Bool::Addresses(_, a, b) => [a, b].into_iter().for_each(|ip| address_needs(ip, fields)),
-        Bool::InNetworks(a, _) | Bool::IsAddress(a) | Bool::AddressIs(_, a) => {
-            address_needs(a, fields);
-        }
-        // Of these a line always says something.
-        Bool::HasField(field) if is_always_there(*field) => {}
-        Bool::HasField(field) => fields.push(*field),
-        Bool::HasExtra(_) => fields.push(Field::Extra),
-        Bool::HasNumber(Number::Int(a)) => int_needs(a, fields),
-        Bool::HasNumber(Number::Double(a)) => double_needs(a, fields),
-        _ => {}
-    }
-}
-
-fn int_needs(int: &Int, fields: &mut Vec<Field>) {
-    match int {
-        Int::Field(field) | Int::Count(field) => fields.push(*field),
-        Int::Extra(_) => fields.push(Field::Extra),
-        Int::Negate(inner) => int_needs(inner, fields),
-        Int::Arithmetic(_, sides) => {
-            int_needs(&sides.0, fields);
-            int_needs(&sides.1, fields);
-        }
-        Int::Length(text) => text_needs(text, fields),
-        Int::Family(address) => address_needs(address, fields),
-        _ => {}
-    }
-}
-
-fn double_needs(double: &Double, fields: &mut Vec<Field>) {
-    match double {
-        Double::Of(int) => int_needs(int, fields),
-        Double::Negate(inner) => double_needs(inner, fields),
-        Double::Arithmetic(_, sides) => {
-            double_needs(&sides.0, fields);
-            double_needs(&sides.1, fields);
-        }
-        _ => {}
-    }
-}
-
-fn address_needs(address: &Address, fields: &mut Vec<Field>) {
-    match address {
-        Address::Of(text) => text_needs(text, fields),
-        Address::Const(_) => {}
-    }
-}
-
-fn text_needs(text: &Text, fields: &mut Vec<Field>) {
-    match text {
-        Text::Field(field) | Text::Capture(field, _) | Text::Header(field, _) => {
-            fields.push(*field);
-        }
-        Text::Extra(_) => fields.push(Field::Extra),
-        _ => {}
-    }
-}
-
-/// Whether `has` is true of it for every line.
-fn is_always_there(field: Field) -> bool {
-    field == Field::Kind || field.field_type() == FieldType::Bool
-}
-
 /// What stands behind a number.
 fn unit(number: &Double) -> &'static str {
     match number.unit() {
         Unit::None => "",
         Unit::Time => " ms",
         Unit::Bytes => " bytes",
-    }
-}
-
-impl<T: Constant> Fact<T> {
-    /// Whether it is so of that value.
-    pub fn accepts(&self, value: &T) -> bool {
-        let bytes = value.bytes();
-        match self {
-            Fact::Is(comparison, constant) => value
-                .partial_cmp(constant)
-                .is_some_and(|order| comparison.accepts(order)),
-            Fact::In(values) => values.iter().any(|one| one == value),
-            Fact::StartsWith(part) => bytes.starts_with(part.bytes()),
-            Fact::EndsWith(part) => bytes.ends_with(part.bytes()),
-            Fact::Contains(part) => memchr::memmem::find(bytes, part.bytes()).is_some(),
-            Fact::Matches(pattern) => pattern.matches(bytes),
-        }
-    }
-
-    /// Every value there is, if they can be counted.
-    pub fn values(&self) -> Option<&[T]> {
-        match self {
-            Fact::Is(Comparison::Equal, value) => Some(std::slice::from_ref(value)),
-            Fact::In(values) => Some(values),
-            _ => None,
-        }
-    }
-
-    /// What is so, to be said of a name: a verb, and what belongs to it.
-    fn phrase(&self) -> (&'static str, String) {
-        match self {
-            Fact::Is(comparison, constant) => {
-                let words = match comparison {
-                    Comparison::Equal => "",
-                    Comparison::NotEqual => "not ",
-                    Comparison::Less => "below ",
-                    Comparison::LessOrEqual => "at most ",
-                    Comparison::Greater => "above ",
-                    Comparison::GreaterOrEqual => "at least ",
-                };
-                ("is", format!("{words}{}", constant.written()))
-            }
-            Fact::In(values) => {
-                let values: Vec<String> = values.iter().map(T::written).collect();
-                let values = match &values[..] {
-                    [others @ .., last] if !others.is_empty() => {
-                        format!("{} or {last}", others.join(", "))
-                    }
-                    values => values.concat(),
-                };
-                ("is", values)
-            }
-            Fact::StartsWith(part) => ("starts with", part.written()),
-            Fact::EndsWith(part) => ("ends with", part.written()),
-            Fact::Contains(part) => ("contains", part.written()),
-            Fact::Matches(pattern) => ("matches", format!("{:?}", pattern.as_str())),
-        }
-    }
-
-    /// `is 200`
-    pub fn words(&self) -> String {
-        let (verb, what) = self.phrase();
-        format!("{verb} {what}")
-    }
-
-    /// `is at least 500 and below 400`
-    fn words_with(&self, other: &Fact<T>, unit: &str) -> String {
-        let ((verb, what), (other_verb, other_what)) = (self.phrase(), other.phrase());
-        // A list of alternatives goes no further than its comma.
-        let comma = match self.values() {
-            Some([_, _, ..]) => ",",
-            _ => "",
-        };
-        match verb == other_verb {
-            true => format!("{verb} {what}{unit}{comma} and {other_what}{unit}"),
-            false => format!("{verb} {what}{unit}{comma} and {other_verb} {other_what}{unit}"),
-        }
-    }
-
-    /// The bound below, and whether it is itself left out.
-    fn lower(&self) -> Option<(&T, bool)> {
-        match self {
-            Fact::Is(Comparison::Greater, constant) => Some((constant, true)),
-            Fact::Is(Comparison::GreaterOrEqual, constant) => Some((constant, false)),
-            _ => None,
-        }
-    }
-
-    /// The bound above, likewise.
-    fn upper(&self) -> Option<(&T, bool)> {
-        match self {
-            Fact::Is(Comparison::Less, constant) => Some((constant, true)),
-            Fact::Is(Comparison::LessOrEqual, constant) => Some((constant, false)),
-            _ => None,
-        }
-    }
-}
-
-/// Whether no value is as both have it. `whole` if values are whole numbers.
-fn excludes<T: Constant + Gap>(one: &Fact<T>, other: &Fact<T>, whole: bool) -> bool {
-    for (one, other) in [(one, other), (other, one)] {
-        if let Some(values) = one.values() {
-            return !values.iter().any(|value| other.accepts(value));
-        }
-        if let (Some((least, above)), Some((most, below))) = (one.lower(), other.upper()) {
-            let is_one = least == most && (above || below);
-            let is_gap = whole && above && below && T::is_gap(least, most);
-            return least > most || is_one || is_gap;
-        }
-    }
-    match (one, other) {
-        (Fact::StartsWith(a), Fact::StartsWith(b)) => {
-            let (a, b) = (a.bytes(), b.bytes());
-            !a.starts_with(b) && !b.starts_with(a)
-        }
-        (Fact::EndsWith(a), Fact::EndsWith(b)) => {
-            let (a, b) = (a.bytes(), b.bytes());
-            !a.ends_with(b) && !b.ends_with(a)
-        }
-        _ => false,
-    }
-}
-
-/// Whether there is no whole number between two.
-pub(super) trait Gap {
-    fn is_gap(least: &Self, most: &Self) -> bool;
-}
-
-impl Gap for f64 {
-    fn is_gap(least: &f64, most: &f64) -> bool {
-        least.floor() + 1.0 >= *most
-    }
-}
-
-impl Gap for BString {
-    fn is_gap(_: &BString, _: &BString) -> bool {
-        false
     }
 }
 

@@ -1,6 +1,6 @@
 //! What fields can be, and which kinds of lines have them.
 
-use super::claim::Fact;
+use super::fact::Fact;
 use crate::haproxy::{Field, Kind};
 use crate::rules::expr::{Double, Int, Text};
 use bstr::BString;

@@ -141,11 +141,11 @@ fn terms_that_exclude_each_other_are_told() {
         if either is meant, join them with `||`
     !has(status) && status >= 500
         status >= 500
-        `status` is missing and compared
+        `status` is missing and asked for
         a comparison holds only where the field is there
     Tr > 5 && !has(Tr)
         !has(Tr)
-        `Tr` is missing and compared
+        `Tr` is missing and asked for
         a comparison holds only where the field is there
     request_headers[0] == "a" && request_headers[0] == "b"
         request_headers[0] == "b"
@@ -408,7 +408,7 @@ fn what_can_hold_is_left_alone() {
 }
 
 #[test]
-fn a_long_condition_takes_no_long_time() {
+fn a_long_condition_is_read_to_its_end() {
     let choices = vec!["(status == 1 || tls)"; 150].join(" && ");
     assert_eq!(fault(&choices), None);
     let negated = format!("{}tls", "!".repeat(1000));

@@ -43,7 +43,7 @@ impl Api {
 }
 
 /// Where to deliver, and as whom.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     pub url: Url,
     pub api: Api,

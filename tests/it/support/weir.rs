@@ -87,6 +87,11 @@ impl Weir {
         self.process.exit_status().is_none()
     }
 
+    /// SIGHUP: read the files again.
+    pub fn hang_up(&self) {
+        self.process.signal("HUP");
+    }
+
     /// SIGTERM, then waits for its end.
     pub fn terminate(self) -> Ended {
         self.process.terminate();
