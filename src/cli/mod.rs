@@ -44,21 +44,15 @@ enum Command {
     /// Take logs over syslog, compute, and serve the page
     ///
     /// Without a file: syslog on 127.0.0.1:5140 (UDP and TCP), the bundled rules, the
-    /// embedded store, the page on 127.0.0.1:8420.
+    /// embedded store, the page on 127.0.0.1:8420. With one, rules and formats are read again
+    /// on SIGHUP and when their files change.
     Serve {
         /// The configuration, weir.yaml; docs/configuration.md tells its keys
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// Check the configuration, log formats and rule files, and say what is wrong where
-    Check {
-        /// The configuration to check [default: none, the bundled rules alone]
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Rule files or folders to check instead of the configured ones
-        #[arg(value_name = "RULES")]
-        rules: Vec<PathBuf>,
-    },
+    Check(check::Arguments),
     /// Print log lines as events, one JSON object a line
     ///
     /// What is neither traffic nor a message of HAProxy is told on standard error with its
@@ -89,6 +83,8 @@ enum Failure {
     Problems(Vec<Problem>),
     /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
+    /// The input or configuration is wrong, and standard output tells already how.
+    Told,
     /// It failed at run time.
     Run(anyhow::Error),
 }
@@ -108,6 +104,8 @@ impl Failure {
                 Failure::Problems(problems)
             }
             (Failure::Run(error), _) | (_, Failure::Run(error)) => Failure::Run(error),
+            (Failure::Told, other) => other,
+            (one, Failure::Told) => one,
             (one, other) => Failure::Input(format!("{one}\n\n{other}")),
         }
     }
@@ -126,6 +124,7 @@ impl fmt::Display for Failure {
                 }
             }
             Failure::Input(said) => f.write_str(said.trim_end()),
+            Failure::Told => Ok(()),
             Failure::Run(error) => {
                 write!(f, "error: {error:#}")?;
                 let error = error.downcast_ref::<StartError>();
@@ -145,7 +144,7 @@ pub fn run() -> ExitCode {
     let outcome = match args.command {
         Command::Demo { http } => demo::run(http),
         Command::Serve { config } => serve::run(config.as_deref()),
-        Command::Check { config, rules } => check::run(config.as_deref(), &rules),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Fields => fields::run(),
@@ -158,10 +157,12 @@ pub fn run() -> ExitCode {
     let Err(failure) = outcome else {
         return ExitCode::SUCCESS;
     };
-    // Nobody may be listening any more.
-    let _ = writeln!(io::stderr(), "{failure}");
+    if !matches!(failure, Failure::Told) {
+        // Nobody may be listening any more.
+        let _ = writeln!(io::stderr(), "{failure}");
+    }
     match failure {
-        Failure::Problems(_) | Failure::Input(_) => ExitCode::from(1),
+        Failure::Problems(_) | Failure::Input(_) | Failure::Told => ExitCode::from(1),
         Failure::Run(_) => ExitCode::from(3),
     }
 }
