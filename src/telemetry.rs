@@ -142,6 +142,20 @@ pub struct Tally {
     /// Dated too far in the future.
     pub future: u64,
     pub over_limit: u64,
+    /// Without a date, and nobody can tell when they came. Only in a replay.
+    pub undated: u64,
+    /// The times of the first and of the last event by their own dates.
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+}
+
+impl Tally {
+    /// Notes an event's time.
+    #[inline]
+    pub fn saw(&mut self, at: Timestamp) {
+        self.from = Some(self.from.map_or(at, |from| from.min(at)));
+        self.to = self.to.max(Some(at));
+    }
 }
 
 impl Telemetry {

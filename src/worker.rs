@@ -90,14 +90,16 @@ impl Worker {
             tally.cut += u64::from(frame.cut);
             let bytes = &batch.bytes[frame.start..frame.end];
             let message = syslog::parse(bytes);
-            let event = match self.haproxy.parse(&message, Some(batch.received_at)) {
+            let event = match self.haproxy.parse(&message, batch.received_at) {
                 Ok(event) => event,
                 Err(reject) => {
                     tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
                     tally.rejected[reject.index()] += 1;
-                    let text_len = message.text.len();
-                    self.rejects
-                        .push(batch.received_at, bytes, text_len, reject);
+                    // Who replays has neither a page for samples nor a file for lines.
+                    if let Some(received_at) = batch.received_at {
+                        let text_len = message.text.len();
+                        self.rejects.push(received_at, bytes, text_len, reject);
+                    }
                     continue;
                 }
             };
@@ -105,24 +107,35 @@ impl Worker {
             if event.kind == Kind::Event {
                 // No rule sees it, so none can take it for a request.
                 tally.notices += 1;
-                let at = sent_at(&message, batch.received_at, &self.timezone);
-                tally.notices_dropped += u64::from(!self.notices.add(&event, at));
+                // Its date may lack the year, so it says when only to who was there.
+                if let Some(received_at) = batch.received_at {
+                    let at = sent_at(&message, received_at, &self.timezone);
+                    tally.notices_dropped += u64::from(!self.notices.add(&event, at));
+                }
                 continue;
             }
+            // In a replay the log's own dates are all there is.
+            let Some(reference) = batch.received_at.or_else(|| event.ended_at()) else {
+                tally.undated += 1;
+                continue;
+            };
             let at = self
                 .event_time
-                .of(&event, &message, batch.received_at, &self.timezone)
-                .unwrap_or(batch.received_at);
-            if self.event_time.is_of_haproxy()
-                && self.clocks.wants(at, batch.received_at)
-                && let Some(written_at) = event.ended_at()
-            {
-                self.clocks.see(event.host, written_at, batch.received_at);
+                .of(&event, &message, reference, &self.timezone)
+                .unwrap_or(reference);
+            if let Some(received_at) = batch.received_at {
+                if self.event_time.is_of_haproxy()
+                    && self.clocks.wants(at, received_at)
+                    && let Some(written_at) = event.ended_at()
+                {
+                    self.clocks.see(event.host, written_at, received_at);
+                }
+                if at > received_at + FUTURE_MAX {
+                    tally.future += 1;
+                    continue;
+                }
             }
-            if at > batch.received_at + FUTURE_MAX {
-                tally.future += 1;
-                continue;
-            }
+            tally.saw(at);
             match self.evaluator.apply(&event, at) {
                 Outcome::Counted => {}
                 Outcome::Skipped => tally.skipped += 1,
@@ -187,7 +200,7 @@ mod tests {
         let mut frames = Vec::new();
         Framer::new(65_536).frames(lines.as_bytes(), &mut frames);
         let batch = Batch {
-            received_at: NOW,
+            received_at: Some(NOW),
             bytes: lines.as_bytes().to_vec(),
             frames,
         };
@@ -275,7 +288,7 @@ mod tests {
             let bytes = format!("{line}\n").into_bytes();
             Framer::new(65_536).frames(&bytes, &mut frames);
             let batch = Batch {
-                received_at,
+                received_at: Some(received_at),
                 bytes,
                 frames,
             };

@@ -55,7 +55,7 @@ fn batch() -> Batch {
     Framer::new(65_536).frames(&bytes, &mut frames);
     assert_eq!(frames.len(), LINES);
     Batch {
-        received_at: Timestamp::from_secs(1_767_268_811),
+        received_at: Some(Timestamp::from_secs(1_767_268_811)),
         bytes,
         frames,
     }
@@ -76,7 +76,7 @@ fn nor_when_the_clocks_have_gone_back() {
     // Of the same length, so that the frames hold.
     let text = text.replace("01/Jan/2026:12:00", "25/Oct/2026:02:30");
     batch.bytes = text.replace("2026-01-01T12:00", "2026-10-25T01:30").into();
-    batch.received_at = Timestamp::from_secs(1_792_891_811);
+    batch.received_at = Some(Timestamp::from_secs(1_792_891_811));
     lines_of_known_series_allocate_nothing(EventTime::End, batch);
 }
 

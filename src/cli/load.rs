@@ -4,10 +4,10 @@ use super::Failure;
 use crate::config::Config;
 use crate::haproxy::{FieldNames, Formats};
 use crate::load::{self, Wrong};
-use crate::rules::{Rules, Service};
+use crate::rules::{self, Rules, Service};
 use crate::source::{Problem, Source};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The environment that weir runs in.
 pub fn env(name: &str) -> Option<OsString> {
@@ -47,6 +47,15 @@ pub fn with_formats<T>(
 /// The rules that the configuration names.
 pub fn rules(config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
     let sources = load::rule_files(config).map_err(wrong)?;
+    compile(&sources, config, names)
+}
+
+/// The rules of these files and folders.
+pub fn rules_of(paths: &[PathBuf], config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.extend(rules::read(path).map_err(unreadable)?);
+    }
     compile(&sources, config, names)
 }
 

@@ -14,7 +14,10 @@ mod load;
 mod parse;
 mod print;
 mod reading;
+mod replay;
+mod schema;
 mod serve;
+mod test;
 
 use crate::daemon::StartError;
 use crate::source::Problem;
@@ -53,6 +56,18 @@ enum Command {
     },
     /// Check the configuration, log formats and rule files, and say what is wrong where
     Check(check::Arguments),
+    /// Run tests of rules: log lines in, expected values out
+    ///
+    /// Without files: the `.test.yaml` files beside the configured rules, else those in the
+    /// folder `rules`, else those of the bundled rules.
+    Test {
+        /// The configuration whose rules, formats, time zone and limits hold [default: none]
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Test files, or folders of them
+        #[arg(value_name = "FILES")]
+        files: Vec<PathBuf>,
+    },
     /// Print log lines as events, one JSON object a line
     ///
     /// What is neither traffic nor a message of HAProxy is told on standard error with its
@@ -61,6 +76,18 @@ enum Command {
     Parse(parse::Arguments),
     /// Tell how one log line is read, which rules match it and which series it moves
     Explain(explain::Arguments),
+    /// Print the JSON Schema of the files that people write, for editors
+    ///
+    /// Without an argument: one schema that accepts any of them.
+    Schema {
+        #[arg(value_enum)]
+        file: Option<schema::File>,
+    },
+    /// Compute from log files what the daemon would, and print a report
+    ///
+    /// All lines count where they ended, at the log's own time: the result depends on the files
+    /// alone, not on speed or threads.
+    Replay(replay::Arguments),
     /// Print the fields of an event: name, type, HAProxy's alias, meaning
     Fields,
     /// Run only the Librato-compatible receiver, its store and the page
@@ -83,7 +110,7 @@ enum Failure {
     Problems(Vec<Problem>),
     /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
-    /// The input or configuration is wrong, and standard output tells already how.
+    /// The input is wrong, and what is printed on standard output has said so.
     Told,
     /// It failed at run time.
     Run(anyhow::Error),
@@ -104,8 +131,7 @@ impl Failure {
                 Failure::Problems(problems)
             }
             (Failure::Run(error), _) | (_, Failure::Run(error)) => Failure::Run(error),
-            (Failure::Told, other) => other,
-            (one, Failure::Told) => one,
+            (Failure::Told, other) | (other, Failure::Told) => other,
             (one, other) => Failure::Input(format!("{one}\n\n{other}")),
         }
     }
@@ -147,6 +173,9 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Schema { file } => schema::run(file),
+        Command::Test { config, files } => test::run(config.as_deref(), &files),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Fields => fields::run(),
         Command::Librato {
             listen,

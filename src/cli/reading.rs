@@ -31,7 +31,8 @@ pub struct Reading {
 }
 
 impl Options {
-    pub fn load(&self) -> Result<Reading, Failure> {
+    /// The configuration, with the formats that the arguments name instead of its own.
+    pub fn config(&self) -> Result<Config, Failure> {
         let mut config = load::config(self.config.as_deref())?;
         if let Some(format) = &self.log_format {
             config.haproxy.formats = LogFormats::One(Placed {
@@ -45,6 +46,11 @@ impl Options {
         if let Some(file) = &self.haproxy_config {
             config.haproxy.formats = LogFormats::Haproxy(file.clone());
         }
+        Ok(config)
+    }
+
+    pub fn load(&self) -> Result<Reading, Failure> {
+        let config = self.config()?;
         let (formats, service) =
             load::with_formats(&config, |names| load::service(&config, names))?;
         let names = formats.names();

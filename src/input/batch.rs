@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// What one read brought: bytes, and where the frames in them are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
-    pub received_at: Timestamp,
+    /// `None` in a replay: nobody was there when the lines were written, and the clock is
+    /// the log's own.
+    pub received_at: Option<Timestamp>,
     pub bytes: Vec<u8>,
     pub frames: Vec<Frame>,
 }
@@ -99,11 +101,7 @@ impl Spares {
     /// An empty batch.
     pub fn get(&self) -> Batch {
         let spare = self.lock().pop();
-        spare.unwrap_or_else(|| Batch {
-            received_at: Timestamp::MIN,
-            bytes: Vec::new(),
-            frames: Vec::new(),
-        })
+        spare.unwrap_or_default()
     }
 
     pub fn put(&self, mut batch: Batch) {

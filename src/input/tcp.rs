@@ -173,7 +173,7 @@ impl Connection {
             batch = self.drain(batch).await;
         }
         // The stream has ended: its unterminated rest is a frame too.
-        batch.received_at = clock::now();
+        batch.received_at = Some(clock::now());
         batch.frames.extend(self.framer.finish(&batch.bytes));
         self.dispatcher.send(batch, &self.listener).await;
         self.listener.connections.sub(1);
@@ -212,7 +212,7 @@ impl Connection {
     /// Hands on the frames that are complete, and returns a batch that starts with
     /// the beginning of the one that is not.
     async fn hand_on(&mut self, mut batch: Batch) -> Batch {
-        batch.received_at = clock::now();
+        batch.received_at = Some(clock::now());
         let consumed = self.framer.frames(&batch.bytes, &mut batch.frames);
         if consumed == 0 {
             return batch;

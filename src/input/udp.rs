@@ -96,7 +96,7 @@ async fn drain(
     let mut more = true;
     while more && bytes < bytes_max {
         let mut batch = dispatcher.spares().get();
-        batch.received_at = clock::now();
+        batch.received_at = Some(clock::now());
         more = fill(&receive, frame_max, &mut batch);
         bytes = bytes.saturating_add(batch.bytes.len());
         dispatcher.send(batch, listener).await;

@@ -36,10 +36,15 @@ mod service;
 mod unit;
 
 pub use changes::Changes;
+#[cfg(test)]
+pub(crate) use file::known_keys;
+#[cfg(test)]
+pub(crate) use unit::names as units;
+
 pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
 pub(crate) use read::is_rule_file;
-pub use read::{ReadError, bundled, read};
+pub use read::{ReadError, bundled, bundled_tests, read, rule_files, test_files};
 pub use service::Service;
 
 use crate::delta::{Layout, RuleLayout};
@@ -119,6 +124,12 @@ impl Rules {
         self.written
             .iter()
             .map(|written| &*self.rule_layout(written.place).name)
+    }
+
+    /// The rules' names, each with its file's, in the order of the files.
+    pub fn placed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let written = self.written.iter();
+        written.map(|written| (&*self.rule_layout(written.place).name, &*written.file))
     }
 
     fn rule_layout(&self, place: RulePlace) -> &RuleLayout {

@@ -36,6 +36,31 @@ pub fn bundled() -> Vec<Source> {
     ]
 }
 
+/// The tests of the bundled rules, which stand beside them.
+pub fn bundled_tests() -> Vec<Source> {
+    vec![
+        Source::new(
+            "bundled/http.test.yaml",
+            include_str!("../../rules/http.test.yaml"),
+        ),
+        Source::new(
+            "bundled/tcp.test.yaml",
+            include_str!("../../rules/tcp.test.yaml"),
+        ),
+    ]
+}
+
+/// The test files of a folder in the order of their names: those that end in `.test.yaml` or
+/// `.test.yml`, without folders inside.
+pub fn test_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    files(folder, is_test_file)
+}
+
+/// The rule files of a folder in the order of their names.
+pub fn rule_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    files(folder, is_rule_file)
+}
+
 /// Reads a file, or the rule files of a folder in the order of their names: those
 /// that end in `.yaml` or `.yml`, without `.test.yaml` and without folders inside.
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
@@ -46,28 +71,36 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
     if !fs::metadata(path).map_err(io)?.is_dir() {
         return Ok(vec![Source::read(path)?]);
     }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(io)? {
-        let file = entry.map_err(io)?.path();
-        if is_rule_file(&file) && file.is_file() {
-            files.push(file);
-        }
-    }
+    let files = rule_files(path).map_err(io)?;
     if files.is_empty() {
         let folder = path.into();
         return Err(ReadError::Empty { folder });
     }
-    files.sort();
     let sources = files.iter().map(|file| Source::read(file));
     Ok(sources.collect::<Result<_, _>>()?)
+}
+
+fn files(folder: &Path, wanted: fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let file = entry?.path();
+        if wanted(&file) && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Whether a file of this name in a folder of rules is one of them.
 pub(crate) fn is_rule_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    (name.ends_with(".yaml") || name.ends_with(".yml"))
-        && !name.ends_with(".test.yaml")
-        && !name.ends_with(".test.yml")
+    (name.ends_with(".yaml") || name.ends_with(".yml")) && !is_test_file(path)
+}
+
+fn is_test_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
 #[cfg(test)]

@@ -489,6 +489,12 @@ impl GroupingWindows {
         self.groups.expire(grouping, before)
     }
 
+    /// The end of the last window that has the first pane.
+    pub fn first_end(&self, grouping: &Grouping) -> Option<Timestamp> {
+        let (&first, _) = self.panes.first_key_value()?;
+        Some(first + grouping.window.span)
+    }
+
     /// The start of the first window that ends after all rows.
     pub fn end_of_rows(&self, grouping: &Grouping) -> Option<Timestamp> {
         let (&last, _) = self.panes.last_key_value()?;

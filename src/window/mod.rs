@@ -296,6 +296,13 @@ impl Windows {
         self.series
     }
 
+    /// When the first window ends that is the last with some row in it; `None` without rows.
+    pub fn first_end(&self) -> Option<Timestamp> {
+        let own = self.layout.groupings.iter().zip(&self.groupings);
+        let ends = own.filter_map(|(grouping, own)| own.first_end(grouping));
+        ends.min()
+    }
+
     /// How many rows there are: one for each group in each pane in which it has events.
     pub fn rows(&self) -> usize {
         self.groupings.iter().map(GroupingWindows::rows).sum()

@@ -17,5 +17,7 @@ mod pipeline;
 mod receiver;
 mod rejects;
 mod reload;
+mod replay;
+mod rule_tests;
 mod shutdown;
 mod support;

@@ -1,0 +1,220 @@
+//! A report for people: the whole log, a table for each rule.
+
+use super::super::print::Shown;
+use crate::replay::{Line, Outcome, Table};
+use crate::time::Timestamp;
+use jiff::SignedDuration;
+use std::fmt::{self, Write};
+
+pub fn table(outcome: &Outcome) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    match (outcome.from, outcome.to) {
+        (Some(from), Some(to)) => {
+            let (start, end) = (shown(from), shown(to));
+            let whole = SignedDuration::from_secs(to.as_secs() - from.as_secs());
+            writeln!(
+                text,
+                "{start} to {end} ({whole:#}), all values over the whole log"
+            )?;
+        }
+        _ => writeln!(text, "no events with a date")?,
+    }
+    for table in &outcome.whole {
+        writeln!(text, "\n{}", table.rule)?;
+        rows(&mut text, table)?;
+    }
+    account(&mut text, outcome)?;
+    Ok(text)
+}
+
+/// To the second.
+fn shown(time: Timestamp) -> String {
+    let time = time.to_string();
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time,
+    }
+}
+
+fn rows(text: &mut String, table: &Table) -> fmt::Result {
+    let tags = names(table);
+    let mut cells = vec![
+        tags.iter()
+            .map(|name| (*name).to_owned())
+            .chain(["events".to_owned()])
+            .chain(table.columns.iter().map(|column| column.name.to_string()))
+            .collect::<Vec<_>>(),
+    ];
+    cells.extend(table.lines.iter().map(|line| row(table, &tags, line)));
+    let width = |column: usize| {
+        let widths = cells.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..cells[0].len()).map(width).collect();
+    for row in &cells {
+        text.push_str("  ");
+        for (column, cell) in row.iter().enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            let width = widths[column];
+            match column < tags.len() {
+                true => write!(text, "{gap}{cell:<width$}")?,
+                false => write!(text, "{gap}{cell:>width$}")?,
+            }
+        }
+        text.push('\n');
+    }
+    Ok(())
+}
+
+/// The tags of any line, in their order.
+fn names(table: &Table) -> Vec<&str> {
+    let tags = table.lines.iter().flat_map(|line| &*line.tags);
+    let mut names: Vec<&str> = tags.map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn row(table: &Table, names: &[&str], line: &Line) -> Vec<String> {
+    let tags = names.iter().map(|name| {
+        let tag = line.tags.iter().find(|(tag, _)| **tag == **name);
+        match tag {
+            Some((_, value)) => Shown(value.as_bytes()).to_string(),
+            None => "-".to_owned(),
+        }
+    });
+    let values = line.values.iter().zip(&table.columns);
+    let values = values.map(|(value, column)| match (value, column.is_share) {
+        (None, _) => "-".to_owned(),
+        (Some(value), true) => format!("{}%", number(value * 100.0)),
+        (Some(value), false) => number(*value),
+    });
+    tags.chain([line.events.to_string()])
+        .chain(values)
+        .collect()
+}
+
+/// Whole numbers whole, others with three digits that matter.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    match magnitude {
+        -4..=14 => {
+            let decimals = usize::try_from(2 - magnitude).unwrap_or(0);
+            format!("{value:.decimals$}")
+        }
+        _ => format!("{value:.2e}"),
+    }
+}
+
+/// What became of every line.
+fn account(text: &mut String, outcome: &Outcome) -> fmt::Result {
+    let (lines, parsed) = (outcome.lines, outcome.parsed);
+    write!(
+        text,
+        "\n{lines} lines: {parsed} parsed, {} rejected",
+        outcome.rejected()
+    )?;
+    let reasons = outcome.reasons();
+    let reasons: Vec<_> = reasons
+        .map(|(reason, lines)| format!("{reason} {lines}"))
+        .collect();
+    if !reasons.is_empty() {
+        write!(text, " ({})", reasons.join(", "))?;
+    }
+    write!(text, "\n{} counted", outcome.counted)?;
+    for (lines, what) in [
+        (outcome.skipped, "that no rule wants"),
+        (outcome.notices, "messages of HAProxy's own"),
+        (outcome.undated, "without a date"),
+        (outcome.over_limit, "over the limit of series"),
+        (
+            outcome.too_late,
+            "too late, their window closed for want of memory",
+        ),
+    ] {
+        if lines > 0 {
+            write!(text, ", {lines} {what}")?;
+        }
+    }
+    if outcome.cut > 0 {
+        write!(text, "\n{} longer than a line may be, and cut", outcome.cut)?;
+    }
+    text.push('\n');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Tags;
+    use crate::replay::Column;
+
+    #[test]
+    fn numbers_have_three_digits_that_matter() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (12.0, "12"),
+            (123456.0, "123456"),
+            (123456.7, "123457"),
+            (123.4, "123"),
+            (12.34, "12.3"),
+            (0.012345, "0.0123"),
+            (-0.5, "-0.500"),
+            (0.00001234, "1.23e-5"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn the_report_has_a_table_for_each_rule_and_accounts_for_every_line() {
+        let tags = |service: &str| -> Tags { [("service".into(), service.into())].into() };
+        let column = |name: &str, is_share| Column {
+            name: name.into(),
+            is_share,
+        };
+        let line = |tags, events, values: &[Option<f64>]| Line {
+            tags,
+            events,
+            values: values.to_vec(),
+        };
+        let outcome = Outcome {
+            lines: 130,
+            parsed: 127,
+            rejected: [0, 1, 2, 0],
+            counted: 125,
+            notices: 2,
+            from: Some(Timestamp::from_millis(1_767_268_800_100)),
+            to: Some(Timestamp::from_millis(1_767_272_401_000)),
+            whole: vec![Table {
+                rule: "http".into(),
+                columns: vec![
+                    column("rate", false),
+                    column("errors", true),
+                    column("p95", false),
+                ],
+                lines: vec![
+                    line(tags("web"), 120, &[Some(0.0333), Some(0.025), Some(31.0)]),
+                    line(tags("a\u{1b}[2J"), 4, &[Some(0.0011), Some(0.0), None]),
+                    line(Tags::default(), 1, &[Some(0.0003), Some(1.0), Some(7.0)]),
+                ],
+            }],
+            ..Outcome::default()
+        };
+        insta::assert_snapshot!(table(&outcome).unwrap(), @r"
+        2026-01-01T12:00:00Z to 2026-01-01T13:00:01Z (1h 1s), all values over the whole log
+
+        http
+          service     events      rate  errors  p95
+          web            120    0.0333   2.50%   31
+          a\u{1b}[2J       4   0.00110      0%    -
+          -                1  0.000300    100%    7
+
+        130 lines: 127 parsed, 3 rejected (not_traffic 1, malformed 2)
+        125 counted, 2 messages of HAProxy's own
+        ");
+    }
+}

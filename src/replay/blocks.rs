@@ -1,0 +1,101 @@
+//! Bytes to blocks of whole lines.
+
+use crate::input::batch::Batch;
+use crate::input::framing::{Frame, SLACK};
+use crate::input::lines::Lines;
+use std::io::{self, Read};
+
+/// How much text a block holds, if no line may be longer.
+pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// Cuts one file. A block is as many bytes as fit, up to the end of the last whole line in
+/// them: in which pieces they come does not matter.
+pub struct Blocks<R> {
+    reader: R,
+    lines: Lines,
+    size: usize,
+    /// The line that the block before had no room for.
+    rest: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: Read> Blocks<R> {
+    /// Blocks of `size` bytes, or as many more as a line of `line_bytes` needs. What is
+    /// longer than `line_bytes` is cut, as in the daemon.
+    pub fn new(reader: R, size: usize, line_bytes: usize) -> Self {
+        Blocks {
+            reader,
+            lines: Lines::new(line_bytes),
+            size: size.max(line_bytes + SLACK),
+            rest: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Puts the next block in place of what the batch held. `false`: there is none.
+    pub fn next(&mut self, batch: &mut Batch) -> io::Result<bool> {
+        batch.bytes.clear();
+        batch.frames.clear();
+        if self.ended {
+            return Ok(false);
+        }
+        let (bytes, frames) = (&mut batch.bytes, &mut batch.frames);
+        bytes.reserve(self.size);
+        bytes.append(&mut self.rest);
+        let missing = self.size - bytes.len();
+        let read = (&mut self.reader).take(missing as u64).read_to_end(bytes)?;
+        let done = self.lines.frames(bytes, frames);
+        self.ended = read < missing;
+        if self.ended {
+            let last = self.lines.finish(&bytes[done..]);
+            frames.extend(last.map(|frame| Frame {
+                start: done + frame.start,
+                end: done + frame.end,
+                ..frame
+            }));
+        } else {
+            self.rest.extend_from_slice(&bytes[done..]);
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::tests::Pieces;
+
+    fn blocks(text: &[u8], piece: usize, size: usize) -> Vec<Vec<String>> {
+        let mut blocks = Blocks::new(Pieces::new(text, piece), size, 8);
+        let mut batch = Batch::default();
+        let mut all = Vec::new();
+        while blocks.next(&mut batch).unwrap() {
+            let lines = batch.frames.iter().map(|frame| {
+                let line = batch.bytes[frame.start..frame.end].escape_ascii();
+                format!("{line}{}", if frame.cut { "~" } else { "" })
+            });
+            all.push(lines.collect());
+        }
+        all
+    }
+
+    #[test]
+    fn blocks_end_at_lines_whatever_pieces_come() {
+        let text = "one\ntwo\n\nthree\r\nfour\nfive\n".repeat(9)
+            + "six, which is very much longer than it may be\nend";
+        let (text, size) = (text.as_bytes(), 8 + SLACK);
+        let expected = blocks(text, text.len(), size);
+        assert!(expected.len() > 2, "{expected:?}");
+        let lines = [
+            ["one", "two", "three", "four", "five"].repeat(9),
+            vec!["six, whi~", "end"],
+        ];
+        let lines = lines.concat();
+        assert_eq!(expected.concat(), lines);
+        for piece in [1, 2, 3, 7, 11] {
+            assert_eq!(blocks(text, piece, size), expected, "by {piece}");
+        }
+        assert_eq!(blocks(text, 5, 1000).concat(), lines);
+        assert_eq!(blocks(b"", 1, size).concat(), [""; 0]);
+    }
+}
