@@ -23,40 +23,52 @@ pub struct Loaded {
 /// Everything that is wrong with a set of files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wrong {
-    /// Files that cannot be read, and why, each with its hint.
-    pub unreadable: Vec<String>,
     pub problems: Vec<Problem>,
 }
 
 impl Wrong {
-    /// A file that cannot be read.
-    pub fn unreadable(error: &dyn Error) -> Wrong {
+    /// A file that cannot be read; the error names its path first.
+    pub fn unreadable(path: &Path, error: &dyn Error) -> Wrong {
+        let name = path.display().to_string();
+        let said = error.to_string();
+        let (message, hint) = match said.split_once("\n\nhint: ") {
+            Some((message, hint)) => (message, Some(hint)),
+            None => (said.as_str(), None),
+        };
+        let message = message
+            .strip_prefix(&format!("{name}: "))
+            .unwrap_or(message);
+        let mut message = message.to_owned();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        let problem = Problem::of_file(&name, message);
         Wrong {
-            unreadable: vec![with_causes(error)],
-            problems: Vec::new(),
+            problems: vec![match hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }],
         }
     }
 
     /// How many things are wrong.
     pub fn count(&self) -> usize {
-        self.unreadable.len() + self.problems.len()
+        self.problems.len()
     }
 
     /// Each in one line, with its place.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let first = |text: &String| text.lines().next().unwrap_or_default().to_owned();
-        let unreadable = self.unreadable.iter().map(first);
-        unreadable.chain(self.problems.iter().map(Problem::to_string))
+        self.problems.iter().map(Problem::to_string)
     }
 
     /// Each as it is shown to whoever wrote the files: a problem with its source.
     pub fn shown(&self) -> impl Iterator<Item = String> {
-        let unreadable = self.unreadable.iter().map(|text| format!("error: {text}"));
-        unreadable.chain(self.problems.iter().map(Problem::render))
+        self.problems.iter().map(Problem::render)
     }
 
     fn and(mut self, other: Wrong) -> Wrong {
-        self.unreadable.extend(other.unreadable);
         self.problems.extend(other.problems);
         self
     }
@@ -71,26 +83,8 @@ impl fmt::Display for Wrong {
 
 impl From<Vec<Problem>> for Wrong {
     fn from(problems: Vec<Problem>) -> Wrong {
-        Wrong {
-            problems,
-            ..Wrong::default()
-        }
+        Wrong { problems }
     }
-}
-
-/// An error and what caused it, in one text; a hint of its own stays at the end.
-fn with_causes(error: &dyn Error) -> String {
-    let said = error.to_string();
-    let (mut message, hint) = match said.split_once("\n\n") {
-        Some((message, hint)) => (message.to_owned(), format!("\n\n{hint}")),
-        None => (said, String::new()),
-    };
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    message + &hint
 }
 
 /// Both, or everything that is wrong with either.
@@ -165,7 +159,7 @@ pub struct Compiled {
 impl Files {
     /// Reads `weir.yaml`, and the files that it names. Without one, the defaults hold.
     pub fn read(path: Option<&Path>, env: Env<'_>) -> Files {
-        let text = path.map(|path| Source::read(path).map_err(|e| Wrong::unreadable(&e)));
+        let text = path.map(|path| Source::read(path).map_err(|e| Wrong::unreadable(e.path(), &e)));
         let config = match (path, &text) {
             (Some(path), Some(Ok(source))) => parse(path, source, env),
             (_, Some(Err(wrong))) => Err(wrong.clone()),
@@ -254,7 +248,7 @@ pub fn config(path: Option<&Path>, env: Env<'_>) -> Result<Config, Wrong> {
     let Some(path) = path else {
         return Ok(Config::default_for(env));
     };
-    let source = Source::read(path).map_err(|e| Wrong::unreadable(&e))?;
+    let source = Source::read(path).map_err(|e| Wrong::unreadable(e.path(), &e))?;
     parse(path, &source, env)
 }
 
@@ -276,7 +270,7 @@ pub fn formats(config: &Config, env: Env<'_>) -> Result<(Formats, Vec<Problem>),
 }
 
 fn haproxy_config(path: &Path) -> Result<Source, Wrong> {
-    Source::read_lossily(path).map_err(|e| Wrong::unreadable(&e))
+    Source::read_lossily(path).map_err(|e| Wrong::unreadable(e.path(), &e))
 }
 
 fn formats_of(source: &Source, env: Env<'_>) -> Result<(Formats, Vec<Problem>), Wrong> {
@@ -302,7 +296,7 @@ fn own_formats(config: &Config, env: Env<'_>) -> Result<Formats, Wrong> {
 /// When one of them cannot be read, or there is none.
 pub fn rule_files(config: &Config) -> Result<Vec<Source>, Wrong> {
     match &config.rules {
-        Some(path) => rules::read(path).map_err(|e| Wrong::unreadable(&e)),
+        Some(path) => rules::read(path).map_err(|e| Wrong::unreadable(e.path(), &e)),
         None => Ok(rules::bundled()),
     }
 }

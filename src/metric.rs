@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// No limit on series can be set higher.
+pub const SERIES_MAX: usize = 10_000_000;
+
 /// A name and its tags: what one line on a chart shows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {

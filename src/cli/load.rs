@@ -85,8 +85,5 @@ pub fn unreadable(error: impl Into<anyhow::Error>) -> Failure {
 
 /// Files that cannot be used.
 pub fn wrong(wrong: Wrong) -> Failure {
-    match wrong.unreadable.is_empty() {
-        true => Failure::Problems(wrong.problems),
-        false => Failure::Input(wrong.to_string()),
-    }
+    Failure::Problems(wrong.problems)
 }

@@ -46,21 +46,15 @@ enum Command {
     /// Take logs over syslog, compute, and serve the page
     ///
     /// Without a file: syslog on 127.0.0.1:5140 (UDP and TCP), the bundled rules, the
-    /// embedded store, the page on 127.0.0.1:8420.
+    /// embedded store, the page on 127.0.0.1:8420. With one, rules and formats are read again
+    /// on SIGHUP and when their files change.
     Serve {
         /// The configuration, weir.yaml; docs/configuration.md tells its keys
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// Check the configuration, log formats and rule files, and say what is wrong where
-    Check {
-        /// The configuration to check [default: none, the bundled rules alone]
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Rule files or folders to check instead of the configured ones
-        #[arg(value_name = "RULES")]
-        rules: Vec<PathBuf>,
-    },
+    Check(check::Arguments),
     /// Run tests of rules: log lines in, expected values out
     ///
     /// Without files: the `.test.yaml` files beside the configured rules, else those in the
@@ -108,7 +102,7 @@ enum Failure {
     Problems(Vec<Problem>),
     /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
-    /// The input is wrong, and what is printed on standard output has said so.
+    /// The input or configuration is wrong, and standard output tells already how.
     Told,
     /// It failed at run time.
     Run(anyhow::Error),
@@ -129,7 +123,8 @@ impl Failure {
                 Failure::Problems(problems)
             }
             (Failure::Run(error), _) | (_, Failure::Run(error)) => Failure::Run(error),
-            (Failure::Told, other) | (other, Failure::Told) => other,
+            (Failure::Told, other) => other,
+            (one, Failure::Told) => one,
             (one, other) => Failure::Input(format!("{one}\n\n{other}")),
         }
     }
@@ -168,7 +163,7 @@ pub fn run() -> ExitCode {
     let outcome = match args.command {
         Command::Demo { http } => demo::run(http),
         Command::Serve { config } => serve::run(config.as_deref()),
-        Command::Check { config, rules } => check::run(config.as_deref(), &rules),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Test { config, files } => test::run(config.as_deref(), &files),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -3,12 +3,33 @@
 //! `docs/configuration.md` describes each key for those who write the file.
 
 use crate::sink::librato::Api;
-use crate::source::{Scalar, Written};
-use serde::Deserialize;
+use crate::source::{Notes, Problem, Scalar, Source, Written};
+use crate::yaml::Node;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct File {
+pub(super) const KEYS: [&str; 12] = [
+    "listen",
+    "haproxy",
+    "event_time",
+    "grace",
+    "amend_for",
+    "expire_after",
+    "rules",
+    "rejects",
+    "state",
+    "sinks",
+    "http",
+    "limits",
+];
+pub(super) const LISTEN_KEYS: [&str; 2] = ["protocol", "address"];
+pub(super) const HAPROXY_KEYS: [&str; 4] = ["config", "log_format", "service", "timezone"];
+pub(super) const SINK_KEYS: [&str; 4] = ["librato", "prometheus", "store", "stdout"];
+pub(super) const LIBRATO_KEYS: [&str; 4] = ["url", "email_env", "token_env", "api"];
+pub(super) const STORE_KEYS: [&str; 1] = ["retention"];
+pub(super) const HTTP_KEYS: [&str; 2] = ["address", "token_env"];
+pub(super) const LIMIT_KEYS: [&str; 3] = ["line_bytes", "series", "connections"];
+
+#[derive(Debug, Default)]
+pub(super) struct File {
     /// Syslog sockets; without the key, UDP and TCP on 127.0.0.1:5140.
     pub listen: Option<Vec<Listen>>,
     pub haproxy: Haproxy,
@@ -32,22 +53,22 @@ pub struct File {
     pub limits: Limits,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listen {
+#[derive(Debug)]
+pub(super) struct Listen {
     pub protocol: Protocol,
     /// `address:port`; port 0 lets the system choose one.
     pub address: Scalar,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Udp,
     Tcp,
 }
 
 impl Protocol {
+    const ALL: [Protocol; 2] = [Protocol::Udp, Protocol::Tcp];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::Udp => "udp",
@@ -56,9 +77,8 @@ impl Protocol {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Haproxy {
+#[derive(Debug, Default)]
+pub(super) struct Haproxy {
     /// HAProxy's own configuration, whose formats the lines have.
     pub config: Option<Scalar>,
     /// The one `log-format` that all lines have.
@@ -69,53 +89,214 @@ pub struct Haproxy {
     pub timezone: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sinks {
+#[derive(Debug, Default)]
+pub(super) struct Sinks {
     pub librato: Option<Librato>,
-    pub prometheus: Option<Prometheus>,
+    pub prometheus: bool,
     pub store: Option<Store>,
-    pub stdout: Option<Stdout>,
+    pub stdout: bool,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Librato {
+#[derive(Debug)]
+pub(super) struct Librato {
     pub url: Scalar,
     /// The environment variable that holds the account.
     pub email_env: Option<Scalar>,
     /// The environment variable that holds the token.
     pub token_env: Option<Scalar>,
-    #[serde(default)]
     pub api: Api,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prometheus {}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
+#[derive(Debug, Default)]
+pub(super) struct Store {
     pub retention: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stdout {}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Http {
+#[derive(Debug, Default)]
+pub(super) struct Http {
     pub address: Option<Scalar>,
     /// The environment variable that holds the token.
     pub token_env: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
+#[derive(Debug, Default)]
+pub(super) struct Limits {
     pub line_bytes: Option<Written<usize>>,
     pub series: Option<Written<usize>>,
     pub connections: Option<Written<usize>>,
+}
+
+/// Reads a file, and everything about its shape that is wrong. Only what YAML does not
+/// allow leaves nothing of it.
+pub(super) fn parse(source: &Source) -> (File, Vec<Problem>) {
+    let (root, mut notes) = match source.tree("the configuration") {
+        Ok(read) => read,
+        Err(problem) => return (File::default(), vec![*problem]),
+    };
+    let file = file(&mut notes, &root);
+    (file, notes.problems)
+}
+
+fn file(notes: &mut Notes<'_>, root: &Node) -> File {
+    let mut file = File::default();
+    for (key, value) in notes.section(root).unwrap_or_default() {
+        match key.value.as_str() {
+            "listen" => file.listen = listen(notes, value),
+            "haproxy" => file.haproxy = haproxy(notes, value),
+            "event_time" => file.event_time = notes.text(value),
+            "grace" => file.grace = notes.text(value),
+            "amend_for" => file.amend_for = notes.text(value),
+            "expire_after" => file.expire_after = notes.text(value),
+            "rules" => file.rules = notes.text(value),
+            "rejects" => file.rejects = notes.text(value),
+            "state" => file.state = notes.text(value),
+            "sinks" => file.sinks = sinks(notes, value),
+            "http" => file.http = http(notes, value),
+            "limits" => file.limits = limits(notes, value),
+            _ => notes.unknown_key(key, &KEYS),
+        }
+    }
+    file
+}
+
+fn listen(notes: &mut Notes<'_>, node: &Node) -> Option<Vec<Listen>> {
+    let sockets = notes.list(node)?;
+    Some(
+        sockets
+            .iter()
+            .filter_map(|one| socket(notes, one))
+            .collect(),
+    )
+}
+
+fn socket(notes: &mut Notes<'_>, node: &Node) -> Option<Listen> {
+    let pairs = notes.pairs(node)?;
+    let (mut protocol, mut address) = (None, None);
+    let mut unknown = Vec::new();
+    for (key, value) in pairs {
+        match key.value.as_str() {
+            "protocol" => {
+                let known = Protocol::ALL.map(|protocol| (protocol.as_str(), protocol));
+                protocol = Some(notes.word(value, "protocol", &known));
+            }
+            "address" => address = Some(notes.text(value)),
+            _ => {
+                notes.unknown_key(key, &LISTEN_KEYS);
+                unknown.push(key);
+            }
+        }
+    }
+    let found = [protocol.is_some(), address.is_some()];
+    for (key, found) in LISTEN_KEYS.iter().zip(found) {
+        if !found {
+            notes.key_missing(&node.span, key, unknown.iter().copied());
+        }
+    }
+    Some(Listen {
+        protocol: protocol??,
+        address: address??,
+    })
+}
+
+fn haproxy(notes: &mut Notes<'_>, node: &Node) -> Haproxy {
+    let mut haproxy = Haproxy::default();
+    for (key, value) in notes.section(node).unwrap_or_default() {
+        match key.value.as_str() {
+            "config" => haproxy.config = notes.text(value),
+            "log_format" => haproxy.log_format = notes.text(value),
+            "service" => haproxy.service = notes.text(value),
+            "timezone" => haproxy.timezone = notes.text(value),
+            _ => notes.unknown_key(key, &HAPROXY_KEYS),
+        }
+    }
+    haproxy
+}
+
+fn sinks(notes: &mut Notes<'_>, node: &Node) -> Option<Sinks> {
+    let mut sinks = Sinks::default();
+    for (key, value) in notes.section(node)? {
+        match key.value.as_str() {
+            "librato" => sinks.librato = librato(notes, value),
+            "prometheus" => sinks.prometheus = empty(notes, value),
+            "store" => sinks.store = store(notes, value),
+            "stdout" => sinks.stdout = empty(notes, value),
+            _ => notes.unknown_key(key, &SINK_KEYS),
+        }
+    }
+    Some(sinks)
+}
+
+/// A sink that has no keys, and is on where it is named.
+fn empty(notes: &mut Notes<'_>, node: &Node) -> bool {
+    for (key, _) in notes.section(node).unwrap_or_default() {
+        let message = format!("unknown key `{}`", key.value);
+        notes.refuse_with(&key.span, message, "it has no keys: `{}`");
+    }
+    true
+}
+
+fn librato(notes: &mut Notes<'_>, node: &Node) -> Option<Librato> {
+    let pairs = notes.pairs(node)?;
+    let (mut url, mut email_env, mut token_env, mut api) = (None, None, None, Api::default());
+    let mut unknown = Vec::new();
+    for (key, value) in pairs {
+        match key.value.as_str() {
+            "url" => url = Some(notes.text(value)),
+            "email_env" => email_env = notes.text(value),
+            "token_env" => token_env = notes.text(value),
+            "api" => {
+                let known = [Api::Measurements, Api::Metrics].map(|api| (api.as_str(), api));
+                api = notes.word(value, "API", &known).unwrap_or_default();
+            }
+            _ => {
+                notes.unknown_key(key, &LIBRATO_KEYS);
+                unknown.push(key);
+            }
+        }
+    }
+    if url.is_none() {
+        notes.key_missing(&node.span, "url", unknown);
+    }
+    Some(Librato {
+        url: url??,
+        email_env,
+        token_env,
+        api,
+    })
+}
+
+fn store(notes: &mut Notes<'_>, node: &Node) -> Option<Store> {
+    let mut store = Store::default();
+    for (key, value) in notes.section(node)? {
+        match key.value.as_str() {
+            "retention" => store.retention = notes.text(value),
+            _ => notes.unknown_key(key, &STORE_KEYS),
+        }
+    }
+    Some(store)
+}
+
+fn http(notes: &mut Notes<'_>, node: &Node) -> Http {
+    let mut http = Http::default();
+    for (key, value) in notes.section(node).unwrap_or_default() {
+        match key.value.as_str() {
+            "address" => http.address = notes.text(value),
+            "token_env" => http.token_env = notes.text(value),
+            _ => notes.unknown_key(key, &HTTP_KEYS),
+        }
+    }
+    http
+}
+
+fn limits(notes: &mut Notes<'_>, node: &Node) -> Limits {
+    let mut limits = Limits::default();
+    for (key, value) in notes.section(node).unwrap_or_default() {
+        match key.value.as_str() {
+            "line_bytes" => limits.line_bytes = notes.whole_number(value),
+            "series" => limits.series = notes.whole_number(value),
+            "connections" => limits.connections = notes.whole_number(value),
+            _ => notes.unknown_key(key, &LIMIT_KEYS),
+        }
+    }
+    limits
 }

@@ -8,6 +8,7 @@ pub use file::Protocol;
 
 use crate::event_time::EventTime;
 use crate::http::Token;
+use crate::metric::SERIES_MAX;
 use crate::sink::librato;
 use crate::source::{Placed, Problem, Scalar, Source, Written};
 use crate::store;
@@ -126,7 +127,7 @@ const CONNECTIONS: usize = 1024;
 
 /// HAProxy's shortest line is longer than this, and a longer one than that is no line.
 const LINE_BYTES_RANGE: std::ops::RangeInclusive<usize> = 256..=16 * 1024 * 1024;
-const SERIES_RANGE: std::ops::RangeInclusive<usize> = 1..=10_000_000;
+const SERIES_RANGE: std::ops::RangeInclusive<usize> = 1..=SERIES_MAX;
 const CONNECTIONS_RANGE: std::ops::RangeInclusive<usize> = 1..=100_000;
 
 /// Every window waits so long, so the newest values are as old as this.
@@ -197,21 +198,26 @@ impl Config {
     ///
     /// Everything that is wrong with it, each with its place.
     pub fn parse(source: &Source, base: &Path, env: Env<'_>) -> Result<Config, Vec<Problem>> {
-        let file: file::File = source
-            .parse("the configuration")
-            .map_err(|problem| vec![*problem])?;
+        match Config::parse_all(source, base, env) {
+            (config, problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// The same for those who check what it names too: what is right in it, the defaults for
+    /// the rest, and everything that is wrong, in the order of its lines.
+    pub fn parse_all(source: &Source, base: &Path, env: Env<'_>) -> (Config, Vec<Problem>) {
+        let (file, problems) = file::parse(source);
         let mut check = Check {
             source,
             env,
-            problems: Vec::new(),
+            problems,
         };
         let mut config = Config::default_for(env);
         check.fill(&mut config, file, base);
-        if check.problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(check.problems)
-        }
+        let mut problems = check.problems;
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        (config, problems)
     }
 
     /// The keys in which `other` differs from this, of those that hold until weir stops:
@@ -351,9 +357,9 @@ impl Check<'_> {
             }
             config.sinks = Sinks {
                 librato: sinks.librato.and_then(|librato| self.librato(librato)),
-                prometheus: sinks.prometheus.is_some(),
+                prometheus: sinks.prometheus,
                 store: sinks.store.is_some(),
-                stdout: sinks.stdout.is_some(),
+                stdout: sinks.stdout,
             };
         }
         if let Some(address) = file.http.address.and_then(|address| self.address(&address)) {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How much of a window was seen. weir starts, and rules are loaded, in the middle of one.
+///
+/// A rate is of the time that was seen: of the whole window it would be too low. A total is
+/// of what was seen, so that totals add up to the number of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coverage {
     pub span: Duration,
@@ -13,14 +16,18 @@ pub struct Coverage {
     pub seen: Duration,
 }
 
+/// A rate of less than this share of a window, one part in ten, says nothing.
+const SEEN_MIN: u32 = 10;
+
 impl Coverage {
     /// All of a window of that length.
     pub const fn whole(span: Duration) -> Self {
         Coverage { span, seen: span }
     }
 
-    fn is_whole(self) -> bool {
-        self.seen == self.span
+    /// `None` where too little was seen.
+    fn rate(self, count: u64) -> Option<f64> {
+        (self.seen >= self.span / SEEN_MIN).then(|| count as f64 / self.seen.as_secs_f64())
     }
 }
 
@@ -66,8 +73,6 @@ impl Output {
                     emit(None, value);
                 }
             }
-            // Totals of a part of a window would be too low.
-            _ if !coverage.is_whole() => {}
             Output::Buckets { cell, .. } => {
                 if let Cell::Buckets(buckets) = &row[*cell]
                     && buckets.cumulative().any(|(_, count)| count > 0)
@@ -158,8 +163,7 @@ impl Arithmetic {
 
 impl Formula {
     /// The value of a window. `None`, a gap, where the cells hold nothing that it could come
-    /// from, and for totals of a window of which a part was not seen: no value is ever
-    /// invented.
+    /// from: no value is ever invented.
     pub fn value(&self, row: &Row, coverage: Coverage) -> Option<f64> {
         match self {
             Formula::Const(value) => Some(*value),
@@ -168,14 +172,14 @@ impl Formula {
                 let (a, b) = (sides.0.value(row, coverage)?, sides.1.value(row, coverage)?);
                 Some(arithmetic.of(a, b)).filter(|value| value.is_finite())
             }
-            Formula::Count(cell) => coverage.is_whole().then(|| row.count(*cell) as f64),
-            Formula::Rate(cell) => Some(row.count(*cell) as f64 / coverage.seen.as_secs_f64()),
+            Formula::Count(cell) => Some(row.count(*cell) as f64),
+            Formula::Rate(cell) => coverage.rate(row.count(*cell)),
             Formula::Ratio { part, whole } => {
                 let whole = row.count(*whole);
                 (whole > 0).then(|| row.count(*part) as f64 / whole as f64)
             }
             Formula::Sum(cell) => match &row[*cell] {
-                Cell::Sum(sum) if sum.count > 0 && coverage.is_whole() => Some(sum.total()),
+                Cell::Sum(sum) if sum.count > 0 => Some(sum.total()),
                 _ => None,
             },
             Formula::Mean(cell) => match &row[*cell] {
@@ -199,7 +203,7 @@ impl Formula {
                 _ => None,
             },
             Formula::Distinct(cell) => match &row[*cell] {
-                Cell::Distinct(distinct) => coverage.is_whole().then(|| distinct.count()),
+                Cell::Distinct(distinct) => Some(distinct.count()),
                 _ => None,
             },
             Formula::Apdex(cell) => match &row[*cell] {

@@ -228,9 +228,9 @@ tests:
       hint: keep one of both
     rules.test.yaml:5:8: no rules are named here
       hint: name a file, a folder or several, or leave out the key
-    rules.test.yaml:7:11: a test without lines
+    rules.test.yaml:8:12: a test without lines
       hint: add log lines under `lines:`
-    rules.test.yaml:7:11: a test that expects nothing
+    rules.test.yaml:9:14: a test that expects nothing
       hint: add `windows: [{ start: ..., series: ..., value: ... }]`
     rules.test.yaml:12:9: expected either `line` or `fixture` here
       hint: `line` is a log line, `fixture` the path of a file of them

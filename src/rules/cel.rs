@@ -286,6 +286,16 @@ impl Reader<'_> {
     }
 }
 
+impl Node {
+    /// Shows this and everything in it.
+    pub fn walk<'a>(&'a self, see: &mut impl FnMut(&'a Node)) {
+        see(self);
+        for child in self.kind.children() {
+            child.walk(see);
+        }
+    }
+}
+
 impl Syntax {
     fn children(&self) -> impl Iterator<Item = &Node> {
         let (boxed, many): (Option<&Node>, &[Node]) = match self {

@@ -12,10 +12,12 @@
 use super::address::{Address, Property};
 use super::pattern::Pattern;
 use super::quantity::{Amount, Quantity, Unit};
+use super::routes::Routes;
 use crate::haproxy::{Captures, Event, ExtraValue, Field, FieldType, Separator, Value};
 use bstr::BString;
 use ipnet::IpNet;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +100,8 @@ pub(super) enum Text {
     Header(Field, Box<str>),
     /// A field of a custom format.
     Extra(Box<str>),
+    /// The template that the path matches.
+    Route(Arc<Routes>),
     If(Box<(Bool, Text, Text)>),
 }
 
@@ -338,6 +342,7 @@ impl Text {
                 Value::Strings(captures) => header(captures, name),
                 _ => None,
             },
+            Text::Route(routes) => routes.route(event.path?),
             Text::Extra(name) => match event.extra.get(name)? {
                 ExtraValue::String(value) => Some(value),
                 _ => None,

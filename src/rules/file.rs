@@ -1,23 +1,25 @@
 //! A rule file as it is written: YAML in, texts with their places out.
 //!
-//! Nothing is interpreted here, so that everything wrong in a file can be said at
-//! once. Only what YAML itself does not allow ends the reading at its first place.
+//! Nothing is interpreted here but the shape, so that everything wrong in a file can be said
+//! at once. Only what YAML itself does not allow ends the reading at its first place.
 
-use crate::source::{Problem, Scalar, Source};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use std::fmt;
+use crate::source::{Notes, Problem, Scalar, Source, Written};
+use crate::yaml::{Kind, Node};
 use std::ops::Range;
 
-/// The keys of a rule.
-pub(super) const RULE_KEYS: [&str; 5] = ["name", "where", "by", "window", "measure"];
+/// The keys of a file.
+pub(super) const KEYS: [&str; 1] = ["rules"];
 
-#[derive(Debug, Default)]
-pub(super) struct File {
-    /// `None` without the key `rules`.
-    pub rules: Option<Vec<Rule>>,
-    pub unknown: Vec<Scalar>,
-}
+/// Keys of a file that weir does not have yet.
+const LATER: [&str; 2] = ["invariants", "alerts"];
+
+/// The keys of a rule.
+pub(super) const RULE_KEYS: [&str; 10] = [
+    "name", "where", "by", "routes", "limit", "window", "tags", "series", "value", "measure",
+];
+
+pub(super) const WINDOW_KEYS: [&str; 2] = ["span", "every"];
+pub(super) const MEASURE_KEYS: [&str; 2] = ["value", "unit"];
 
 #[derive(Debug, Default)]
 pub(super) struct Rule {
@@ -25,113 +27,230 @@ pub(super) struct Rule {
     pub span: Range<usize>,
     pub name: Option<Scalar>,
     pub condition: Option<Scalar>,
-    pub by: Vec<Scalar>,
-    pub window: Option<Scalar>,
-    pub measures: Vec<(Scalar, Scalar)>,
-    pub unknown: Vec<Scalar>,
+    pub by: Vec<Part>,
+    pub routes: Option<Routes>,
+    pub limit: Option<Written<usize>>,
+    pub window: Option<Window>,
+    pub tags: Vec<(Scalar, Scalar)>,
+    pub series: Option<Scalar>,
+    pub value: Option<Scalar>,
+    pub measures: Vec<(Scalar, Measure)>,
 }
 
-/// Reads one file.
-pub(super) fn parse(source: &Source) -> Result<File, Box<Problem>> {
-    source.parse("rules")
+/// One value by which a rule groups.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The tag that has it; `None`: named after the expression.
+    pub tag: Option<Scalar>,
+    pub expression: Scalar,
 }
 
-/// A problem for each key that is not one of `known`.
-pub(super) fn unknown_keys<'a>(
-    source: &'a Source,
-    subject: &'a str,
-    unknown: &'a [Scalar],
-    known: &'static [&'static str],
-) -> impl Iterator<Item = Problem> + 'a {
-    unknown
+#[derive(Debug)]
+pub(super) struct Routes {
+    /// The place of the key.
+    pub span: Range<usize>,
+    pub templates: Vec<Scalar>,
+}
+
+#[derive(Debug)]
+pub(super) struct Window {
+    pub span: Scalar,
+    /// `None`: it tumbles.
+    pub every: Option<Scalar>,
+}
+
+#[derive(Debug)]
+pub(super) struct Measure {
+    pub expression: Scalar,
+    /// What its value is converted to.
+    pub unit: Option<Scalar>,
+}
+
+/// Reads one file, and everything about its shape that is wrong.
+pub(super) fn parse(source: &Source) -> (Vec<Rule>, Vec<Problem>) {
+    let (root, mut notes) = match source.tree("rules") {
+        Ok(read) => read,
+        Err(problem) => return (Vec::new(), vec![*problem]),
+    };
+    let rules = file(&mut notes, &root);
+    (rules, notes.problems)
+}
+
+fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
+    let noted = notes.problems.len();
+    let mut rules = Vec::new();
+    for (key, value) in notes.section(root).unwrap_or_default() {
+        match key.value.as_str() {
+            "rules" if value.kind == Kind::Null => {}
+            "rules" => {
+                let written = notes.list(value).unwrap_or_default();
+                rules = written.iter().filter_map(|one| rule(notes, one)).collect();
+                notes.about(None);
+            }
+            later if LATER.contains(&later) => {
+                let message = format!("`{later}` are not part of weir yet");
+                let hint = "leave them out of the file until they are";
+                notes.refuse_with(&key.span, message, hint);
+            }
+            _ => notes.unknown_key(key, &KEYS),
+        }
+    }
+    if rules.is_empty() && notes.problems.len() == noted {
+        let hint = "rules stand in a list under `rules:`; see docs/rules.md";
+        notes.refuse_with(&(0..0), "there is no rule in this file", hint);
+    }
+    rules
+}
+
+fn rule(notes: &mut Notes<'_>, node: &Node) -> Option<Rule> {
+    notes.about(None);
+    let pairs = notes.pairs(node)?;
+    let mut rule = Rule {
+        span: pairs
+            .first()
+            .map_or(&node.span, |(key, _)| &key.span)
+            .clone(),
+        ..Rule::default()
+    };
+    // First, because the problems of the others begin with it.
+    if let Some((_, value)) = pairs.iter().find(|(key, _)| key.value == "name") {
+        rule.name = notes.text(value);
+        notes.about(rule.name.as_ref().map(|name| name.value.as_str()));
+    }
+    let mut unknown = Vec::new();
+    for (key, value) in pairs {
+        match key.value.as_str() {
+            "name" => {}
+            "where" => rule.condition = notes.text(value),
+            "by" => rule.by = by(notes, value),
+            "routes" => {
+                let routes = notes.list(value).unwrap_or_default();
+                let routes = routes.iter().filter_map(|route| notes.text(route));
+                rule.routes = Some(Routes {
+                    templates: routes.collect(),
+                    span: key.span.clone(),
+                });
+            }
+            "limit" => rule.limit = notes.whole_number(value),
+            "window" => rule.window = window(notes, value),
+            "tags" => {
+                let tags = notes.pairs(value).unwrap_or_default();
+                let tags = tags
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.clone(), notes.text(value)?)));
+                rule.tags = tags.collect();
+            }
+            "series" => rule.series = notes.text(value),
+            "value" => rule.value = notes.text(value),
+            "measure" => rule.measures = measures(notes, value),
+            _ => {
+                notes.unknown_key(key, &RULE_KEYS);
+                unknown.push(key);
+            }
+        }
+    }
+    let has = |wanted: &str| pairs.iter().any(|(key, _)| key.value == wanted);
+    if !has("name") {
+        notes.key_missing(&rule.span, "name", unknown.iter().copied());
+    }
+    if !has("measure") {
+        let span = rule.name.as_ref().map_or(&rule.span, |name| &name.span);
+        notes.key_missing(span, "measure", unknown);
+    }
+    Some(rule)
+}
+
+/// A list of expressions and pairs of one tag and its expression, or such pairs alone.
+fn by(notes: &mut Notes<'_>, node: &Node) -> Vec<Part> {
+    if let Kind::Map(pairs) = &node.kind {
+        return tagged(notes, pairs);
+    }
+    let mut parts = Vec::new();
+    for item in notes.list(node).unwrap_or_default() {
+        match &item.kind {
+            Kind::Map(pairs) => parts.extend(tagged(notes, pairs)),
+            _ => parts.extend(notes.text(item).map(|expression| Part {
+                tag: None,
+                expression,
+            })),
+        }
+    }
+    parts
+}
+
+fn tagged(notes: &mut Notes<'_>, pairs: &[(Scalar, Node)]) -> Vec<Part> {
+    let parts = pairs.iter().filter_map(|(tag, value)| {
+        Some(Part {
+            tag: Some(tag.clone()),
+            expression: notes.text(value)?,
+        })
+    });
+    parts.collect()
+}
+
+fn window(notes: &mut Notes<'_>, node: &Node) -> Option<Window> {
+    let Kind::Map(pairs) = &node.kind else {
+        let span = notes.text(node)?;
+        return Some(Window { span, every: None });
+    };
+    let (mut span, mut every) = (None, None);
+    let mut unknown = Vec::new();
+    for (key, value) in pairs {
+        match key.value.as_str() {
+            "span" => span = Some(notes.text(value)),
+            "every" => every = notes.text(value),
+            _ => {
+                notes.unknown_key(key, &WINDOW_KEYS);
+                unknown.push(key);
+            }
+        }
+    }
+    if span.is_none() {
+        notes.key_missing(&node.span, "span", unknown);
+    }
+    Some(Window {
+        span: span??,
+        every,
+    })
+}
+
+fn measures(notes: &mut Notes<'_>, node: &Node) -> Vec<(Scalar, Measure)> {
+    let pairs = notes.pairs(node).unwrap_or_default();
+    if node.kind == Kind::Map(Vec::new()) {
+        let hint = "`measure: { rate: rate() }` is the smallest measure";
+        notes.refuse_with(&node.span, "it measures nothing", hint);
+    }
+    let measures = pairs
         .iter()
-        .map(move |key| source.unknown_word(subject, key.span.clone(), "key", &key.value, known))
+        .filter_map(|(name, value)| Some((name.clone(), measure(notes, value)?)));
+    measures.collect()
 }
 
-impl<'de> Deserialize<'de> for File {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = File;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a file of rules")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
-                let mut file = File::default();
-                while let Some(key) = map.next_key::<Scalar>()? {
-                    match key.value.as_str() {
-                        "rules" => file.rules = Some(map.next_value()?),
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                            file.unknown.push(key);
-                        }
-                    }
-                }
-                Ok(file)
+fn measure(notes: &mut Notes<'_>, node: &Node) -> Option<Measure> {
+    let Kind::Map(pairs) = &node.kind else {
+        let expression = notes.text(node)?;
+        return Some(Measure {
+            expression,
+            unit: None,
+        });
+    };
+    let (mut expression, mut unit) = (None, None);
+    let mut unknown = Vec::new();
+    for (key, value) in pairs {
+        match key.value.as_str() {
+            "value" => expression = Some(notes.text(value)),
+            "unit" => unit = notes.text(value),
+            _ => {
+                notes.unknown_key(key, &MEASURE_KEYS);
+                unknown.push(key);
             }
         }
-        deserializer.deserialize_map(Reader)
     }
-}
-
-impl<'de> Deserialize<'de> for Rule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Rule;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a rule")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rule, A::Error> {
-                let mut rule = Rule::default();
-                while let Some(key) = map.next_key::<Scalar>()? {
-                    if rule.span.is_empty() {
-                        rule.span = key.span.clone();
-                    }
-                    match key.value.as_str() {
-                        "name" => rule.name = Some(map.next_value()?),
-                        "where" => rule.condition = Some(map.next_value()?),
-                        "by" => rule.by = map.next_value()?,
-                        "window" => rule.window = Some(map.next_value()?),
-                        "measure" => rule.measures = map.next_value::<Pairs>()?.0,
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                            rule.unknown.push(key);
-                        }
-                    }
-                }
-                Ok(rule)
-            }
-        }
-        deserializer.deserialize_map(Reader)
+    if expression.is_none() {
+        notes.key_missing(&node.span, "value", unknown);
     }
-}
-
-/// A mapping in the order it was written.
-struct Pairs(Vec<(Scalar, Scalar)>);
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Pairs;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("measures by name")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
+    Some(Measure {
+        expression: expression??,
+        unit,
+    })
 }

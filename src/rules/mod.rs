@@ -21,8 +21,10 @@ mod eval;
 mod explain;
 mod expr;
 mod file;
+mod grouping;
 mod lower;
 mod mask;
+mod naming;
 mod never;
 mod pattern;
 mod program;
@@ -31,6 +33,7 @@ mod read;
 mod routes;
 mod schema;
 mod service;
+mod unit;
 
 pub use changes::Changes;
 pub use eval::{Evaluator, Outcome};

@@ -1,8 +1,10 @@
 //! What is done with each event: written by `compile` once, run by `eval`.
 
 use super::expr::{Bool, Int, Number, Text};
+use super::routes::fold;
 use crate::delta::{Cell, CellKind, GroupKey, Window};
 use crate::haproxy::Event;
+use std::cell::RefCell;
 
 /// Which rules of a group want an event is one word of bits. Further rules with the
 /// same grouping start another group, and cost a second lookup.
@@ -11,6 +13,11 @@ const RULES_PER_GROUP: usize = 64;
 /// A longer value is cut, so that a hostile line cannot make a key of any length.
 /// Librato takes tag values of up to 255 characters.
 const VALUE_BYTES: usize = 255;
+
+thread_local! {
+    /// Kept from event to event, so that folding a path allocates nothing.
+    static FOLDED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Rules that share a grouping.
 #[derive(Debug)]
@@ -27,6 +34,8 @@ pub(super) enum KeyPart {
     Text(Text),
     Int(Int),
     Bool(Bool),
+    /// The path with its ids folded.
+    FoldedPath,
 }
 
 #[derive(Debug)]
@@ -103,6 +112,13 @@ impl KeyPart {
                 true => b"true",
                 false => b"false",
             })),
+            KeyPart::FoldedPath => match event.path {
+                Some(path) => FOLDED.with_borrow_mut(|folded| {
+                    fold(path, folded);
+                    take(Some(cut(folded)))
+                }),
+                None => take(None),
+            },
         }
     }
 

@@ -19,6 +19,15 @@ pub enum ReadError {
     File(#[from] source::ReadError),
 }
 
+impl ReadError {
+    pub fn path(&self) -> &Path {
+        match self {
+            ReadError::Io { path, .. } | ReadError::Empty { folder: path } => path,
+            ReadError::File(error) => error.path(),
+        }
+    }
+}
+
 /// The rules that weir uses when none are given. Their names are no paths of files.
 pub fn bundled() -> Vec<Source> {
     vec![

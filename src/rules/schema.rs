@@ -3,9 +3,11 @@
 use super::address::Address;
 use super::expr::{Bool, Int, Number, Text};
 use super::quantity::Unit;
+use super::routes::Routes;
 use crate::haproxy::{ExtraType, Field, FieldNames, FieldType};
 use ipnet::IpNet;
 use std::fmt;
+use std::sync::Arc;
 
 /// The name of the field that rules group by unless told otherwise. No log line has
 /// it: it stands for an expression that the configuration gives.
@@ -14,10 +16,15 @@ pub(super) const SERVICE: &str = "service";
 /// The name of what a rule's key of that name stands for, in its measures.
 pub(super) const VALUE: &str = "value";
 
-/// The fields, what `service` and `value` stand for, and the names inside fields.
+/// The name of the template that a line's path matches, of those that the rule lists.
+pub(super) const ROUTE: &str = "route";
+
+/// The fields, what `service`, `value` and `route` stand for, and the names inside fields.
+#[derive(Clone)]
 pub(super) struct Schema<'a> {
     service: Option<Text>,
     value: Option<Typed>,
+    routes: Option<Arc<Routes>>,
     pub names: &'a FieldNames,
 }
 
@@ -63,6 +70,7 @@ impl<'a> Schema<'a> {
         Schema {
             service: Some(service),
             value: None,
+            routes: None,
             names,
         }
     }
@@ -72,6 +80,7 @@ impl<'a> Schema<'a> {
         Schema {
             service: None,
             value: None,
+            routes: None,
             names,
         }
     }
@@ -80,9 +89,16 @@ impl<'a> Schema<'a> {
     /// gives it.
     pub fn with_value(&self, value: Typed) -> Self {
         Schema {
-            service: self.service.clone(),
             value: Some(value),
-            names: self.names,
+            ..self.clone()
+        }
+    }
+
+    /// The same, and `route` is one of these: for the rule that lists them.
+    pub fn with_routes(&self, routes: Arc<Routes>) -> Self {
+        Schema {
+            routes: Some(routes),
+            ..self.clone()
         }
     }
 
@@ -92,6 +108,9 @@ impl<'a> Schema<'a> {
         }
         if let (VALUE, Some(value)) = (name, &self.value) {
             return Ok(value.clone());
+        }
+        if let (ROUTE, Some(routes)) = (name, &self.routes) {
+            return Ok(Typed::Text(Text::Route(Arc::clone(routes))));
         }
         let field = Field::by_name(name).ok_or(Unusable::Unknown)?;
         Ok(match field.field_type() {
@@ -108,9 +127,11 @@ impl<'a> Schema<'a> {
     pub fn fields(&self) -> impl Iterator<Item = &'static str> {
         let service = self.service.as_ref().map(|_| SERVICE);
         let value = self.value.as_ref().map(|_| VALUE);
+        let route = self.routes.as_ref().map(|_| ROUTE);
         service
             .into_iter()
             .chain(value)
+            .chain(route)
             .chain(Field::ALL.iter().map(|f| f.name()))
     }
 }

@@ -3,9 +3,11 @@
 //! Configuration, rules, log formats and HAProxy's own configuration are all shown to
 //! their writers the same way. What is in them is not known here.
 
+mod notes;
 mod problem;
 mod read;
 
+pub(crate) use notes::Notes;
 pub use problem::Problem;
 pub(crate) use problem::{Fault, Place, did_you_mean};
 pub use read::ReadError;

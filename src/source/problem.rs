@@ -19,7 +19,10 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    excerpt: Excerpt,
+    /// The name of the rule that it is about.
+    pub rule: Option<Arc<str>>,
+    /// `None`: it is the file itself that cannot be read.
+    excerpt: Option<Excerpt>,
     /// The other place of two that do not go together.
     other: Option<(&'static str, Place)>,
 }
@@ -28,9 +31,43 @@ impl Problem {
     /// Place and message, the source with the place marked, and the hint. Plain text
     /// without a line end at its end.
     pub fn render(&self) -> String {
-        let marked = Snippet::source(&*self.excerpt.text)
-            .line_numbering(self.excerpt.numbered)
-            .annotation(AnnotationKind::Primary.span(self.excerpt.span.clone()));
+        let mut text = self.to_string();
+        if let Some(excerpt) = &self.excerpt {
+            text.push_str(&format!("\n{}", self.quoted(excerpt)));
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\n\nhint: {hint}"));
+        }
+        text
+    }
+
+    /// A file that cannot be used as a whole. `message` tells why, and does not name it.
+    pub fn of_file(file: &str, message: impl Into<String>) -> Problem {
+        Problem {
+            file: file.into(),
+            line: 1,
+            column: 1,
+            message: message.into(),
+            hint: None,
+            rule: None,
+            excerpt: None,
+            other: None,
+        }
+    }
+
+    /// Line and column behind its last character; where it begins, if how far it goes is not
+    /// known.
+    pub fn end(&self) -> (usize, usize) {
+        match &self.excerpt {
+            Some(excerpt) if excerpt.numbered => line_and_column(&excerpt.text, excerpt.span.end),
+            _ => (self.line, self.column),
+        }
+    }
+
+    fn quoted(&self, excerpt: &Excerpt) -> String {
+        let marked = Snippet::source(&*excerpt.text)
+            .line_numbering(excerpt.numbered)
+            .annotation(AnnotationKind::Primary.span(excerpt.span.clone()));
         let mut groups = vec![Group::with_level(Level::ERROR).element(marked)];
         if let Some((label, place)) = &self.other {
             let other = Snippet::source(&*place.source.text)
@@ -38,11 +75,7 @@ impl Problem {
                 .annotation(AnnotationKind::Context.span(place.span.clone()));
             groups.push(Group::with_title(Level::NOTE.secondary_title(*label)).element(other));
         }
-        let mut text = format!("{self}\n{}", Renderer::plain().render(&groups));
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("\n\nhint: {hint}"));
-        }
-        text
+        Renderer::plain().render(&groups)
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -56,7 +89,7 @@ impl Problem {
     }
 }
 
-/// `path:line:column: message`
+/// `path:line:column: message`; `path: message` where the file itself is wrong.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem {
@@ -64,9 +97,13 @@ impl fmt::Display for Problem {
             line,
             column,
             message,
+            excerpt,
             ..
         } = self;
-        write!(f, "{file}:{line}:{column}: {message}")
+        match excerpt {
+            Some(_) => write!(f, "{file}:{line}:{column}: {message}"),
+            None => write!(f, "{file}: {message}"),
+        }
     }
 }
 
@@ -131,34 +168,27 @@ impl Source {
         numbered: bool,
         message: String,
     ) -> Problem {
-        let (line, column) = self.line_and_column(at);
+        let (line, column) = line_and_column(&self.text, at);
         Problem {
             file: Arc::clone(&self.name),
             line,
             column,
             message,
             hint: None,
-            excerpt: Excerpt {
+            rule: None,
+            excerpt: Some(Excerpt {
                 text: Arc::clone(text),
                 span,
                 numbered,
-            },
+            }),
             other: None,
         }
     }
 
     /// `path:line:column` of a byte.
     pub(crate) fn place_of(&self, at: usize) -> String {
-        let (line, column) = self.line_and_column(at);
+        let (line, column) = line_and_column(&self.text, at);
         format!("{}:{line}:{column}", self.name)
-    }
-
-    /// Both count from 1, columns in characters.
-    fn line_and_column(&self, at: usize) -> (usize, usize) {
-        let before = self.text.get(..at).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
     }
 
     /// Where `span` of a scalar's value stands in the file. `None` where the value's
@@ -202,6 +232,14 @@ impl Source {
             _ => None,
         }
     }
+}
+
+/// Both count from 1, columns in characters.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
 }
 
 /// What is wrong inside an expression, in bytes of its own text.

@@ -19,6 +19,16 @@ pub enum ReadError {
     NotUtf8 { path: PathBuf },
 }
 
+impl ReadError {
+    pub fn path(&self) -> &Path {
+        match self {
+            ReadError::Io { path, .. }
+            | ReadError::TooLarge { path }
+            | ReadError::NotUtf8 { path } => path,
+        }
+    }
+}
+
 impl Source {
     /// Reads a file; its name is the path as given.
     ///

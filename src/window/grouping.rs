@@ -14,9 +14,6 @@ use std::time::Duration;
 /// The rows of one pane, by the number of their group.
 pub(super) type Rows = HashMap<usize, Row, RandomState>;
 
-/// A window of which less than this share was seen says nothing: one part in ten.
-const SEEN_MIN: u32 = 10;
-
 pub(super) struct GroupingWindows {
     pub groups: Groups,
     /// Those with events whose windows are open or can still be amended, by their start.
@@ -427,9 +424,6 @@ impl GroupingWindows {
                 .map(|covered_from| self.covered_from[place].unwrap_or(covered_from));
             let unseen = from.map_or(Duration::ZERO, |from| from.saturating_since(start));
             let seen = window.span.saturating_sub(unseen);
-            if seen < window.span / SEEN_MIN {
-                continue;
-            }
             let is_recent = |heard| end.saturating_since(heard) <= closing.expire_after;
             match row.filter(|row| !row.is_silent(rule)) {
                 Some(row) => {

@@ -122,7 +122,7 @@ impl Windows {
 
     /// Events from before that time have not been received, except those that are still to
     /// come from a sender that has kept them. Rates of a window that it falls into are of the
-    /// time since, and totals are left out.
+    /// time since.
     pub fn covering_from(self, start: Timestamp) -> Self {
         Windows {
             covered_from: start,

@@ -40,6 +40,8 @@ struct Site {
     weir: Weir,
     base: String,
     sender: Sender,
+    /// Lines sent by [`send_at`](Site::send_at).
+    sent: u64,
 }
 
 impl Site {
@@ -58,6 +60,7 @@ impl Site {
             weir,
             base,
             sender,
+            sent: 0,
         }
     }
 
@@ -114,6 +117,7 @@ impl Site {
         for _ in 0..count {
             self.sender.send(&httplog("users", end, response, 200));
         }
+        self.sent += count as u64;
     }
 
     /// What the page is told of the rules, once it is of as many reloads.
@@ -299,10 +303,10 @@ fn a_format_that_haproxy_cfg_gets_is_read_at_once() {
 }
 
 /// Two rules that share a row of cells: `steady`, and one that has `measures`.
-fn sharing(measures: &str) -> String {
+fn sharing(window: &str, measures: &str) -> String {
     let head = |name| {
         format!(
-            "  - name: {name}\n    where: kind == \"http\"\n    by: [service]\n    window: 10s\n"
+            "  - name: {name}\n    where: kind == \"http\"\n    by: [service]\n    window: {window}\n"
         )
     };
     format!(
@@ -314,7 +318,7 @@ fn sharing(measures: &str) -> String {
 
 #[test]
 fn windows_of_rules_that_stay_keep_what_they_have_counted() {
-    let mut site = Site::new(&sharing("most: max(Tr)"), &[]);
+    let mut site = Site::new(&sharing("10s", "most: max(Tr)"), &[]);
     // Weir has been there for the whole of the window, which is still open when the rules
     // change.
     let started = now_millis();
@@ -330,7 +334,10 @@ fn windows_of_rules_that_stay_keep_what_they_have_counted() {
     site.wait_for_metric("weir_lines_parsed_total", "", 5);
     site.write(
         "rules/http.yaml",
-        &sharing("least: min(Tr), busy: rate(), failed: ratio(status >= 500)"),
+        &sharing(
+            "10s",
+            "least: min(Tr), busy: rate(), failed: ratio(status >= 500)",
+        ),
     );
     site.wait_for_accepted(1);
     site.send_at(start + 900, 4, 400);
@@ -360,7 +367,7 @@ fn windows_of_rules_that_stay_keep_what_they_have_counted() {
         ("other.least", 400.0),
     ]);
     // A closed window is kept as well: a late line corrects it.
-    site.write("rules/http.yaml", &sharing("least: min(Tr)"));
+    site.write("rules/http.yaml", &sharing("10s", "least: min(Tr)"));
     site.wait_for_accepted(2);
     site.send_at(start + 900, 2, 400);
     wait_for_values([
@@ -368,4 +375,52 @@ fn windows_of_rules_that_stay_keep_what_they_have_counted() {
         ("steady.p50", 400.0),
         ("other.least", 400.0),
     ]);
+}
+
+#[test]
+fn no_line_is_lost_while_rules_change_all_the_time() {
+    const ROUNDS: u64 = 6;
+    const LINES: usize = 2000;
+    let measures = ["most: max(Tr)", "least: min(Tr), worst: max(Tr)"];
+    let mut site = Site::new(&sharing("1s", measures[0]), &[]);
+    // The window that weir began in has no totals.
+    let started = now_millis() / 1000 + 1;
+    wait_for("a whole window", SOON, || {
+        (now_millis() / 1000 > started)
+            .then_some(())
+            .ok_or(String::new())
+    });
+    for round in 1..=ROUNDS {
+        site.send_at(now_millis(), LINES, 5);
+        site.write(
+            "rules/http.yaml",
+            &sharing("1s", measures[(round % 2) as usize]),
+        );
+        wait_for("the new rules, in the midst of lines", SOON, || {
+            site.send_at(now_millis(), 1, 5);
+            let accepted = site.metric("weir_reloads_total", "accepted")?;
+            (accepted == round)
+                .then_some(())
+                .ok_or(accepted.to_string())
+        });
+    }
+    let received = wait_for("every line to be counted", SOON, || {
+        let metrics = Metrics::read(&site.base)?;
+        let received = metrics.received();
+        let told = [metrics.parsed(), metrics.sum("weir_events_total", "")];
+        let all = site.sent == received && told == [received; 2];
+        all.then_some(received)
+            .ok_or(format!("{received} of {} received, {told:?}", site.sent))
+    });
+    wait_for("the windows to hold them all", CLOSING, || {
+        let got = http::by_service(&site.base, "steady.count", started, started + 120)?;
+        let points = got
+            .get("users")
+            .into_iter()
+            .flat_map(|points| points.values());
+        let counted: f64 = points.sum();
+        (counted == received as f64)
+            .then_some(())
+            .ok_or(format!("{counted} of {received}"))
+    });
 }

@@ -12,7 +12,7 @@ use super::expr::{Arithmetic, Bool, Comparison, Double, Int, Number, Text};
 use super::pattern::Pattern;
 use super::program::KeyPart;
 use super::quantity::{Quantity, Unit};
-use super::schema::{SERVICE, Schema, Type, Typed, Unusable, VALUE};
+use super::schema::{ROUTE, SERVICE, Schema, Type, Typed, Unusable, VALUE};
 use crate::haproxy::{ExtraType, Field};
 use crate::source::{Fault, did_you_mean, listed};
 use std::ops::Range;
@@ -195,6 +195,11 @@ impl Checker<'_> {
                 &node.span,
                 "`value` stands for nothing here",
                 "a rule's key `value` gives it a meaning, in that rule's measures",
+            ),
+            Err(Unusable::Unknown) if name == ROUTE => self.refuse_with(
+                &node.span,
+                "`route` needs the rule's `routes` here",
+                "list them: `routes: [\"/v1/users/:id\"]`; without them, `route` is only by what a rule groups: `by: [route]`",
             ),
             Err(Unusable::Unknown) => {
                 let message = format!("unknown field `{name}`");

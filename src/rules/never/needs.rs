@@ -77,6 +77,7 @@ fn text_needs(text: &Text, fields: &mut Vec<Field>) {
             fields.push(*field);
         }
         Text::Extra(_) => fields.push(Field::Extra),
+        Text::Route(_) => fields.push(Field::Path),
         _ => {}
     }
 }

@@ -2,6 +2,7 @@ mod diagnostics;
 mod evaluation;
 mod explanation;
 mod expressions;
+mod keys;
 mod properties;
 
 use super::*;

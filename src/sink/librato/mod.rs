@@ -9,14 +9,12 @@ use crate::telemetry::{Deliveries, Sink};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use body::Body;
 use reqwest::{StatusCode, Url};
-use serde::Deserialize;
 use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
 /// Which of the API's two data models is written to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Api {
     /// `POST /v1/measurements`: series have tags.
     #[default]
@@ -26,6 +24,14 @@ pub enum Api {
 }
 
 impl Api {
+    /// As `weir.yaml` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Api::Measurements => "measurements",
+            Api::Metrics => "metrics",
+        }
+    }
+
     /// Measurements in one request, within what the API's documentation advises.
     const fn chunk(self) -> usize {
         match self {
