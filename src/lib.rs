@@ -29,6 +29,7 @@ pub mod reload;
 pub mod replay;
 pub mod rule_tests;
 pub mod rules;
+pub mod schema;
 pub mod sink;
 pub mod skew;
 pub mod source;

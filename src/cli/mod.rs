@@ -15,6 +15,7 @@ mod parse;
 mod print;
 mod reading;
 mod replay;
+mod schema;
 mod serve;
 mod test;
 
@@ -75,6 +76,13 @@ enum Command {
     Parse(parse::Arguments),
     /// Tell how one log line is read, which rules match it and which series it moves
     Explain(explain::Arguments),
+    /// Print the JSON Schema of the files that people write, for editors
+    ///
+    /// Without an argument: one schema that accepts any of them.
+    Schema {
+        #[arg(value_enum)]
+        file: Option<schema::File>,
+    },
     /// Compute from log files what the daemon would, and print a report
     ///
     /// All lines count where they ended, at the log's own time: the result depends on the files
@@ -102,7 +110,7 @@ enum Failure {
     Problems(Vec<Problem>),
     /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
-    /// The input or configuration is wrong, and standard output tells already how.
+    /// The input is wrong, and what is printed on standard output has said so.
     Told,
     /// It failed at run time.
     Run(anyhow::Error),
@@ -123,8 +131,7 @@ impl Failure {
                 Failure::Problems(problems)
             }
             (Failure::Run(error), _) | (_, Failure::Run(error)) => Failure::Run(error),
-            (Failure::Told, other) => other,
-            (one, Failure::Told) => one,
+            (Failure::Told, other) | (other, Failure::Told) => other,
             (one, other) => Failure::Input(format!("{one}\n\n{other}")),
         }
     }
@@ -164,9 +171,10 @@ pub fn run() -> ExitCode {
         Command::Demo { http } => demo::run(http),
         Command::Serve { config } => serve::run(config.as_deref()),
         Command::Check(arguments) => check::run(&arguments),
-        Command::Test { config, files } => test::run(config.as_deref(), &files),
         Command::Parse(arguments) => parse::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Schema { file } => schema::run(file),
+        Command::Test { config, files } => test::run(config.as_deref(), &files),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Fields => fields::run(),
         Command::Librato {

@@ -300,3 +300,21 @@ fn limits(notes: &mut Notes<'_>, node: &Node) -> Limits {
     }
     limits
 }
+
+/// The keys that are read, and where the schema of `weir.yaml` has them.
+#[cfg(test)]
+pub(crate) fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("/properties", &KEYS),
+        ("/properties/listen/items/properties", &LISTEN_KEYS),
+        ("/properties/haproxy/properties", &HAPROXY_KEYS),
+        ("/properties/sinks/properties", &SINK_KEYS),
+        (
+            "/properties/sinks/properties/librato/properties",
+            &LIBRATO_KEYS,
+        ),
+        ("/properties/sinks/properties/store/properties", &STORE_KEYS),
+        ("/properties/http/properties", &HTTP_KEYS),
+        ("/properties/limits/properties", &LIMIT_KEYS),
+    ]
+}

@@ -5,6 +5,8 @@
 mod file;
 
 pub use file::Protocol;
+#[cfg(test)]
+pub(crate) use file::known_keys;
 
 use crate::event_time::EventTime;
 use crate::http::Token;

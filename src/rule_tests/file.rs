@@ -1,18 +1,15 @@
 //! A test file as it is written: YAML in, texts with their places out.
 //!
-//! Nothing is interpreted here but the shape, so that everything wrong in a file can be said
-//! at once. Only what YAML itself does not allow ends the reading at its first place.
+//! What the texts mean is not looked at here.
 
 use crate::source::{Notes, Problem, Scalar, Source, Written};
 use crate::yaml::{Kind, Node};
+use std::ops::Range;
 
-const KEYS: [&str; 5] = ["rules", "timezone", "log_format", "haproxy_config", "tests"];
-const TEST_KEYS: [&str; 3] = ["name", "lines", "windows"];
-const LINE_KEYS: [&str; 4] = ["received_at", "line", "fixture", "repeat"];
-const WINDOW_KEYS: [&str; 3] = ["start", "series", "value"];
-
-const LINES_HINT: &str = "add log lines under `lines:`";
-const WINDOWS_HINT: &str = "add `windows: [{ start: ..., series: ..., value: ... }]`";
+pub(super) const KEYS: [&str; 5] = ["rules", "timezone", "log_format", "haproxy_config", "tests"];
+pub(super) const TEST_KEYS: [&str; 3] = ["name", "lines", "windows"];
+pub(super) const LINE_KEYS: [&str; 4] = ["received_at", "line", "fixture", "repeat"];
+pub(super) const WINDOW_KEYS: [&str; 3] = ["start", "series", "value"];
 
 #[derive(Debug, Default)]
 pub(super) struct File {
@@ -56,8 +53,7 @@ pub(super) struct FullLine {
 pub(super) struct Window {
     pub start: Scalar,
     pub series: Scalar,
-    /// `None`: no value.
-    pub value: Option<f64>,
+    pub value: Written<Option<f64>>,
 }
 
 /// Reads one file, and everything about its shape that is wrong.
@@ -79,6 +75,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
             "timezone" => file.timezone = notes.text(value),
             "log_format" => file.log_format = notes.text(value),
             "haproxy_config" => file.haproxy_config = notes.text(value),
+            "tests" if value.kind == Kind::Null => {}
             "tests" => {
                 let tests = notes.list(value).unwrap_or_default();
                 file.tests = tests.iter().filter_map(|one| test(notes, one)).collect();
@@ -93,10 +90,12 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
     file
 }
 
-/// A path or a list of them.
 fn paths(notes: &mut Notes<'_>, node: &Node) -> Option<Written<Vec<Scalar>>> {
     let value = match &node.kind {
-        Kind::List(paths) => paths.iter().filter_map(|path| notes.text(path)).collect(),
+        Kind::List(items) => {
+            let paths = items.iter().filter_map(|item| notes.text(item));
+            paths.collect()
+        }
         _ => vec![notes.text(node)?],
     };
     Some(Written {
@@ -106,120 +105,116 @@ fn paths(notes: &mut Notes<'_>, node: &Node) -> Option<Written<Vec<Scalar>>> {
 }
 
 fn test(notes: &mut Notes<'_>, node: &Node) -> Option<Test> {
-    let (mut name, mut lines, mut windows) = (None, None, None);
     let pairs = notes.pairs(node)?;
-    let mut unknown = Vec::new();
+    let (mut name, mut lines, mut windows) = (None, None, None);
     for (key, value) in pairs {
         match key.value.as_str() {
-            "name" => name = Some(notes.text(value)),
+            "name" => name = notes.text(value),
             "lines" => {
-                let written = some(notes, value, "a test without lines", LINES_HINT);
-                let written = written.iter().filter_map(|one| line(notes, one));
-                lines = Some(written.collect());
+                let read = notes.list(value);
+                lines = read.map(|all| all.iter().filter_map(|one| line(notes, one)).collect());
             }
             "windows" => {
-                let written = some(notes, value, "a test that expects nothing", WINDOWS_HINT);
-                let written = written.iter().filter_map(|one| window(notes, one));
-                windows = Some(written.collect());
+                let read = notes.list(value);
+                windows = read.map(|all| all.iter().filter_map(|one| window(notes, one)).collect());
             }
-            _ => {
-                notes.unknown_key(key, &TEST_KEYS);
-                unknown.push(key);
-            }
+            _ => notes.unknown_key(key, &TEST_KEYS),
         }
     }
-    for (key, is_missing) in [
-        ("name", name.is_none()),
-        ("lines", lines.is_none()),
-        ("windows", windows.is_none()),
-    ] {
-        if is_missing {
-            notes.key_missing(&node.span, key, unknown.iter().copied());
-        }
-    }
+    missing(notes, node, pairs, &TEST_KEYS);
     Some(Test {
-        name: name??,
+        name: name?,
         lines: lines?,
         windows: windows?,
     })
 }
 
-/// A list that must not be empty.
-fn some<'n>(notes: &mut Notes<'_>, node: &'n Node, empty: &str, hint: &str) -> &'n [Node] {
-    let list = notes.list(node);
-    if list.is_some_and(<[Node]>::is_empty) {
-        notes.refuse_with(&node.span, empty, hint);
-    }
-    list.unwrap_or_default()
-}
-
 fn line(notes: &mut Notes<'_>, node: &Node) -> Option<Written<Line>> {
-    let span = node.span.clone();
-    let Kind::Map(pairs) = &node.kind else {
-        let Scalar { value, span } = notes.text(node)?;
-        let value = Line::Bare(value);
-        return Some(Written { value, span });
-    };
-    let mut full = FullLine::default();
-    let noted = notes.problems.len();
-    for (key, value) in pairs {
-        match key.value.as_str() {
-            "received_at" => full.received_at = notes.text(value),
-            "line" => full.line = notes.text(value),
-            "fixture" => full.fixture = notes.text(value),
-            "repeat" => full.repeat = notes.whole_number(value),
-            _ => notes.unknown_key(key, &LINE_KEYS),
+    let value = match &node.kind {
+        Kind::Map(pairs) => {
+            let mut full = FullLine::default();
+            for (key, value) in pairs {
+                match key.value.as_str() {
+                    "received_at" => full.received_at = notes.text(value),
+                    "line" => full.line = notes.text(value),
+                    "fixture" => full.fixture = notes.text(value),
+                    "repeat" => full.repeat = notes.whole_number(value),
+                    _ => notes.unknown_key(key, &LINE_KEYS),
+                }
+            }
+            Line::Full(full)
         }
-    }
-    let value = Line::Full(full);
-    (notes.problems.len() == noted).then_some(Written { value, span })
+        _ => Line::Bare(notes.text(node)?.value),
+    };
+    Some(Written {
+        value,
+        span: node.span.clone(),
+    })
 }
 
 fn window(notes: &mut Notes<'_>, node: &Node) -> Option<Window> {
-    let (mut start, mut series, mut value) = (None, None, None);
     let pairs = notes.pairs(node)?;
-    let mut unknown = Vec::new();
-    for (key, written) in pairs {
+    let (mut start, mut series, mut value) = (None, None, None);
+    for (key, node) in pairs {
         match key.value.as_str() {
-            "start" => start = Some(notes.text(written)),
-            "series" => series = Some(notes.text(written)),
-            "value" => value = Some(number_or_none(notes, written)),
-            _ => {
-                notes.unknown_key(key, &WINDOW_KEYS);
-                unknown.push(key);
-            }
+            "start" => start = notes.text(node),
+            "series" => series = notes.text(node),
+            "value" => value = number(notes, node),
+            _ => notes.unknown_key(key, &WINDOW_KEYS),
         }
     }
-    for (key, is_missing) in [
-        ("start", start.is_none()),
-        ("series", series.is_none()),
-        ("value", value.is_none()),
-    ] {
-        if is_missing {
-            notes.key_missing(&node.span, key, unknown.iter().copied());
-        }
-    }
+    missing(notes, node, pairs, &WINDOW_KEYS);
     Some(Window {
-        start: start??,
-        series: series??,
+        start: start?,
+        series: series?,
         value: value?,
     })
 }
 
-fn number_or_none(notes: &mut Notes<'_>, node: &Node) -> Option<f64> {
+fn number(notes: &mut Notes<'_>, node: &Node) -> Option<Written<Option<f64>>> {
+    let span = node.span.clone();
     if node.kind == Kind::Null {
-        return None;
+        return Some(Written { value: None, span });
     }
     let text = notes.text(node)?;
-    let number = text.value.parse().ok();
-    let number = number.filter(|number: &f64| number.is_finite());
-    if number.is_none() {
-        let hint = "write a number, such as `0.25`";
-        notes.refuse_with(
-            &text.span,
-            "a value is a finite number, or `null` for none",
-            hint,
-        );
+    match text.value.parse() {
+        Ok(value) => Some(Written {
+            value: Some(value),
+            span,
+        }),
+        Err(_) => {
+            let message = format!("expected a number here, found `{}`", text.value);
+            notes.refuse_with(&span, message, "write a number, or `null` for no value");
+            // The rest of the window is still to be checked.
+            Some(Written { value: None, span })
+        }
     }
-    number
+}
+
+fn missing(notes: &mut Notes<'_>, node: &Node, pairs: &[(Scalar, Node)], keys: &[&str]) {
+    let span: Range<usize> = pairs
+        .first()
+        .map_or(&node.span, |(key, _)| &key.span)
+        .clone();
+    let unknown: Vec<_> = pairs
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| !keys.contains(&key.value.as_str()))
+        .collect();
+    for wanted in keys {
+        if !pairs.iter().any(|(key, _)| key.value == *wanted) {
+            notes.key_missing(&span, wanted, unknown.iter().copied());
+        }
+    }
+}
+
+/// The keys that are read, and where the schema of test files has them.
+#[cfg(test)]
+pub(crate) fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("/properties", &KEYS),
+        ("/$defs/test/properties", &TEST_KEYS),
+        ("/$defs/line/oneOf/1/properties", &LINE_KEYS),
+        ("/$defs/expected/properties", &WINDOW_KEYS),
+    ]
 }

@@ -16,6 +16,8 @@ mod run;
 mod series;
 mod suite;
 
+#[cfg(test)]
+pub(crate) use file::known_keys;
 pub use report::{Failed, Report, Tested};
 pub use run::{Bench, run};
 pub use suite::{Format, Suite};

@@ -174,6 +174,17 @@ impl Check<'_> {
     }
 
     fn test(&mut self, test: file::Test) -> Test {
+        let span = &test.name.span;
+        if test.lines.is_empty() {
+            self.wrong(span, "a test without lines", "add log lines under `lines:`");
+        }
+        if test.windows.is_empty() {
+            self.wrong(
+                span,
+                "a test that expects nothing",
+                "add `windows: [{ start: ..., series: ..., value: ... }]`",
+            );
+        }
         Test {
             lines: test
                 .lines
@@ -247,10 +258,18 @@ impl Check<'_> {
                 None
             }
         };
+        let value = window.value.value;
+        if value.is_some_and(|value| !value.is_finite()) {
+            self.wrong(
+                &window.value.span,
+                "a value is a finite number, or `null` for none",
+                "write a number, such as `0.25`",
+            );
+        }
         Some(Expected {
             start: start?,
             series: series?,
-            value: window.value,
+            value,
         })
     }
 

@@ -228,9 +228,9 @@ tests:
       hint: keep one of both
     rules.test.yaml:5:8: no rules are named here
       hint: name a file, a folder or several, or leave out the key
-    rules.test.yaml:8:12: a test without lines
+    rules.test.yaml:7:11: a test without lines
       hint: add log lines under `lines:`
-    rules.test.yaml:9:14: a test that expects nothing
+    rules.test.yaml:7:11: a test that expects nothing
       hint: add `windows: [{ start: ..., series: ..., value: ... }]`
     rules.test.yaml:12:9: expected either `line` or `fixture` here
       hint: `line` is a log line, `fixture` the path of a file of them
@@ -242,8 +242,8 @@ tests:
       hint: write `2026-01-01T12:01:02.400Z`, or `12:01:02.400` on the day of the first line
     rules.test.yaml:16:61: expected a tag's name here
       hint: write a series as weir prints it: `http.p95{service="users"}`
-    rules.test.yaml:16:71: a value is a finite number, or `null` for none
-      hint: write a number, such as `0.25`
+    rules.test.yaml:16:71: expected a number here, found `.nan`
+      hint: write a number, or `null` for no value
     "#);
     insta::assert_snapshot!(said(r#"
 tests:

@@ -254,3 +254,17 @@ fn measure(notes: &mut Notes<'_>, node: &Node) -> Option<Measure> {
         unit,
     })
 }
+
+/// The keys that are read, and where the schema of rule files has them.
+#[cfg(test)]
+pub(crate) fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("/properties", &KEYS),
+        ("/$defs/rule/properties", &RULE_KEYS),
+        (
+            "/$defs/rule/properties/window/oneOf/1/properties",
+            &WINDOW_KEYS,
+        ),
+        ("/$defs/measure/oneOf/1/properties", &MEASURE_KEYS),
+    ]
+}

@@ -36,6 +36,11 @@ mod service;
 mod unit;
 
 pub use changes::Changes;
+#[cfg(test)]
+pub(crate) use file::known_keys;
+#[cfg(test)]
+pub(crate) use unit::names as units;
+
 pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
 pub(crate) use read::is_rule_file;

@@ -8,7 +8,7 @@ use crate::source::{Fault, did_you_mean, listed};
 
 /// How units are written, what they are of, and how many milliseconds, bytes or parts of a
 /// whole one of them is, as a fraction.
-pub(super) const UNITS: [(&str, Unit, f64, f64); 13] = [
+const UNITS: [(&str, Unit, f64, f64); 13] = [
     ("us", Unit::Time, 1.0, 1000.0),
     ("ms", Unit::Time, 1.0, 1.0),
     ("s", Unit::Time, 1000.0, 1.0),
@@ -77,4 +77,9 @@ fn counts(measured: &Measured) -> bool {
                 | Aggregate::Top { .. }
         )
     )
+}
+
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    UNITS.iter().map(|(name, ..)| *name).collect()
 }

@@ -121,6 +121,10 @@ fn every_example_of_the_documentation_loads() {
     let mut blocks = 0;
     for block in text.split("```yaml\n").skip(1) {
         let (example, _) = block.split_once("```").unwrap();
+        // Those are tests of rules, which `rule_tests` reads.
+        if example.contains("\ntests:\n") {
+            continue;
+        }
         loaded(example);
         blocks += 1;
     }
