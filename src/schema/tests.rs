@@ -2,6 +2,8 @@
 
 use super::*;
 use jsonschema::Validator;
+use std::fs;
+use std::path::Path;
 
 fn validator(kind: Option<Kind>) -> Validator {
     jsonschema::draft202012::new(&schema(kind)).unwrap()
@@ -23,6 +25,26 @@ fn accepts(kind: Kind, text: &str) {
             .collect();
         assert!(errors.is_empty(), "{text}\n{errors:#?}");
     }
+}
+
+/// The YAML files below `docs/examples`, with their names.
+fn example_files() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if name.ends_with(".yaml") => {
+                    files.push((name, fs::read_to_string(&path).unwrap()));
+                }
+                false => {}
+            }
+        }
+    }
+    files
 }
 
 /// The examples of a document: those of one kind begin with one of these.
@@ -67,18 +89,23 @@ fn what_weir_is_shipped_with_is_accepted() {
         accepts(Kind::Tests, &source.text);
     }
     let mut read = 0;
-    for example in examples(include_str!("../../docs/rules.md"), "rules:\n") {
-        accepts(Kind::Rules, example);
+    for (name, text) in example_files() {
+        let kind = match &*name {
+            "weir.yaml" => Kind::Config,
+            name if name.ends_with(".test.yaml") => Kind::Tests,
+            _ => Kind::Rules,
+        };
+        accepts(kind, &text);
         read += 1;
     }
-    assert!(read > 5, "{read} examples");
+    assert!(read > 30, "{read} examples");
     let configuration = include_str!("../../docs/configuration.md");
     for example in examples(configuration, "listen:") {
         // Both ways to name a format are there, and one at a time is allowed.
         accepts(Kind::Config, example);
         read += 1;
     }
-    assert!(read > 6, "{read} examples");
+    assert!(read > 31, "{read} examples");
 }
 
 #[test]
