@@ -185,7 +185,8 @@ fn number(notes: &mut Notes<'_>, node: &Node) -> Option<Written<Option<f64>>> {
         Err(_) => {
             let message = format!("expected a number here, found `{}`", text.value);
             notes.refuse_with(&span, message, "write a number, or `null` for no value");
-            None
+            // The rest of the window is still to be checked.
+            Some(Written { value: None, span })
         }
     }
 }

@@ -242,8 +242,8 @@ tests:
       hint: write `2026-01-01T12:01:02.400Z`, or `12:01:02.400` on the day of the first line
     rules.test.yaml:16:61: expected a tag's name here
       hint: write a series as weir prints it: `http.p95{service="users"}`
-    rules.test.yaml:16:71: a value is a finite number, or `null` for none
-      hint: write a number, such as `0.25`
+    rules.test.yaml:16:71: expected a number here, found `.nan`
+      hint: write a number, or `null` for no value
     "#);
     insta::assert_snapshot!(said(r#"
 tests:

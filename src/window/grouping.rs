@@ -230,22 +230,19 @@ impl GroupingWindows {
     /// the number of all series there are.
     pub fn close(
         &mut self,
-        id: GroupingId,
-        grouping: &Grouping,
+        closing: &Closing<'_>,
         until: Timestamp,
-        expire_after: Duration,
-        covered_from: Option<Timestamp>,
         series: &mut usize,
         closed: &mut Vec<ClosedWindow>,
     ) {
-        let window = grouping.window;
-        let closing = Closing {
+        let Closing {
             id,
             grouping,
             expire_after,
-            covered_from,
-        };
-        self.amend(&closing, closed);
+            ..
+        } = *closing;
+        let window = grouping.window;
+        self.amend(closing, closed);
         let first = |pane: Timestamp| first_window(grouping, pane);
         let mut start = match self.closed_to {
             Some(closed_to) => closed_to,
@@ -268,7 +265,7 @@ impl GroupingWindows {
             }
             self.admit(grouping, last_pane, series);
             self.hear(grouping, last_pane);
-            let measurements = self.measurements(&closing, start);
+            let measurements = self.measurements(closing, start);
             if !measurements.is_empty() {
                 closed.push(ClosedWindow {
                     grouping: id,
@@ -518,12 +515,13 @@ impl GroupingWindows {
 }
 
 /// What holds for all windows that close at once.
-struct Closing<'a> {
-    id: GroupingId,
-    grouping: &'a Grouping,
-    expire_after: Duration,
+pub(super) struct Closing<'a> {
+    pub id: GroupingId,
+    pub grouping: &'a Grouping,
+    /// How long a silent series says 0.
+    pub expire_after: Duration,
     /// From when on events are known of; `None`: that does not matter.
-    covered_from: Option<Timestamp>,
+    pub covered_from: Option<Timestamp>,
 }
 
 /// The start of the first window that has that pane.

@@ -18,7 +18,7 @@ mod reload;
 use crate::delta::{Delta, Entry, Grouping, GroupingId, Layout, Row};
 use crate::metric::Measurement;
 use crate::time::Timestamp;
-use grouping::{GroupingWindows, Placed};
+use grouping::{Closing, GroupingWindows, Placed};
 use reload::Moves;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -215,21 +215,16 @@ impl Windows {
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
             let window = grouping.window;
             let until = (now - settings.grace - (window.span - window.every)).floor(window.every);
-            let covered_from = Some(self.covered_from);
-            let expire_after = settings.expire_after;
-            let series = &mut self.series;
-            own.close(
+            let closing = Closing {
                 id,
                 grouping,
-                until,
-                expire_after,
-                covered_from,
-                series,
-                &mut closed,
-            );
+                expire_after: settings.expire_after,
+                covered_from: Some(self.covered_from),
+            };
+            own.close(&closing, until, &mut self.series, &mut closed);
             own.forget(grouping, now - settings.amend_for - window.span);
             // A group outlives its rows: they name it by its number.
-            let unseen_for = expire_after.max(settings.amend_for) + window.span;
+            let unseen_for = settings.expire_after.max(settings.amend_for) + window.span;
             self.series -= own.expire(grouping, now - unseen_for);
         }
         closed
@@ -242,8 +237,13 @@ impl Windows {
         let expire_after = self.settings.expire_after;
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
             if let Some(until) = own.end_of_rows(grouping) {
-                let series = &mut self.series;
-                own.close(id, grouping, until, expire_after, None, series, &mut closed);
+                let closing = Closing {
+                    id,
+                    grouping,
+                    expire_after,
+                    covered_from: None,
+                };
+                own.close(&closing, until, &mut self.series, &mut closed);
             }
         }
         closed
@@ -258,17 +258,13 @@ impl Windows {
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
             let window = grouping.window;
             let until = (end - (window.span - window.every)).floor(window.every);
-            let covered_from = Some(self.covered_from);
-            let series = &mut self.series;
-            own.close(
+            let closing = Closing {
                 id,
                 grouping,
-                until,
                 expire_after,
-                covered_from,
-                series,
-                &mut closed,
-            );
+                covered_from: Some(self.covered_from),
+            };
+            own.close(&closing, until, &mut self.series, &mut closed);
             own.forget(grouping, end - window.span);
         }
         closed

@@ -166,6 +166,88 @@ fn check_names_what_is_wrong_with_the_formats_and_the_rules_at_once() {
 }
 
 #[test]
+fn check_tells_the_problems_of_every_file_at_once() {
+    let site = folder(&[
+        ("rules.yaml", BAD_RULES),
+        (
+            "weir.yaml",
+            "rules: rules.yaml\nlisen: []\nlimits: { series: 0 }\nhaproxy: { log_format: \"%zz\" }\n",
+        ),
+    ]);
+    let ended = Weir::run(&["check", "-c", "weir.yaml"], Some(site.path()));
+    assert_eq!(ended.code, INPUT_IS_WRONG, "{}", printed(&ended));
+    for said in [
+        "weir.yaml:2:1",
+        "weir.yaml:3:19",
+        "%zz",
+        "rules.yaml:3:",
+        "rules.yaml:7:",
+    ] {
+        assert!(ended.stderr.contains(said), "no {said} in {}", ended.stderr);
+    }
+}
+
+#[test]
+fn check_tells_editors_in_json() {
+    let site = folder(&[
+        ("rules.yaml", BAD_RULES),
+        ("good.yaml", RULES),
+        ("weir.yaml", "rules: rules.yaml\nlisen: []\n"),
+    ]);
+    let check = |args: &[&str]| {
+        let args = [&["check", "--format", "json"], args].concat();
+        let ended = Weir::run(&args, Some(site.path()));
+        assert_eq!(ended.stderr, "", "{args:?}");
+        let rows: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        (ended.code, rows)
+    };
+    assert_eq!(check(&["good.yaml"]), (Some(0), serde_json::json!([])));
+    let (code, rows) = check(&["-c", "weir.yaml"]);
+    assert_eq!(code, INPUT_IS_WRONG);
+    assert_eq!(
+        rows[0],
+        serde_json::json!({
+            "file": "weir.yaml",
+            "line": 2,
+            "column": 1,
+            "end_line": 2,
+            "end_column": 6,
+            "severity": "error",
+            "message": "unknown key `lisen`",
+            "hint": "did you mean `listen`?",
+        })
+    );
+    let row = &rows[1];
+    assert_eq!(
+        (&row["file"], &row["line"]),
+        (&"rules.yaml".into(), &3.into())
+    );
+    assert!(row["rule"].is_string(), "{row}");
+    let (code, rows) = check(&["nowhere.yaml"]);
+    assert_eq!(code, INPUT_IS_WRONG);
+    assert_eq!(rows[0]["file"], "nowhere.yaml");
+    assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
+}
+
+#[test]
+fn schemas_are_printed() {
+    for args in [
+        &["schema"][..],
+        &["schema", "rules"],
+        &["schema", "config"],
+        &["schema", "tests"],
+    ] {
+        let ended = Weir::run(args, None);
+        assert_eq!(ended.code, Some(0), "{}", printed(&ended));
+        let schema: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert_eq!(
+            schema["$schema"],
+            "https://json-schema.org/draft/2020-12/schema"
+        );
+    }
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     for args in [
         &[][..],
