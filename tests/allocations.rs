@@ -102,8 +102,8 @@ fn lines_of_known_series_allocate_nothing(event_time: EventTime, batch: Batch) {
     assert_eq!(events, 11 * LINES as u64);
 }
 
-/// Whatever a condition asks: patterns and addresses too, once the first event has made the
-/// buffers that a pattern needs.
+/// Whatever a condition asks, and whatever the events are grouped by: patterns, addresses and
+/// routes too, once the first event has made the buffers that these need.
 #[test]
 fn a_condition_allocates_nothing() {
     let text = r#"
@@ -114,6 +114,12 @@ rules:
         && client_ip in [cidr("10.0.0.0/8"), cidr("2001:db8::/32")]
         && ip(client_ip) != ip("10.0.0.1") && ip(client_ip).family() == 6
         && !ip(client_ip).isPrivate()
+    by: [route]
+    measure: { n: count() }
+  - name: routes
+    where: route == "/v1/:what"
+    by: [route]
+    routes: ["/v1/:what"]
     measure: { n: count() }
 "#;
     let rules = rules::load(&[Source::new("a.yaml", text)], &Options::default());
