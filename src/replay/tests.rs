@@ -69,6 +69,12 @@ rules:
     by: [backend, server, status]
     window: 3s
     measure: { rate: rate(), wait: "percentile(Tw + Tc, 95)" }
+  - name: path
+    where: kind == "http"
+    by: [path]
+    limit: 7
+    window: { span: 6s, every: 2s }
+    measure: { count: count(), slowest: max(Tr) }
   - name: tcp
     where: kind == "tcp"
     window: 10s

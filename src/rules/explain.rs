@@ -69,7 +69,7 @@ impl Rules {
     fn matched(&self, place: RulePlace, event: &Event<'_>, at: Timestamp) -> Option<Matched> {
         let group = &self.groups[place.grouping];
         let rule = &group.rules[place.rule];
-        if !rule.condition.holds(event) {
+        if group.matching(event) & (1 << place.rule) == 0 {
             return None;
         }
         let mut key = GroupKey::default();

@@ -86,7 +86,7 @@ impl Lowered {
         });
         let grouping = &mut self.layout.groupings[place];
         let first = grouping.cells.len();
-        let mut rule = GroupRule::new(condition, &mut grouping.cells);
+        let mut rule = GroupRule::new(&mut grouping.cells);
         let measures = measures.into_iter().map(|(name, measured)| Measure {
             name,
             output: output(&mut rule, &mut grouping.cells, measured),
@@ -100,10 +100,9 @@ impl Lowered {
             matched: rule.matched,
             measures,
         });
-        self.groups[place].rules.push(rule);
         RulePlace {
             grouping: place,
-            rule: self.groups[place].rules.len() - 1,
+            rule: self.groups[place].add(condition, rule),
         }
     }
 }

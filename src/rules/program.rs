@@ -24,6 +24,8 @@ thread_local! {
 pub(super) struct Group {
     pub by: Vec<KeyPart>,
     pub window: Window,
+    /// The rules' conditions, each once, and the rules that have it, a bit each.
+    conditions: Vec<(Bool, u64)>,
     /// At most [`RULES_PER_GROUP`].
     pub rules: Vec<GroupRule>,
 }
@@ -40,8 +42,7 @@ pub(super) enum KeyPart {
 
 #[derive(Debug)]
 pub(super) struct GroupRule {
-    pub condition: Bool,
-    /// The cell that counts the events that the condition lets through.
+    /// The cell that counts the events that the rule's condition lets through.
     pub matched: usize,
     pub draws: Vec<Draw>,
 }
@@ -70,8 +71,24 @@ impl Group {
         Group {
             by,
             window,
+            conditions: Vec::new(),
             rules: Vec::new(),
         }
+    }
+
+    /// Adds a rule that wants the events for which the condition holds; tells its place.
+    pub fn add(&mut self, condition: Bool, rule: GroupRule) -> usize {
+        let place = self.rules.len();
+        match self
+            .conditions
+            .iter_mut()
+            .find(|(known, _)| *known == condition)
+        {
+            Some((_, rules)) => *rules |= 1 << place,
+            None => self.conditions.push((condition, 1 << place)),
+        }
+        self.rules.push(rule);
+        place
     }
 
     pub fn has_room(&self) -> bool {
@@ -82,8 +99,10 @@ impl Group {
     #[inline]
     pub fn matching(&self, event: &Event<'_>) -> u64 {
         let mut matching = 0;
-        for (bit, rule) in self.rules.iter().enumerate() {
-            matching |= u64::from(rule.condition.holds(event)) << bit;
+        for (condition, rules) in &self.conditions {
+            if condition.holds(event) {
+                matching |= rules;
+            }
         }
         matching
     }
@@ -130,10 +149,9 @@ impl KeyPart {
 
 impl GroupRule {
     /// A rule with a cell of its own for the events that its condition lets through.
-    pub fn new(condition: Bool, cells: &mut Vec<CellKind>) -> Self {
+    pub fn new(cells: &mut Vec<CellKind>) -> Self {
         cells.push(CellKind::Count);
         GroupRule {
-            condition,
             matched: cells.len() - 1,
             draws: Vec::new(),
         }
