@@ -105,7 +105,7 @@ impl Pipeline {
         telemetry.set_grace(settings.grace);
         let owner = Owner {
             windows: Windows::new(Arc::clone(first.rules.layout()), settings)
-                .covering_from(clock::now()),
+                .beginning_at(clock::now()),
             layout: Arc::clone(first.rules.layout()),
             loaded,
             outboxes: plan.outboxes,

@@ -14,8 +14,12 @@ pub struct Delta {
     /// What the cells mean.
     pub layout: Arc<Layout>,
     pub entries: Vec<Entry>,
+    /// How many events there were, whatever the number of their rows.
+    pub events: u64,
     /// The earliest time of an event; [`Timestamp::MAX`] of none.
     pub earliest: Timestamp,
+    /// The latest; [`Timestamp::MIN`] of none.
+    pub latest: Timestamp,
     /// How often an event found no room for a row of its group.
     pub refused: u64,
 }
@@ -115,7 +119,9 @@ pub struct DeltaMap {
     /// Places in `entries`.
     index: HashTable<u32>,
     entries: Vec<Entry>,
+    events: u64,
     earliest: Timestamp,
+    latest: Timestamp,
     refused: u64,
     capacity: usize,
 }
@@ -131,7 +137,9 @@ impl DeltaMap {
             hasher: RandomState::default(),
             index: HashTable::new(),
             entries: Vec::new(),
+            events: 0,
             earliest: Timestamp::MAX,
+            latest: Timestamp::MIN,
             refused: 0,
             capacity: capacity.min(u32::MAX as usize),
         }
@@ -165,7 +173,9 @@ impl DeltaMap {
     /// Notes the time of an event that is in some row.
     #[inline]
     pub fn note(&mut self, at: Timestamp) {
+        self.events += 1;
         self.earliest = self.earliest.min(at);
+        self.latest = self.latest.max(at);
     }
 
     #[inline]
@@ -228,7 +238,9 @@ impl DeltaMap {
         Delta {
             layout: Arc::clone(&self.layout),
             entries: std::mem::take(&mut self.entries),
+            events: std::mem::take(&mut self.events),
             earliest: std::mem::replace(&mut self.earliest, Timestamp::MAX),
+            latest: std::mem::replace(&mut self.latest, Timestamp::MIN),
             refused: std::mem::take(&mut self.refused),
         }
     }

@@ -100,7 +100,9 @@ impl Whole {
         windows.merge(Delta {
             layout: wide,
             entries: self.entries,
+            events: 0,
             earliest: from,
+            latest: to,
             refused: 0,
         });
         let measurements = windows.close_all().into_iter();

@@ -49,15 +49,16 @@ impl Evaluator {
             if matching == 0 {
                 continue;
             }
+            if outcome == Outcome::Skipped {
+                self.map.note(at);
+                // Until there is room in one of the groupings.
+                outcome = Outcome::OverLimit;
+            }
             group.key(event, &mut self.key);
             // `load` bounds the number of groups far below the limit of a u16.
             let grouping = GroupingId(place as u16);
             let start = at.floor(group.window.every);
-            self.map.note(at);
             let Ok(entry) = self.map.entry(grouping, start, &self.key) else {
-                if outcome == Outcome::Skipped {
-                    outcome = Outcome::OverLimit;
-                }
                 continue;
             };
             // The first row that takes the event in accounts for it.

@@ -11,6 +11,7 @@
 //! [`Windows::advance`], so a test replays an hour at once. Nothing here knows what
 //! a rule or an event is: the [`Layout`] says what the cells mean.
 
+mod beginning;
 mod group;
 mod grouping;
 mod reload;
@@ -18,6 +19,7 @@ mod reload;
 use crate::delta::{Delta, Entry, Grouping, GroupingId, Layout, Row};
 use crate::metric::Measurement;
 use crate::time::Timestamp;
+use beginning::Beginning;
 use grouping::{Closing, GroupingWindows, Placed};
 use reload::Moves;
 use std::collections::BTreeMap;
@@ -87,7 +89,9 @@ pub struct Windows {
     settings: Settings,
     /// The furthest that time has moved.
     now: Timestamp,
-    /// From when on events are known of.
+    /// Until it is known from when on events have been seen.
+    beginning: Option<Beginning>,
+    /// Since then all events have been seen.
     covered_from: Timestamp,
     groupings: Vec<GroupingWindows>,
     series: usize,
@@ -114,6 +118,7 @@ impl Windows {
                 ..settings
             },
             now: Timestamp::MIN,
+            beginning: None,
             covered_from: Timestamp::MIN,
             series: 0,
             over_limit: BTreeMap::new(),
@@ -121,11 +126,11 @@ impl Windows {
     }
 
     /// Events from before that time have not been received, except those that are still to
-    /// come from a sender that has kept them. Rates of a window that it falls into are of the
-    /// time since.
-    pub fn covering_from(self, start: Timestamp) -> Self {
+    /// come from a sender that has kept them. If they were flowing then, rates of a window
+    /// that it falls into are of the time since.
+    pub fn beginning_at(self, start: Timestamp) -> Self {
         Windows {
-            covered_from: start,
+            beginning: Some(Beginning::new(start)),
             ..self
         }
     }
@@ -136,7 +141,9 @@ impl Windows {
             missing_over_limit: delta.refused,
             ..Merged::default()
         };
-        self.covered_from = self.covered_from.min(delta.earliest);
+        if let Some(beginning) = &mut self.beginning {
+            beginning.note(&delta);
+        }
         let mut entries = delta.entries;
         if !Arc::ptr_eq(&delta.layout, &self.layout) {
             let moves = Moves::between(&delta.layout, &self.layout);
@@ -211,6 +218,8 @@ impl Windows {
     pub fn advance(&mut self, now: Timestamp) -> Vec<ClosedWindow> {
         self.now = self.now.max(now);
         let (now, settings) = (self.now, self.settings);
+        self.decide_beginning();
+        let covered_from = Some(self.covered_from);
         let mut closed = Vec::new();
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
             let window = grouping.window;
@@ -219,7 +228,7 @@ impl Windows {
                 id,
                 grouping,
                 expire_after: settings.expire_after,
-                covered_from: Some(self.covered_from),
+                covered_from,
             };
             own.close(&closing, until, &mut self.series, &mut closed);
             own.forget(grouping, now - settings.amend_for - window.span);
@@ -253,6 +262,7 @@ impl Windows {
     /// later is too late. For whoever has no clock and little memory.
     pub fn settle(&mut self, end: Timestamp) -> Vec<ClosedWindow> {
         self.now = self.now.max(end + self.settings.amend_for);
+        let covered_from = Some(self.covered_from);
         let mut closed = Vec::new();
         let expire_after = self.settings.expire_after;
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
@@ -262,7 +272,7 @@ impl Windows {
                 id,
                 grouping,
                 expire_after,
-                covered_from: Some(self.covered_from),
+                covered_from,
             };
             own.close(&closing, until, &mut self.series, &mut closed);
             own.forget(grouping, end - window.span);
@@ -279,6 +289,24 @@ impl Windows {
         self.layout = layout;
         let series = self.layout.groupings.iter().zip(&self.groupings);
         self.series = series.map(|(grouping, own)| own.series(grouping)).sum();
+    }
+
+    /// Decides from when on events have been seen, as late as that does not matter: when the
+    /// first window closes that began before weir did.
+    fn decide_beginning(&mut self) {
+        let Some(beginning) = &self.beginning else {
+            return;
+        };
+        let mut groupings = self.layout.groupings.iter().zip(&self.groupings);
+        let closes = groupings.any(|(grouping, own)| {
+            let every = grouping.window.every;
+            let pane = own.panes.range(..beginning.at()).next();
+            pane.is_some_and(|(&pane, _)| pane + every + self.settings.grace <= self.now)
+        });
+        if closes {
+            self.covered_from = beginning.covered_from(self.now);
+            self.beginning = None;
+        }
     }
 
     /// How many windows hold events and have not been closed.

@@ -363,7 +363,8 @@ fn a_late_first_event_fills_the_silence_after_it() {
 #[test]
 fn the_window_in_which_weir_starts_is_not_too_low() {
     let rate = |story: &mut Story| {
-        let closed = story.windows.advance(at(32));
+        let mut closed = story.windows.advance(at(22));
+        closed.extend(story.windows.advance(at(32)));
         let values = closed.iter().flat_map(|window| &window.measurements);
         values
             .map(|m| {
@@ -385,7 +386,7 @@ fn the_window_in_which_weir_starts_is_not_too_low() {
     let start = |second: i64| {
         let mut story = Story::of(Arc::clone(&layout), Settings::default());
         story.windows =
-            Windows::new(Arc::clone(&layout), Settings::default()).covering_from(at(second));
+            Windows::new(Arc::clone(&layout), Settings::default()).beginning_at(at(second));
         story.windows.advance(at(second));
         story
     };
@@ -423,7 +424,9 @@ fn the_window_in_which_weir_starts_is_not_too_low() {
     let mut story = start(20);
     story.unmerged("users", 19, 1.0);
     story.windows.merge(Delta {
+        events: 20,
         earliest: at(20) - Duration::from_millis(500),
+        latest: at(29),
         ..story.map.take()
     });
     assert_eq!(
