@@ -67,17 +67,27 @@ fn what_weir_is_shipped_with_is_accepted() {
         accepts(Kind::Tests, &source.text);
     }
     let mut read = 0;
-    for example in examples(include_str!("../../docs/rules.md"), "rules:") {
-        accepts(Kind::Rules, example);
-        read += 1;
+    for document in [
+        include_str!("../../docs/rules.md"),
+        include_str!("../../docs/from-riemann.md"),
+        include_str!("../../docs/from-logstash.md"),
+    ] {
+        for example in examples(document, "rules:") {
+            accepts(Kind::Rules, example);
+            read += 1;
+        }
+        for example in examples(document, "tests:") {
+            accepts(Kind::Tests, example);
+            read += 1;
+        }
     }
-    assert!(read > 5, "{read} examples");
+    assert!(read > 20, "{read} examples");
     let configuration = include_str!("../../docs/configuration.md");
     for example in examples(configuration, "listen:") {
         accepts(Kind::Config, example);
         read += 1;
     }
-    assert!(read > 6, "{read} examples");
+    assert!(read > 21, "{read} examples");
 }
 
 #[test]

@@ -114,19 +114,3 @@ fn the_bundled_rules_load() {
     // They share `by` and `window`, and with them one lookup per line.
     assert_eq!(rules.layout().groupings.len(), 1);
 }
-
-#[test]
-fn every_example_of_the_documentation_loads() {
-    let text = include_str!("../../../docs/rules.md");
-    let mut blocks = 0;
-    for block in text.split("```yaml\n").skip(1) {
-        let (example, _) = block.split_once("```").unwrap();
-        // The others are tests of rules, which `rule_tests` reads.
-        if !example.lines().any(|line| line == "rules:") {
-            continue;
-        }
-        loaded(example);
-        blocks += 1;
-    }
-    assert!(blocks > 5, "{blocks} examples found");
-}
