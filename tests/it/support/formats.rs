@@ -49,10 +49,6 @@ pub const RULES: &str = r#"rules:
     by: [service]
     window: 1s
     measure: { lines: count(), ports: 'sum(extra["dst_port"])' }
-  - name: notices
-    where: kind == "event"
-    window: 1s
-    measure: { lines: count() }
 "#;
 
 /// How long lines, windows and HAProxy's own changes may take on a busy machine.
@@ -538,7 +534,6 @@ fn counted(base: &str) -> Result<BTreeMap<(&'static str, String), f64>, String> 
         "tenant.lines",
         "custom.lines",
         "custom.ports",
-        "notices.lines",
     ] {
         let url = format!("{base}/v1/measurements/{name}?resolution=1&start_time={from}&tags=*");
         let answer = http::get(&url)?;
