@@ -24,8 +24,10 @@ thread_local! {
 pub(super) struct Group {
     pub by: Vec<KeyPart>,
     pub window: Window,
-    /// The rules' conditions, each once, and the rules that have it, a bit each.
-    conditions: Vec<(Bool, u64)>,
+    /// What has to hold, each once, and for which rules, a bit each: a rule wants the events
+    /// for which all of its terms hold. So what rules have in common is asked once per event,
+    /// and what is asked for no rule that is still in question is not asked.
+    terms: Vec<(Bool, u64)>,
     /// At most [`RULES_PER_GROUP`].
     pub rules: Vec<GroupRule>,
 }
@@ -71,7 +73,7 @@ impl Group {
         Group {
             by,
             window,
-            conditions: Vec::new(),
+            terms: Vec::new(),
             rules: Vec::new(),
         }
     }
@@ -79,13 +81,16 @@ impl Group {
     /// Adds a rule that wants the events for which the condition holds; tells its place.
     pub fn add(&mut self, condition: Bool, rule: GroupRule) -> usize {
         let place = self.rules.len();
-        match self
-            .conditions
-            .iter_mut()
-            .find(|(known, _)| *known == condition)
-        {
-            Some((_, rules)) => *rules |= 1 << place,
-            None => self.conditions.push((condition, 1 << place)),
+        let terms = match condition {
+            Bool::All(terms) => terms.into_vec(),
+            Bool::Const(true) => Vec::new(),
+            condition => vec![condition],
+        };
+        for term in terms {
+            match self.terms.iter_mut().find(|(known, _)| *known == term) {
+                Some((_, rules)) => *rules |= 1 << place,
+                None => self.terms.push((term, 1 << place)),
+            }
         }
         self.rules.push(rule);
         place
@@ -98,10 +103,11 @@ impl Group {
     /// The rules that want the event, a bit each.
     #[inline]
     pub fn matching(&self, event: &Event<'_>) -> u64 {
-        let mut matching = 0;
-        for (condition, rules) in &self.conditions {
-            if condition.holds(event) {
-                matching |= rules;
+        // All of them; there is at least one.
+        let mut matching = u64::MAX >> (RULES_PER_GROUP - self.rules.len());
+        for (term, rules) in &self.terms {
+            if matching & rules != 0 && !term.holds(event) {
+                matching &= !rules;
             }
         }
         matching

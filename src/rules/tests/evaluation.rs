@@ -348,3 +348,45 @@ fn windows_are_aligned_to_1970() {
         "6000 a.n{} 2\n6060 a.n{} 1"
     );
 }
+
+#[test]
+fn rules_that_share_terms_want_what_each_would_alone() {
+    let conditions = [
+        "tls && status >= 500",
+        "tls && method == 'GET'",
+        "status >= 500",
+        "tls && status >= 500 && method == 'GET'",
+        "tls || status >= 500",
+        "true",
+    ];
+    let rule = |n: usize| {
+        let condition = conditions[n];
+        format!("  - {{ name: r{n}, where: \"{condition}\", measure: {{ n: count() }} }}\n")
+    };
+    let all: String = (0..conditions.len()).map(rule).collect();
+    let counted = |rules: &Arc<Rules>, event: &Event<'_>| {
+        let mut evaluator = Evaluator::new(Arc::clone(rules), 10);
+        evaluator.apply(event, AT);
+        series(rules, &evaluator.take())
+    };
+    let together = Arc::new(loaded(&format!("rules:\n{all}")));
+    assert_eq!(together.layout().groupings.len(), 1);
+    for tls in [true, false] {
+        for status in [Some(200), Some(503), None] {
+            for method in [Some(&b"GET"[..]), Some(b"PUT"), None] {
+                let event = Event {
+                    tls,
+                    status,
+                    method,
+                    ..event()
+                };
+                let alone = (0..conditions.len()).map(|n| {
+                    let rules = Arc::new(loaded(&format!("rules:\n{}", rule(n))));
+                    counted(&rules, &event)
+                });
+                let alone: Vec<_> = alone.filter(|counted| !counted.is_empty()).collect();
+                assert_eq!(counted(&together, &event), alone.join("\n"), "{event:?}");
+            }
+        }
+    }
+}
