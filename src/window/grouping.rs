@@ -14,6 +14,13 @@ use std::time::Duration;
 /// The rows of one pane, by the number of their group.
 pub(super) type Rows = HashMap<usize, Row, RandomState>;
 
+/// A window chooses who has a place under a limit from so many times as many groups, so that
+/// a rule with a limit does not take the room of the others.
+const CANDIDATES: usize = 10;
+
+/// And from so many at least.
+const CANDIDATES_MIN: usize = 1_000;
+
 pub(super) struct GroupingWindows {
     pub groups: Groups,
     /// Those with events whose windows are open or can still be amended, by their start.
@@ -76,12 +83,24 @@ impl GroupingWindows {
         group
     }
 
-    /// Whether a group has or can have a place of its own.
-    pub fn is_admitted(&mut self, group: Option<usize>, limit: usize) -> bool {
-        match group {
-            Some(group) => self.groups.admit(group, limit),
-            None => self.groups.has_room(limit),
+    /// Whether a row of a group goes to the others at once: if no window that it is in will
+    /// choose any more who has a place, or has as many to choose from as it may.
+    pub fn is_out(&mut self, grouping: &Grouping, group: Option<usize>, pane: Timestamp) -> bool {
+        let Some(limit) = grouping.limit else {
+            return false;
+        };
+        if self.is_closed(grouping, pane) {
+            return !match group {
+                Some(group) => self.groups.admit(group, limit),
+                None => self.groups.has_room(limit),
+            };
         }
+        let candidates = limit.saturating_mul(CANDIDATES).max(CANDIDATES_MIN);
+        group.is_none()
+            && self
+                .panes
+                .get(&pane)
+                .is_some_and(|rows| rows.len() >= candidates)
     }
 
     /// Whether some window with that pane has been closed.
@@ -215,6 +234,9 @@ impl GroupingWindows {
         rule: usize,
         before: Timestamp,
     ) -> Option<Timestamp> {
+        let heard = self.groups.get(number)?.heard[rule];
+        // Most rules never match in most groups: then there is nothing to look for.
+        heard.last?;
         let matched = |rows: &Rows| {
             let row = rows.get(&number);
             row.is_some_and(|row| !row.is_silent(&grouping.rules[rule]))
@@ -222,7 +244,7 @@ impl GroupingWindows {
         let mut panes = self.panes.range(..before).rev();
         match panes.find(|(_, rows)| matched(rows)) {
             Some((pane, _)) => Some(*pane + grouping.window.every),
-            None => self.groups.get(number)?.heard[rule].forgotten,
+            None => heard.forgotten,
         }
     }
 

@@ -106,6 +106,15 @@ enum Fate {
     OverLimit,
 }
 
+impl Fate {
+    fn of(late: bool) -> Self {
+        match late {
+            true => Fate::Late,
+            false => Fate::Counted,
+        }
+    }
+}
+
 impl Windows {
     pub fn new(layout: Arc<Layout>, settings: Settings) -> Self {
         let groupings = layout.groupings.iter().map(GroupingWindows::new);
@@ -184,13 +193,11 @@ impl Windows {
             return Fate::OverLimit;
         }
         let known = own.find(&key);
-        if let Some(limit) = grouping.limit
-            && own.is_closed(grouping, start)
-            && !own.is_admitted(known, limit)
-        {
+        if own.is_out(grouping, known, start) {
             let other = own.other(grouping);
-            self.series += own.put(grouping, start, other, row, expire_after).series;
-            return Fate::Late;
+            let Placed { series, late } = own.put(grouping, start, other, row, expire_after);
+            self.series += series;
+            return Fate::of(late);
         }
         let room = self.settings.series_max.saturating_sub(self.series);
         if let Some(rest) = own.without_room(grouping, known, &mut row, room) {
@@ -204,10 +211,7 @@ impl Windows {
         let group = known.unwrap_or_else(|| own.insert(grouping, key, start));
         let Placed { series, late } = own.put(grouping, start, group, row, expire_after);
         self.series += series;
-        match late {
-            true => Fate::Late,
-            false => Fate::Counted,
-        }
+        Fate::of(late)
     }
 
     /// Moves time on: closes what has ended, sends what has been amended once more,

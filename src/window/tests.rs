@@ -314,6 +314,26 @@ fn a_limit_keeps_the_largest_groups_and_counts_the_rest_together() {
 }
 
 #[test]
+fn a_rule_with_a_limit_does_not_take_the_room_of_others() {
+    let mut story = Story::of(
+        of(grouping(Window::tumbling(SPAN), Some(2))),
+        Settings::default(),
+    );
+    for n in 0..10_000 {
+        story.unmerged(&n.to_string(), 3, 1.0);
+        if n % 500 == 499 {
+            assert_eq!(story.windows.merge(story.map.take()).counted, 500);
+        }
+    }
+    assert_eq!(story.windows.rows(), 1_001);
+    assert_eq!(
+        story.advance(12).log(),
+        ["0: 0.count=1 0.max=1 1.count=1 1.max=1 other.count=9998 other.max=1"]
+    );
+    assert_eq!(story.windows.series(), 6);
+}
+
+#[test]
 fn a_sliding_window_is_told_at_each_step() {
     let window = Window {
         span: Duration::from_secs(30),
