@@ -139,7 +139,10 @@ fn groups_have_tags() {
             "by: [route]\nroutes: [/v1/:what]\nwhere: route == \"/v1/:what\"\nmeasure: {n: count()}",
             r#"a.n{route="/v1/:what"}"#,
         ),
-        ("by: [route]\nroutes: [/v2]\nmeasure: {n: count()}", "a.n"),
+        (
+            "by: [route]\nroutes: [/v2]\nwhere: route == \"other\"\nmeasure: {n: count()}",
+            r#"a.n{route="other"}"#,
+        ),
         (
             "by: [service]\nseries: '{{service}}.{{ rule }}-{{measure}}'\nmeasure: {n: count()}",
             r#"www.a-n{service="www"}"#,
