@@ -4,7 +4,7 @@
 //! at once. Only what YAML itself does not allow ends the reading at its first place.
 
 use crate::source::{Notes, Problem, Scalar, Source, Written};
-use crate::yaml::{Kind, Node};
+use crate::yaml::{COLON_HINT, Kind, Node};
 use std::ops::Range;
 
 /// The keys of a file.
@@ -180,6 +180,13 @@ fn by(notes: &mut Notes<'_>, node: &Node) -> Vec<Part> {
 
 fn tagged(notes: &mut Notes<'_>, pairs: &[(Scalar, Node)]) -> Vec<Part> {
     let parts = pairs.iter().filter_map(|(tag, value)| {
+        // Of `a ? b : c` YAML makes a pair.
+        if tag.value.contains(" ?") {
+            let span = tag.span.start..value.span.end.max(tag.span.end);
+            let message = "YAML reads this expression as a pair, the first half as its key";
+            notes.refuse_with(&span, message, COLON_HINT);
+            return None;
+        }
         Some(Part {
             tag: Some(tag.clone()),
             expression: notes.text(value)?,

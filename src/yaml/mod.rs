@@ -5,6 +5,7 @@
 //! their keys mean is not known here. Only what YAML itself does not allow ends the reading
 //! of a file at its first place.
 
+mod hint;
 mod reader;
 mod tree;
 mod whole;
@@ -17,6 +18,8 @@ const COMMA_HINT: &str =
     "between braces an expression with a comma needs quotes: `{ p95: \"percentile(Tr, 95)\" }`";
 
 const TEXT_HINT: &str = "a text that begins with `{`, `[`, `!`, `&` or `*` needs quotes";
+
+pub(crate) const COLON_HINT: &str = "a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line";
 
 impl Source {
     /// Reads the text as YAML. `what` is what the file should hold, such as `rules`. What can

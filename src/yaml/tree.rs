@@ -1,7 +1,7 @@
 //! The tree that a file is, each node with its place: the only file that names the YAML
 //! crate, of which the parser is used.
 
-use super::whole;
+use super::{hint, whole};
 use crate::source::{Notes, Problem, Scalar, Source};
 use serde_saphyr::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag,
@@ -321,11 +321,10 @@ impl<'a> Composer<'a, '_> {
         let at = at.min(self.source.text.len());
         let text = error.kind().to_string();
         let problem = self.problem(at..at, &text);
-        match text.contains("flow mapping") && text.contains("did not find") {
-            true => {
-                problem.hint("between braces an expression with brackets or braces needs quotes")
-            }
-            false => problem,
+        let (before, after) = self.source.text.split_at_checked(at).unwrap_or_default();
+        match hint::of(&text, before, after) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
         }
     }
 }

@@ -674,6 +674,8 @@ fn yaml_that_is_not_rules() {
     3 |     where: status: 5
       |                  ^
 
+    hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+
     "rules:\n  - {name: a, measure: {p: percentile(Tr, 5)}}\n"
     1 rules loaded
 
@@ -2108,5 +2110,97 @@ proptest! {
                 prop_assert!(problem.line <= text.split('\n').count());
             }
         }
+    }
+}
+
+#[test]
+fn expressions_that_yaml_does_not_read_as_such_need_quotes() {
+    let files = [
+        r#"by: [service, kind == "http" ? "a" : "b"]"#,
+        "by:\n  - kind == 'http' ? 'a' : 'b'",
+        "by: { k: tls ? 'a' : 'b' }",
+        "by:\n  k: tls ? 'a' : 'b'",
+        "where: tls ? status == 5 : status == 6",
+        r#"where: "http" == kind"#,
+        "where: 'http' == kind",
+        "by: ['a' == method]",
+        r#"by: [service, request_headers["Host"]]"#,
+        "by: [status in [200, 201]]",
+        "where: [200, 201] == status",
+        "where: tls\n   by: [service]",
+    ];
+    let mut told = String::new();
+    for keys in files {
+        let indented = keys.replace('\n', "\n  ");
+        let file = format!("rules:\n- name: a\n  {indented}\n  measure: {{n: count()}}\n");
+        let problems = load(&[source(&file)], &Options::default()).unwrap_err();
+        told.push_str(&format!("{keys}\n"));
+        for Problem {
+            line,
+            column,
+            message,
+            hint,
+            ..
+        } in problems
+        {
+            let hint = hint.unwrap_or_default();
+            told.push_str(&format!(
+                "    {line}:{column}: {message}\n        hint: {hint}\n"
+            ));
+        }
+    }
+    insta::assert_snapshot!(told, @r#"
+    by: [service, kind == "http" ? "a" : "b"]
+        3:17: rule `a`: YAML reads this expression as a pair, the first half as its key
+            hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+    by:
+      - kind == 'http' ? 'a' : 'b'
+        4:7: rule `a`: YAML reads this expression as a pair, the first half as its key
+            hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+    by: { k: tls ? 'a' : 'b' }
+        3:22: not valid YAML for rules: while parsing a flow mapping, did not find expected ',' or '}'
+            hint: between braces a text with `: ` in it needs quotes around all of it
+    by:
+      k: tls ? 'a' : 'b'
+        4:18: not valid YAML for rules: mapping values are not allowed in this context
+            hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+    where: tls ? status == 5 : status == 6
+        3:28: not valid YAML for rules: mapping values are not allowed in this context
+            hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+    where: "http" == kind
+        3:17: not valid YAML for rules: invalid trailing content after double-quoted scalar
+            hint: a text that begins with a quote and goes on after the second needs quotes around all of it: `'"http" == kind'`
+    where: 'http' == kind
+        3:17: not valid YAML for rules: invalid trailing content after single-quoted scalar
+            hint: a text that begins with a quote and goes on after the second needs quotes around all of it: `'"http" == kind'`
+    by: ['a' == method]
+        3:12: not valid YAML for rules: invalid trailing content after single-quoted scalar
+            hint: a text that begins with a quote and goes on after the second needs quotes around all of it: `'"http" == kind'`
+    by: [service, request_headers["Host"]]
+        3:32: not valid YAML for rules: while parsing a flow sequence, expected ',' or ']'
+            hint: in a list between brackets a text with brackets or braces needs quotes around all of it: `['request_headers["Host"]']`
+    by: [status in [200, 201]]
+        3:18: not valid YAML for rules: while parsing a flow sequence, expected ',' or ']'
+            hint: in a list between brackets a text with brackets or braces needs quotes around all of it: `['request_headers["Host"]']`
+    where: [200, 201] == status
+        3:21: not valid YAML for rules: while parsing a block mapping, did not find expected key
+            hint: a text that begins with `{`, `[`, `!`, `&` or `*` needs quotes
+    where: tls
+       by: [service]
+        4:8: not valid YAML for rules: mapping values are not allowed in this context
+            hint: keys that belong together begin in one column; a text with `: ` in it needs quotes around all of it
+    "#);
+}
+
+#[test]
+fn with_quotes_around_all_of_it_any_expression_is_read() {
+    for keys in [
+        r#"by: [service, { k: 'kind == "http" ? "a" : "b"' }]"#,
+        "by:\n    - k: >-\n        kind == 'http' ? 'a' : 'b'",
+        r#"where: '"http" == kind'"#,
+        r#"by: ['request_headers["Host"]']"#,
+    ] {
+        let file = format!("rules:\n- name: a\n  {keys}\n  measure: {{n: count()}}\n");
+        assert_eq!(said(&file), "1 rules loaded");
     }
 }
