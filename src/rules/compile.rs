@@ -124,7 +124,7 @@ impl Compiler<'_> {
             let Some(schema) = &schema else { continue };
             if let Some(measured) = measured(notes, schema, written) {
                 if let Some((aggregate, tag)) = own_tag(&measured) {
-                    grouping::clash(notes, &written.expression, aggregate, tag, &by, &tags);
+                    grouping::clash(notes, &written.expression, aggregate, tag, &by, rule);
                 }
                 measures.push((series, measured));
             }

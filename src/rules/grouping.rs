@@ -2,7 +2,7 @@
 
 use super::cel::{self, Syntax};
 use super::check;
-use super::file::{self, Part};
+use super::file::{self, Part, Rule};
 use super::naming::comparable_text;
 use super::program::KeyPart;
 use super::routes::Routes;
@@ -30,10 +30,8 @@ pub(super) type Key = (Arc<str>, Option<KeyPart>);
 pub(super) fn by(notes: &mut Notes<'_>, schema: &Schema<'_>, parts: &[Part]) -> Vec<Key> {
     let mut by: Vec<Key> = Vec::new();
     for part in parts {
-        let (name, written) = match &part.tag {
-            Some(tag) => (tag.value.clone(), tag),
-            None => (tag_of(&part.expression.value), &part.expression),
-        };
+        let name = part.name();
+        let written = part.tag.as_ref().unwrap_or(&part.expression);
         let read = cel::parse(&part.expression.value).and_then(|node| match &node.kind {
             Syntax::Name(name) if name == ROUTE && schema.field(ROUTE).is_err() => {
                 Ok(KeyPart::FoldedPath)
@@ -59,6 +57,16 @@ pub(super) fn by(notes: &mut Notes<'_>, schema: &Schema<'_>, parts: &[Part]) -> 
     // Tags have no order, so rules may share a grouping whatever order they name.
     by.sort_by(|a, b| a.0.cmp(&b.0));
     by
+}
+
+impl Part {
+    /// The tag's name.
+    fn name(&self) -> String {
+        match &self.tag {
+            Some(tag) => tag.value.clone(),
+            None => tag_of(&self.expression.value),
+        }
+    }
 }
 
 /// The tag that an expression has for its value when it is given none.
@@ -136,18 +144,28 @@ pub(super) fn clash(
     aggregate: &str,
     tag: &str,
     by: &[Key],
-    tags: &Tags,
+    rule: &Rule,
 ) {
-    let of_by = by.iter().map(|(name, _)| name);
-    if of_by
-        .chain(tags.iter().map(|(name, _)| name))
-        .any(|name| same(name, tag))
-    {
-        let message = format!(
-            "`{aggregate}` gives its series the tag `{tag}`, which the rule gives them already"
-        );
-        notes.refuse_with(&measure.span, message, "give the rule's tag another name");
-    }
+    let example = if let Some((name, _)) = by.iter().find(|(name, _)| same(name, tag)) {
+        let mut parts = rule.by.iter();
+        let part = parts.find(|part| *part.name() == **name);
+        let expression = part.map_or("expression", |part| &part.expression.value);
+        // Any other may need quotes.
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        match expression.chars().all(plain) {
+            true => format!("`by: [{{ by_{name}: {expression} }}]`"),
+            false => format!("`by: [{{ by_{name}: expression }}]`"),
+        }
+    } else if let Some((name, _)) = rule.tags.iter().find(|(name, _)| same(&name.value, tag)) {
+        format!("`tags: {{ own_{}: value }}`", name.value)
+    } else {
+        return;
+    };
+    let message = format!(
+        "`{aggregate}` gives its series the tag `{tag}`, which the rule gives them already"
+    );
+    let hint = format!("give the rule's tag another name: {example}");
+    notes.refuse_with(&measure.span, message, hint);
 }
 
 /// Reads `routes`. Where something is wrong with them there are none, so that the rest can

@@ -250,6 +250,9 @@ fn what_is_wrong_with_keys() {
         "measure: {n: [count()]}",
         "by: [{ le: status }]\nmeasure: {n: histogram(Tr)}",
         "tags: { client_ip: x }\nmeasure: {n: 'top(client_ip, 5)'}",
+        "by: [service, route]\nmeasure: {n: 'top(route, 3)'}",
+        "routes: [/a]\nby: [service, route]\nmeasure: {n: 'top(route, 3)'}",
+        "by: [{ LE: status / 100 }]\nmeasure: {n: histogram(Tr)}",
         "routes: [/a]\nmeasure: {n: count()}",
         "routes: []\nby: [route]\nmeasure: {n: count()}",
         "routes: [a, /b, /b]\nby: [route]\nmeasure: {n: count()}",
@@ -355,11 +358,24 @@ fn what_is_wrong_with_keys() {
     by: [{ le: status }]
     measure: {n: histogram(Tr)}
         4:16: rule `a`: `histogram` gives its series the tag `le`, which the rule gives them already
-            hint: give the rule's tag another name
+            hint: give the rule's tag another name: `by: [{ by_le: status }]`
     tags: { client_ip: x }
     measure: {n: 'top(client_ip, 5)'}
         4:16: rule `a`: `top` gives its series the tag `client_ip`, which the rule gives them already
-            hint: give the rule's tag another name
+            hint: give the rule's tag another name: `tags: { own_client_ip: value }`
+    by: [service, route]
+    measure: {n: 'top(route, 3)'}
+        4:21: rule `a`: `route` needs the rule's `routes` here
+            hint: list them: `routes: ["/v1/users/:id"]`; without them, `route` is only by what a rule groups: `by: [route]`
+    routes: [/a]
+    by: [service, route]
+    measure: {n: 'top(route, 3)'}
+        5:16: rule `a`: `top` gives its series the tag `route`, which the rule gives them already
+            hint: give the rule's tag another name: `by: [{ by_route: route }]`
+    by: [{ LE: status / 100 }]
+    measure: {n: histogram(Tr)}
+        4:16: rule `a`: `histogram` gives its series the tag `le`, which the rule gives them already
+            hint: give the rule's tag another name: `by: [{ by_LE: expression }]`
     routes: [/a]
     measure: {n: count()}
         3:3: rule `a`: nothing in the rule names `route`
