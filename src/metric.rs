@@ -20,6 +20,17 @@ pub struct Series {
 /// The tags of a series, sorted by name.
 pub type Tags = Arc<[(Arc<str>, Arc<str>)]>;
 
+/// All of them, sorted by name. None of `more` has the name of another.
+pub fn with_tags(tags: &Tags, more: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Tags {
+    let mut more = more.into_iter().peekable();
+    if more.peek().is_none() {
+        return Arc::clone(tags);
+    }
+    let mut all: Vec<_> = tags.iter().cloned().chain(more).collect();
+    all.sort();
+    all.into()
+}
+
 /// `http.p95{service="users"}`
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

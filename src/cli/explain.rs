@@ -345,9 +345,19 @@ fn tell_rule(text: &mut String, explained: &Explained<'_>) -> fmt::Result {
             None => Ok(()),
         };
     };
-    let window = matched.window.as_secs();
-    let start = clock_time(matched.start);
-    writeln!(text, "matches: window {} of {window} s", matched.start)?;
+    let span = matched.span.as_secs();
+    let (first, last) = (matched.first, matched.last);
+    let mut start = clock_time(first);
+    match matched.windows {
+        1 => writeln!(text, "matches: window {first} of {span} s")?,
+        windows => {
+            writeln!(
+                text,
+                "matches: {windows} windows of {span} s, the first {first}, the last {last}"
+            )?;
+            start = format!("{start} to {}", clock_time(last));
+        }
+    }
     let names: Vec<String> = matched.moved.iter().map(|m| m.series.to_string()).collect();
     let width = names.iter().map(|name| name.chars().count()).max();
     let width = width.unwrap_or(0);
@@ -356,16 +366,20 @@ fn tell_rule(text: &mut String, explained: &Explained<'_>) -> fmt::Result {
             Drawn::Count => "+1".to_owned(),
             Drawn::Part(true) => "1 of 1".to_owned(),
             Drawn::Part(false) => "0 of 1".to_owned(),
-            Drawn::Sample {
-                value,
-                millis: true,
-            } => format!("sample {value} ms"),
-            Drawn::Sample { value, .. } => format!("sample {value}"),
+            Drawn::Sample { value, millis } => sample(value, millis),
+            Drawn::Bucketed { value, millis } => {
+                format!("+1 here and up to le=\"+Inf\": {}", sample(value, millis))
+            }
             Drawn::Missing => "nothing: the line does not have the value".to_owned(),
         };
         writeln!(text, "    {name:<width$}  {start}  {drawn}")?;
     }
     Ok(())
+}
+
+fn sample(value: f64, millis: bool) -> String {
+    let unit = if millis { " ms" } else { "" };
+    format!("sample {value}{unit}")
 }
 
 /// `12:01:01`; the day stands above.
@@ -386,6 +400,7 @@ fn entry(text: &mut String, name: &str, width: usize, alias: &str, value: &str) 
 mod tests {
     use super::*;
     use crate::rules;
+    use crate::source::Source;
 
     /// 2026-11-21T08:01:12Z
     const NOW: Timestamp = Timestamp::from_secs(1_795_248_072);
@@ -393,10 +408,14 @@ mod tests {
     const LINE: &str = r#"<134>Nov 21 08:01:10 lb1 haproxy[7]: 192.0.2.7:33317 [21/Nov/2026:08:01:09.655] www~ api/s1 10/0/30/-1/109 503 2750 - - SC-- 1/1/1/1/+2 0/0 {a.example|} "GET /a?b HTTP/1.1""#;
 
     fn explained(line: &str) -> String {
+        explained_by(&rules::bundled(), line)
+    }
+
+    fn explained_by(rules: &[Source], line: &str) -> String {
         let mut reading = reading::Options::default()
             .load()
             .unwrap_or_else(|failure| panic!("{failure}"));
-        let rules = rules::load(&rules::bundled(), &rules::Options::default()).unwrap();
+        let rules = rules::load(rules, &rules::Options::default()).unwrap();
         explain(&mut reading, &rules, line.as_bytes(), NOW).unwrap()
     }
 
@@ -460,6 +479,27 @@ mod tests {
 
       rule `tcp` of bundled/tcp.yaml does not match
         kind == "tcp"
+    "#);
+    }
+
+    #[test]
+    fn windows_that_slide_and_series_with_tags_of_their_own_are_named() {
+        let rules = Source::new(
+            "a.yaml",
+            "rules:\n- name: a\n  by: [service]\n  tags: { site: berlin }\n  \
+             window: { span: 10m, every: 1m }\n  measure:\n    rate: rate()\n    \
+             paths: top(path, 3)\n    took: histogram(Ta)\n    answer: histogram(Tr)\n    \
+             beyond: histogram(bytes_read / 0.001)\n",
+        );
+        let told = explained_by(&[rules], LINE);
+        let (_, told) = told.split_once("\n  rule ").unwrap();
+        insta::assert_snapshot!(told, @r#"
+    `a` of a.yaml matches: 10 windows of 600 s, the first 2026-11-21T07:52:00.000Z, the last 2026-11-21T08:01:00.000Z
+        a.rate{service="www",site="berlin"}              07:52:00 to 08:01:00  +1
+        a.paths{path="/a",service="www",site="berlin"}   07:52:00 to 08:01:00  +1
+        a.took{le="200",service="www",site="berlin"}     07:52:00 to 08:01:00  +1 here and up to le="+Inf": sample 109 ms
+        a.answer{service="www",site="berlin"}            07:52:00 to 08:01:00  nothing: the line does not have the value
+        a.beyond{le="+Inf",service="www",site="berlin"}  07:52:00 to 08:01:00  +1 here and up to le="+Inf": sample 2750000
     "#);
     }
 

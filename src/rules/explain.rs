@@ -6,10 +6,11 @@
 use super::expr::{Int, Number};
 use super::program::{Draw, GroupRule};
 use super::{RulePlace, Rules};
-use crate::delta::{Formula, GroupKey, Output};
+use crate::delta::{Coverage, Formula, GroupKey, Output};
 use crate::haproxy::{Event, FieldType};
-use crate::metric::{Series, Tags};
+use crate::metric::{Series, with_tags};
 use crate::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What one rule does with an event.
@@ -23,13 +24,17 @@ pub struct Explained<'a> {
     pub matched: Option<Matched>,
 }
 
-/// The window that an event counts in, and what it adds there.
+/// The windows that an event counts in, and what it adds to each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matched {
-    /// The window's start.
-    pub start: Timestamp,
-    /// The window's length.
-    pub window: Duration,
+    /// The start of the first of them.
+    pub first: Timestamp,
+    /// The start of the last: the same where windows tumble.
+    pub last: Timestamp,
+    /// How many they are; 1 where windows tumble.
+    pub windows: u64,
+    /// How long each is.
+    pub span: Duration,
     pub moved: Vec<Moved>,
 }
 
@@ -49,6 +54,8 @@ pub enum Drawn {
     Part(bool),
     /// This value is one of the samples. Whether it is in milliseconds: a timer as it is.
     Sample { value: f64, millis: bool },
+    /// The same of a histogram: it is counted in this series and those of all larger bounds.
+    Bucketed { value: f64, millis: bool },
     /// Nothing: it does not have the value.
     Missing,
 }
@@ -74,19 +81,36 @@ impl Rules {
         }
         let mut key = GroupKey::default();
         group.key(event, &mut key);
-        let tags = self.layout.groupings[place.grouping].tags(&key);
-        let measures = self.rule_layout(place).measures.iter();
-        let moved = measures.map(|measure| Moved {
-            series: Series {
-                name: measure.name.of(&key),
-                tags: Tags::clone(&tags),
-            },
-            drawn: rule.output(&measure.output, event),
+        let grouping = &self.layout.groupings[place.grouping];
+        let layout = self.rule_layout(place);
+        let tags = with_tags(&grouping.tags(&key), layout.tags.iter().cloned());
+        let mut row = grouping.empty_row();
+        rule.draw(event, &mut row);
+        let window = group.window;
+        let moved = layout.measures.iter().map(|measure| {
+            let mut own = None;
+            let coverage = Coverage::whole(window.span);
+            measure.output.values(&row, coverage, |tag, value| {
+                if own.is_none() && value > 0.0 {
+                    own = tag.map(|(name, value)| (Arc::clone(name), value));
+                }
+            });
+            Moved {
+                series: Series {
+                    name: measure.name.of(&key),
+                    tags: with_tags(&tags, own),
+                },
+                drawn: rule.output(&measure.output, event),
+            }
         });
+        let moved = moved.collect();
+        let last = at.floor(window.every);
         Some(Matched {
-            start: at.floor(group.window.every),
-            window: group.window.span,
-            moved: moved.collect(),
+            first: last - (window.span - window.every),
+            last,
+            windows: window.span.as_secs() / window.every.as_secs(),
+            span: window.span,
+            moved,
         })
     }
 }
@@ -96,7 +120,10 @@ impl GroupRule {
     fn output(&self, output: &Output, event: &Event<'_>) -> Drawn {
         match output {
             Output::Value(formula) => self.drawn(formula, event),
-            Output::Buckets { cell, .. } => self.sample(*cell, event),
+            Output::Buckets { cell, .. } => match self.sample(*cell, event) {
+                Drawn::Sample { value, millis } => Drawn::Bucketed { value, millis },
+                drawn => drawn,
+            },
             Output::Top { cell, .. } => self.observed(*cell, event),
         }
     }

@@ -1,7 +1,7 @@
 //! The groups of one grouping: which series there are, and when they last said something.
 
 use crate::delta::{Coverage, GroupKey, Grouping, Measure, Row, RuleLayout};
-use crate::metric::{Series, Tags};
+use crate::metric::{Series, Tags, with_tags};
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -149,7 +149,7 @@ impl Group {
             measure.output.values(row, coverage, |tag, value| {
                 let tags = match tag {
                     None => Arc::clone(&tags),
-                    Some((name, value)) => with(&tags, [(Arc::clone(name), value)]),
+                    Some((name, value)) => with_tags(&tags, [(Arc::clone(name), value)]),
                 };
                 emit(self.series_of(measure, tags), value);
             });
@@ -171,16 +171,6 @@ impl Group {
     }
 
     fn tags(&self, rule: &RuleLayout) -> Tags {
-        match rule.tags.is_empty() {
-            true => Arc::clone(&self.tags),
-            false => with(&self.tags, rule.tags.iter().cloned()),
-        }
+        with_tags(&self.tags, rule.tags.iter().cloned())
     }
-}
-
-/// All of them, sorted by name.
-fn with(tags: &Tags, more: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Tags {
-    let mut all: Vec<_> = tags.iter().cloned().chain(more).collect();
-    all.sort();
-    all.into()
 }
