@@ -185,7 +185,12 @@ fn tagged(notes: &mut Notes<'_>, pairs: &[(Scalar, Node)]) -> Vec<Part> {
             let span = tag.span.start..value.span.end.max(tag.span.end);
             let message = "YAML reads this expression as a pair, the first half as its key";
             notes.refuse_with(&span, message, COLON_HINT);
-            return None;
+            let value = notes.source.text[span.clone()].to_owned();
+            let expression = Scalar { value, span };
+            return Some(Part {
+                tag: None,
+                expression,
+            });
         }
         Some(Part {
             tag: Some(tag.clone()),

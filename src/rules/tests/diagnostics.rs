@@ -2118,6 +2118,7 @@ fn expressions_that_yaml_does_not_read_as_such_need_quotes() {
     let files = [
         r#"by: [service, kind == "http" ? "a" : "b"]"#,
         "by:\n  - kind == 'http' ? 'a' : 'b'",
+        "limit: 5\nby: [knd == 'http' ? 'a' : 'b']",
         "by: { k: tls ? 'a' : 'b' }",
         "by:\n  k: tls ? 'a' : 'b'",
         "where: tls ? status == 5 : status == 6",
@@ -2157,6 +2158,12 @@ fn expressions_that_yaml_does_not_read_as_such_need_quotes() {
       - kind == 'http' ? 'a' : 'b'
         4:7: rule `a`: YAML reads this expression as a pair, the first half as its key
             hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+    limit: 5
+    by: [knd == 'http' ? 'a' : 'b']
+        4:8: rule `a`: YAML reads this expression as a pair, the first half as its key
+            hint: a text with `: ` in it needs quotes around all of it, or a block: `>-` and the text on the next line
+        4:8: rule `a`: unknown field `knd`
+            hint: did you mean `kind`?
     by: { k: tls ? 'a' : 'b' }
         3:22: not valid YAML for rules: while parsing a flow mapping, did not find expected ',' or '}'
             hint: between braces a text with `: ` in it needs quotes around all of it
