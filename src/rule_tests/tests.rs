@@ -350,6 +350,21 @@ tests:
     ] {
         assert!(said(tests).contains(message), "{}", said(tests));
     }
+    let no_tests =
+        |name: &str, text: &str| problems(Suite::parse(&Source::new(name, text)).unwrap_err());
+    let rules = "rules: [{ name: a }]";
+    insta::assert_snapshot!(no_tests("my/r.yaml", rules), @r"
+    my/r.yaml:1:1: this is a file of rules, not of tests
+      hint: tests of its rules are in `my/r.test.yaml`; see docs/rules.md
+    ");
+    insta::assert_snapshot!(no_tests("r.test.yaml", rules), @r"
+    r.test.yaml:1:1: this is a file of rules, not of tests
+      hint: tests stand in a file of their own; see docs/rules.md
+    ");
+    insta::assert_snapshot!(no_tests("r.test.yaml", "rules: [a.yaml]"), @r"
+    r.test.yaml:1:1: there is no test in this file
+      hint: tests stand in a list under `tests:`; see docs/rules.md
+    ");
     let nameless = Suite::parse(&Source::new("tests.yaml", "tests: []")).unwrap_err();
     assert!(problems(nameless).contains("it is not said which rules are tested"));
 }

@@ -198,6 +198,26 @@ alerts: []
 }
 
 #[test]
+fn tests_are_no_rules() {
+    insta::assert_snapshot!(said("rules: a.yaml\ntests:\n  - name: a\n"), @r"
+    rules/a.yaml:2:1: this is a test of rules, not a file of them
+      |
+    2 | tests:
+      | ^^^^^
+
+    hint: run it: `weir test rules/a.yaml`
+    ");
+    insta::assert_snapshot!(said("rules: [{ name: a, measure: { n: count() } }]\ntests: []\n"), @r"
+    rules/a.yaml:2:1: tests of rules stand in a file of their own
+      |
+    2 | tests: []
+      | ^^^^^
+
+    hint: `shop.test.yaml` tests `shop.yaml`; see docs/rules.md
+    ");
+}
+
+#[test]
 fn a_condition_is_marked_where_it_stands() {
     insta::assert_snapshot!(said(r#"
 rules:
