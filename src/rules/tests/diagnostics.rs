@@ -265,10 +265,10 @@ rules:
 
     hint: did you mean `status`?
 
-    rules/a.yaml:16:7: rule `folded`: unknown field `statuss`
-     |
-     | tls && statuss == 1
-     |        ^^^^^^^
+    rules/a.yaml:17:10: rule `folded`: unknown field `statuss`
+       |
+    17 |       && statuss == 1
+       |          ^^^^^^^
 
     hint: did you mean `status`?
 
