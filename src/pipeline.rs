@@ -44,6 +44,10 @@ const TICK: Duration = Duration::from_secs(1);
 /// Hand-overs that may wait for the windows' owner, per worker.
 const HAND_OVERS_PER_WORKER: usize = 4;
 
+/// Rows that a worker may hold at least, whatever the limit of series: a burst of new groups
+/// within a second is left to the windows to judge, which know the old ones.
+const ROWS_MIN: usize = 50_000;
+
 /// What the stages need to know.
 pub struct Plan {
     /// What lines are read and counted by, always the newest.
@@ -77,9 +81,12 @@ impl Pipeline {
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
         let mut loaded = plan.loaded;
         let first = Arc::clone(&loaded.borrow_and_update());
+        let beginning = clock::now();
+        let rows_max = plan.limits.series.max(ROWS_MIN);
         let workers = receivers.into_iter().map(|batches| {
             let Loaded { rules, formats } = Loaded::clone(&first);
-            let worker = Worker::new(rules, formats, plan.timezone.clone(), plan.limits.series)
+            let worker = Worker::new(rules, formats, plan.timezone.clone(), rows_max)
+                .beginning_at(beginning)
                 .with_event_time(plan.time.event_time)
                 .with_rejects(Rejects::for_takers(&plan.rejects));
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
@@ -105,7 +112,7 @@ impl Pipeline {
         telemetry.set_grace(settings.grace);
         let owner = Owner {
             windows: Windows::new(Arc::clone(first.rules.layout()), settings)
-                .beginning_at(clock::now()),
+                .beginning_at(beginning),
             layout: Arc::clone(first.rules.layout()),
             loaded,
             outboxes: plan.outboxes,

@@ -40,6 +40,7 @@ pub struct Worker {
     clocks: Watch,
     timezone: TimeZone,
     rows_max: usize,
+    beginning: Timestamp,
 }
 
 impl Worker {
@@ -60,6 +61,7 @@ impl Worker {
             clocks: Watch::default(),
             timezone,
             rows_max,
+            beginning: Timestamp::MIN,
         }
     }
 
@@ -68,12 +70,22 @@ impl Worker {
     pub fn load(&mut self, loaded: &Loaded) {
         let Loaded { rules, formats } = loaded;
         self.haproxy = haproxy::Parser::new(Arc::clone(formats), self.timezone.clone());
-        self.evaluator = Evaluator::new(Arc::clone(rules), self.rows_max);
+        self.evaluator =
+            Evaluator::new(Arc::clone(rules), self.rows_max).beginning_at(self.beginning);
     }
 
     /// Notes rejected lines there, instead of keeping samples alone.
     pub fn with_rejects(self, rejects: Rejects) -> Self {
         Worker { rejects, ..self }
+    }
+
+    /// It begins at that time: events that are dated before are told from those since.
+    pub fn beginning_at(self, beginning: Timestamp) -> Self {
+        Worker {
+            evaluator: self.evaluator.beginning_at(beginning),
+            beginning,
+            ..self
+        }
     }
 
     /// Dates events by that time of theirs, instead of by their end.

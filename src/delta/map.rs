@@ -14,12 +14,10 @@ pub struct Delta {
     /// What the cells mean.
     pub layout: Arc<Layout>,
     pub entries: Vec<Entry>,
-    /// How many events there were, whatever the number of their rows.
-    pub events: u64,
-    /// The earliest time of an event; [`Timestamp::MAX`] of none.
-    pub earliest: Timestamp,
-    /// The latest; [`Timestamp::MIN`] of none.
-    pub latest: Timestamp,
+    /// The events dated before the beginning that the map was told of.
+    pub before: Times,
+    /// Those since.
+    pub since: Times,
     /// How often an event found no room for a row of its group.
     pub refused: u64,
 }
@@ -28,6 +26,41 @@ impl Delta {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.refused == 0
+    }
+}
+
+/// How many events there were, whatever the number of their rows, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub events: u64,
+    /// The earliest; [`Timestamp::MAX`] of none.
+    pub first: Timestamp,
+    /// The latest; [`Timestamp::MIN`] of none.
+    pub last: Timestamp,
+}
+
+impl Times {
+    pub const NONE: Times = Times {
+        events: 0,
+        first: Timestamp::MAX,
+        last: Timestamp::MIN,
+    };
+
+    #[inline]
+    fn note(&mut self, at: Timestamp) {
+        self.merge(Times {
+            events: 1,
+            first: at,
+            last: at,
+        });
+    }
+
+    /// Takes in those of another part.
+    #[inline]
+    pub fn merge(&mut self, other: Times) {
+        self.events = self.events.saturating_add(other.events);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
     }
 }
 
@@ -119,9 +152,9 @@ pub struct DeltaMap {
     /// Places in `entries`.
     index: HashTable<u32>,
     entries: Vec<Entry>,
-    events: u64,
-    earliest: Timestamp,
-    latest: Timestamp,
+    beginning: Timestamp,
+    before: Times,
+    since: Times,
     refused: u64,
     capacity: usize,
 }
@@ -137,9 +170,9 @@ impl DeltaMap {
             hasher: RandomState::default(),
             index: HashTable::new(),
             entries: Vec::new(),
-            events: 0,
-            earliest: Timestamp::MAX,
-            latest: Timestamp::MIN,
+            beginning: Timestamp::MIN,
+            before: Times::NONE,
+            since: Times::NONE,
             refused: 0,
             capacity: capacity.min(u32::MAX as usize),
         }
@@ -165,6 +198,11 @@ impl DeltaMap {
         Ok(entry)
     }
 
+    /// Tells events dated before that time from those since.
+    pub fn beginning_at(self, beginning: Timestamp) -> Self {
+        DeltaMap { beginning, ..self }
+    }
+
     /// What the rows' cells mean.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -173,9 +211,10 @@ impl DeltaMap {
     /// Notes the time of an event that is in some row.
     #[inline]
     pub fn note(&mut self, at: Timestamp) {
-        self.events += 1;
-        self.earliest = self.earliest.min(at);
-        self.latest = self.latest.max(at);
+        match at < self.beginning {
+            true => self.before.note(at),
+            false => self.since.note(at),
+        }
     }
 
     #[inline]
@@ -238,9 +277,8 @@ impl DeltaMap {
         Delta {
             layout: Arc::clone(&self.layout),
             entries: std::mem::take(&mut self.entries),
-            events: std::mem::take(&mut self.events),
-            earliest: std::mem::replace(&mut self.earliest, Timestamp::MAX),
-            latest: std::mem::replace(&mut self.latest, Timestamp::MIN),
+            before: std::mem::replace(&mut self.before, Times::NONE),
+            since: std::mem::replace(&mut self.since, Times::NONE),
             refused: std::mem::take(&mut self.refused),
         }
     }

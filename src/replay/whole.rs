@@ -4,7 +4,7 @@
 //! are merged once more, over all windows, and the values come from those.
 
 use crate::delta::{
-    Delta, Entry, Formula, GroupKey, Layout, Measure, Name, NamePart, Output, Window,
+    Delta, Entry, Formula, GroupKey, Layout, Measure, Name, NamePart, Output, Times, Window,
 };
 use crate::metric::Tags;
 use crate::time::Timestamp;
@@ -100,9 +100,8 @@ impl Whole {
         windows.merge(Delta {
             layout: wide,
             entries: self.entries,
-            events: 0,
-            earliest: from,
-            latest: to,
+            before: Times::NONE,
+            since: Times::NONE,
             refused: 0,
         });
         let measurements = windows.close_all().into_iter();

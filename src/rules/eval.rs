@@ -40,6 +40,14 @@ impl Evaluator {
         }
     }
 
+    /// Tells events dated before that time from those since, in what it hands over.
+    pub fn beginning_at(self, beginning: Timestamp) -> Self {
+        Evaluator {
+            map: self.map.beginning_at(beginning),
+            ..self
+        }
+    }
+
     /// Runs every rule over one event. `at` is the event's time: it decides in which
     /// windows the event counts.
     pub fn apply(&mut self, event: &Event<'_>, at: Timestamp) -> Outcome {

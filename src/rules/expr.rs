@@ -19,6 +19,9 @@ use ipnet::IpNet;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+/// The route of a path that matches no template; templates begin with `/`.
+const OTHER_ROUTE: &[u8] = b"other";
+
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Bool {
@@ -100,7 +103,7 @@ pub(super) enum Text {
     Header(Field, Box<str>),
     /// A field of a custom format.
     Extra(Box<str>),
-    /// The template that the path matches.
+    /// The template that the path matches, or `other`.
     Route(Arc<Routes>),
     If(Box<(Bool, Text, Text)>),
 }
@@ -342,7 +345,7 @@ impl Text {
                 Value::Strings(captures) => header(captures, name),
                 _ => None,
             },
-            Text::Route(routes) => routes.route(event.path?),
+            Text::Route(routes) => Some(routes.route(event.path?).unwrap_or(OTHER_ROUTE)),
             Text::Extra(name) => match event.extra.get(name)? {
                 ExtraValue::String(value) => Some(value),
                 _ => None,

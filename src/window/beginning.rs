@@ -1,6 +1,6 @@
 //! Whether weir began in the middle of what it measures.
 
-use crate::delta::Delta;
+use crate::delta::{Delta, Times};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -20,18 +20,16 @@ const LAG: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beginning {
     at: Timestamp,
-    earliest: Timestamp,
-    latest: Timestamp,
-    events: u64,
+    before: Times,
+    since: Times,
 }
 
 impl Beginning {
     pub fn new(at: Timestamp) -> Self {
         Beginning {
             at,
-            earliest: Timestamp::MAX,
-            latest: Timestamp::MIN,
-            events: 0,
+            before: Times::NONE,
+            since: Times::NONE,
         }
     }
 
@@ -40,29 +38,46 @@ impl Beginning {
     }
 
     pub fn note(&mut self, delta: &Delta) {
-        self.earliest = self.earliest.min(delta.earliest);
-        self.latest = self.latest.max(delta.latest);
-        self.events = self.events.saturating_add(delta.events);
+        self.before.merge(delta.before);
+        self.since.merge(delta.since);
     }
 
-    /// From when on all events have been seen; [`Timestamp::MIN`] if none was missed. A sender
-    /// may have kept events of the time before weir began: then it is from the first of them.
+    /// From when on all events have been seen; [`Timestamp::MIN`] if none was missed.
+    ///
+    /// A sender may have kept events of the time before weir began: then it is from the first
+    /// of them. But a few that were long under way are no stream: there have to be half as
+    /// many as flow in that time.
     pub fn covered_from(&self, now: Timestamp) -> Timestamp {
-        match self.was_flowing(now) {
-            true => self.at.min(self.earliest),
-            false => Timestamp::MIN,
+        let Some(gap) = self.gap().filter(|gap| self.was_flowing(*gap, now)) else {
+            return Timestamp::MIN;
+        };
+        let kept = self.at.saturating_since(self.before.first).as_nanos();
+        match kept
+            <= gap
+                .as_nanos()
+                .saturating_mul(2 * u128::from(self.before.events))
+        {
+            true => self.at.min(self.before.first),
+            false => self.at,
         }
     }
 
-    fn was_flowing(&self, now: Timestamp) -> bool {
-        let Some(gaps @ 1..) = self.events.checked_sub(1) else {
-            return false;
-        };
-        let time = self.latest.saturating_since(self.earliest).as_nanos();
-        let gap = Duration::from_nanos(u64::try_from(time / u128::from(gaps)).unwrap_or(u64::MAX));
+    /// The mean time between two events. `None` of less than two.
+    fn gap(&self) -> Option<Duration> {
+        let gaps = self.since.events.checked_sub(1).filter(|gaps| *gaps > 0)?;
+        let time = self
+            .since
+            .last
+            .saturating_since(self.since.first)
+            .as_nanos();
+        let nanos = u64::try_from(time / u128::from(gaps)).unwrap_or(u64::MAX);
+        Some(Duration::from_nanos(nanos))
+    }
+
+    fn was_flowing(&self, gap: Duration, now: Timestamp) -> bool {
         let patience = gap.saturating_mul(GAPS);
-        self.earliest.saturating_since(self.at) <= patience
-            && now.saturating_since(self.latest) <= patience.saturating_add(LAG)
+        self.since.first.saturating_since(self.at) <= patience
+            && now.saturating_since(self.since.last) <= patience.saturating_add(LAG)
     }
 }
 
@@ -75,42 +90,46 @@ mod tests {
     #[test]
     fn what_began_later_was_seen_all() {
         let at = |millis: i64| Timestamp::from_millis(1_767_268_800_000 + millis);
-        // The first and last of so many events, in milliseconds after the beginning.
-        for (events, earliest, latest, covered_from) in [
-            (0, 0, 0, None),
+        let times = |(events, first, last): (u64, i64, i64)| match events {
+            0 => Times::NONE,
+            _ => Times {
+                events,
+                first: at(first),
+                last: at(last),
+            },
+        };
+        // How many events, the first and the last, in milliseconds after the beginning.
+        let none = (0, 0, 0);
+        for (before, since, covered_from) in [
+            (none, none, None),
             // One alone tells nothing.
-            (1, 5, 5, None),
+            (none, (1, 5, 5), None),
             // A hundred a second.
-            (1000, 5, 9_995, Some(0)),
-            (1000, 79, 9_995, Some(0)),
-            (900, 1_000, 9_995, None),
+            (none, (1000, 5, 9_995), Some(0)),
+            (none, (1000, 79, 9_995), Some(0)),
+            (none, (900, 1_000, 9_995), None),
             // One a second.
-            (10, 700, 9_700, Some(0)),
+            (none, (10, 700, 9_700), Some(0)),
             // A burst is over.
-            (1000, 5, 1_000, None),
+            (none, (1000, 5, 1_000), None),
             // The sender kept some.
-            (1200, -2_000, 9_995, Some(-2_000)),
+            ((200, -2_000, -1), (1000, 5, 9_995), Some(-2_000)),
+            // Some were long under way.
+            ((1, -10, -10), (1000, 5, 9_995), Some(-10)),
+            ((1, -3_600_000, -3_600_000), (1000, 5, 9_995), Some(0)),
+            ((50, -2_000, -1), (1000, 5, 9_995), Some(0)),
         ] {
             let mut beginning = Beginning::new(at(0));
             beginning.note(&Delta {
                 layout: Arc::new(Layout::default()),
                 entries: Vec::new(),
-                earliest: if events > 0 {
-                    at(earliest)
-                } else {
-                    Timestamp::MAX
-                },
-                latest: if events > 0 {
-                    at(latest)
-                } else {
-                    Timestamp::MIN
-                },
-                events,
+                before: times(before),
+                since: times(since),
                 refused: 0,
             });
             let want = covered_from.map_or(Timestamp::MIN, at);
             let got = beginning.covered_from(at(12_000));
-            assert_eq!(got, want, "{events} from {earliest} to {latest}");
+            assert_eq!(got, want, "{before:?} {since:?}");
         }
     }
 }

@@ -71,19 +71,14 @@ impl Groups {
         self.groups.get_mut(number)
     }
 
-    /// Gives a group a place of its own, unless as many as `limit` have one.
-    pub fn admit(&mut self, number: usize, limit: usize) -> bool {
-        let Some(group) = self.groups.get_mut(number) else {
-            return false;
-        };
-        if !group.admitted && !group.key.is_other() {
-            if self.admitted >= limit {
-                return false;
-            }
+    /// Gives a group a place of its own.
+    pub fn admit(&mut self, number: usize) {
+        if let Some(group) = self.groups.get_mut(number)
+            && !group.is_admitted()
+        {
             group.admitted = true;
             self.admitted += 1;
         }
-        true
     }
 
     /// Whether another group can have a place of its own.
@@ -105,7 +100,10 @@ impl Groups {
         let group = self.groups.remove(number);
         self.by_key.remove(&group.key);
         self.admitted -= usize::from(group.admitted);
-        group.series(grouping)
+        match group.is_admitted() {
+            true => group.series(grouping),
+            false => 0,
+        }
     }
 
     /// Forgets the groups that no rule has seen since `before`; says how many series
@@ -130,7 +128,8 @@ impl Group {
         self.admitted || self.key.is_other()
     }
 
-    /// How many series it has: those of the rules that have been seen in it.
+    /// How many series it has, or would have with a place of its own: those of the rules that
+    /// have been seen in it.
     pub fn series(&self, grouping: &Grouping) -> usize {
         let rules = grouping.rules.iter().zip(&self.heard);
         let seen = rules.filter(|(_, heard)| heard.last.is_some());

@@ -1,7 +1,7 @@
 //! The windows of one grouping.
 
-use super::ClosedWindow;
 use super::group::{Group, Groups};
+use super::{ClosedWindow, Room};
 use crate::delta::{Coverage, GroupKey, Grouping, GroupingId, OTHER, Row, RuleLayout};
 use crate::metric::Measurement;
 use crate::time::Timestamp;
@@ -9,17 +9,19 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 /// The rows of one pane, by the number of their group.
 pub(super) type Rows = HashMap<usize, Row, RandomState>;
 
-/// A window chooses who has a place under a limit from so many times as many groups, so that
-/// a rule with a limit does not take the room of the others.
-const CANDIDATES: usize = 10;
+/// Rows of groups that wait for a place under a limit, for each series that there may be: they
+/// are no series yet. Further groups go to the others at once.
+const WAITING: usize = 10;
 
-/// And from so many at least.
-const CANDIDATES_MIN: usize = 1_000;
+/// Late events that change so many windows of groups at once change no more by zeros: the
+/// silence after a late event is then told only as far as it was.
+const AMENDED_MAX: usize = 1_000_000;
 
 pub(super) struct GroupingWindows {
     pub groups: Groups,
@@ -29,18 +31,13 @@ pub(super) struct GroupingWindows {
     pub closed_to: Option<Timestamp>,
     /// The end of the last pane with events that a closed window has.
     pub heard: Option<Timestamp>,
-    /// What has changed in closed windows since they last went out.
-    pub amended: BTreeSet<(Timestamp, usize)>,
+    /// What has changed in closed windows since they last went out: groups, and the starts of
+    /// windows.
+    pub amended: BTreeSet<(usize, Timestamp)>,
+    /// How many rows are of groups that wait for a place.
+    waiting: usize,
     /// From when on each rule has seen events, by its place. `None`: since weir has.
     pub covered_from: Box<[Option<Timestamp>]>,
-}
-
-/// What a row that was put in its place has changed.
-pub(super) struct Placed {
-    /// How many series there are more.
-    pub series: usize,
-    /// Whether it changes a closed window.
-    pub late: bool,
 }
 
 impl GroupingWindows {
@@ -51,6 +48,7 @@ impl GroupingWindows {
             closed_to: None,
             heard: None,
             amended: BTreeSet::new(),
+            waiting: 0,
             covered_from: vec![None; grouping.rules.len()].into(),
         }
     }
@@ -73,34 +71,61 @@ impl GroupingWindows {
         if is_named_other {
             return self.other(grouping);
         }
+        let waits = self.waits(grouping, None, pane);
         let group = self.groups.insert(grouping, key);
-        match grouping.limit {
-            // A pane that a closed window has is not looked at again.
-            Some(limit) if self.is_closed(grouping, pane) => self.groups.admit(group, limit),
-            Some(_) => false,
-            None => self.groups.admit(group, usize::MAX),
-        };
+        if !waits {
+            self.groups.admit(group);
+        }
         group
     }
 
+    /// Whether a group waits for a place until its window closes.
+    fn waits(&self, grouping: &Grouping, group: Option<usize>, pane: Timestamp) -> bool {
+        let group = group.and_then(|number| self.groups.get(number));
+        // A pane that a closed window has is not looked at again.
+        grouping.limit.is_some()
+            && !group.is_some_and(Group::is_admitted)
+            && !self.is_closed(grouping, pane)
+    }
+
+    /// Gives a group that waits a place of its own, if there is one.
+    fn admit_waiting(&mut self, grouping: &Grouping, number: usize, room: &mut Room) -> bool {
+        let Some(group) = self.groups.get(number) else {
+            return false;
+        };
+        if group.is_admitted() {
+            return true;
+        }
+        let series = group.series(grouping);
+        if series > room.left() || !self.groups.has_room(grouping.limit.unwrap_or(usize::MAX)) {
+            return false;
+        }
+        room.series += series;
+        self.waiting -= group.rows;
+        self.groups.admit(number);
+        true
+    }
+
     /// Whether a row of a group goes to the others at once: if no window that it is in will
-    /// choose any more who has a place, or has as many to choose from as it may.
-    pub fn is_out(&mut self, grouping: &Grouping, group: Option<usize>, pane: Timestamp) -> bool {
+    /// choose any more who has a place, or too many wait for one.
+    pub fn is_out(
+        &mut self,
+        grouping: &Grouping,
+        group: Option<usize>,
+        pane: Timestamp,
+        room: &mut Room,
+    ) -> bool {
         let Some(limit) = grouping.limit else {
             return false;
         };
-        if self.is_closed(grouping, pane) {
-            return !match group {
-                Some(group) => self.groups.admit(group, limit),
-                None => self.groups.has_room(limit),
-            };
+        match group {
+            Some(group) if self.is_closed(grouping, pane) => {
+                !self.admit_waiting(grouping, group, room)
+            }
+            Some(_) => false,
+            None if self.is_closed(grouping, pane) => !self.groups.has_room(limit),
+            None => self.waiting >= room.series_max.saturating_mul(WAITING),
         }
-        let candidates = limit.saturating_mul(CANDIDATES).max(CANDIDATES_MIN);
-        group.is_none()
-            && self
-                .panes
-                .get(&pane)
-                .is_some_and(|rows| rows.len() >= candidates)
     }
 
     /// Whether some window with that pane has been closed.
@@ -114,9 +139,13 @@ impl GroupingWindows {
         &self,
         grouping: &Grouping,
         group: Option<usize>,
+        pane: Timestamp,
         row: &mut Row,
         mut room: usize,
     ) -> Option<Row> {
+        if grouping.by.is_empty() || self.waits(grouping, group, pane) {
+            return None;
+        }
         let group = group.and_then(|number| self.groups.get(number));
         let mut rest: Option<Row> = None;
         for (place, rule) in grouping.rules.iter().enumerate() {
@@ -135,7 +164,21 @@ impl GroupingWindows {
         rest
     }
 
-    /// Takes a row into its pane.
+    /// Takes a row into its pane, in the group that takes in what no other may. Whether it
+    /// changes a closed window.
+    pub fn put_with_others(
+        &mut self,
+        grouping: &Grouping,
+        pane: Timestamp,
+        row: Row,
+        expire_after: Duration,
+        room: &mut Room,
+    ) -> bool {
+        let other = self.other(grouping);
+        self.put(grouping, pane, other, row, expire_after, room)
+    }
+
+    /// Takes a row into its pane. Whether it changes a closed window.
     pub fn put(
         &mut self,
         grouping: &Grouping,
@@ -143,27 +186,27 @@ impl GroupingWindows {
         number: usize,
         row: Row,
         expire_after: Duration,
-    ) -> Placed {
+        room: &mut Room,
+    ) -> bool {
         let late = self.is_closed(grouping, pane);
         if late {
             self.amend_silence(grouping, pane, number, &row, expire_after);
             for start in windows_of(grouping, pane) {
                 if self.closed_to.is_some_and(|closed_to| start < closed_to) {
-                    self.amended.insert((start, number));
+                    self.amended.insert((number, start));
                 }
             }
         }
         let end = pane + grouping.window.every;
-        let mut series = 0;
         if let Some(group) = self.groups.get_mut(number) {
+            let is_admitted = group.is_admitted();
             for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
                 if row.is_silent(rule) {
                     continue;
                 }
-                series += match heard.last {
-                    None => rule.series(),
-                    Some(_) => 0,
-                };
+                if is_admitted && heard.last.is_none() {
+                    room.series += rule.series();
+                }
                 heard.last = heard.last.max(Some(end));
                 if late {
                     heard.closed = heard.closed.max(Some(end));
@@ -172,7 +215,7 @@ impl GroupingWindows {
             }
         }
         self.insert_row(pane, number, row);
-        Placed { series, late }
+        late
     }
 
     pub fn insert_row(&mut self, pane: Timestamp, number: usize, row: Row) {
@@ -182,6 +225,7 @@ impl GroupingWindows {
                 vacant.insert(row);
                 if let Some(group) = self.groups.get_mut(number) {
                     group.rows += 1;
+                    self.waiting += usize::from(!group.is_admitted());
                 }
             }
         }
@@ -214,7 +258,10 @@ impl GroupingWindows {
                 if self.matched(start + window.span - window.every, number, rule) {
                     break;
                 }
-                self.amended.insert((start, number));
+                if self.amended.len() >= AMENDED_MAX {
+                    return;
+                }
+                self.amended.insert((number, start));
                 start = start + window.every;
             }
         }
@@ -248,13 +295,12 @@ impl GroupingWindows {
         }
     }
 
-    /// Sends amended windows again, then closes those that start before `until`. `series` is
-    /// the number of all series there are.
+    /// Sends amended windows again, then closes those that start before `until`.
     pub fn close(
         &mut self,
         closing: &Closing<'_>,
         until: Timestamp,
-        series: &mut usize,
+        room: &mut Room,
         closed: &mut Vec<ClosedWindow>,
     ) {
         let Closing {
@@ -285,7 +331,7 @@ impl GroupingWindows {
                 start = next.map_or(until, |(&pane, _)| first(pane).min(until));
                 continue;
             }
-            self.admit(grouping, last_pane, series);
+            self.admit(grouping, last_pane, room);
             self.hear(grouping, last_pane);
             let measurements = self.measurements(closing, start);
             if !measurements.is_empty() {
@@ -304,8 +350,8 @@ impl GroupingWindows {
     /// Gives the new groups of a pane places of their own, those with most events first, and
     /// counts those that find none among the others. In this order, the result depends on
     /// what is in the pane alone.
-    fn admit(&mut self, grouping: &Grouping, pane: Timestamp, series: &mut usize) {
-        let (Some(limit), Some(rows)) = (grouping.limit, self.panes.get(&pane)) else {
+    fn admit(&mut self, grouping: &Grouping, pane: Timestamp, room: &mut Room) {
+        let (Some(_), Some(rows)) = (grouping.limit, self.panes.get(&pane)) else {
             return;
         };
         let events = |row: &Row| -> u64 {
@@ -322,21 +368,22 @@ impl GroupingWindows {
         let mut new: Vec<_> = new.collect();
         new.sort();
         for (.., number) in new {
-            if self.groups.admit(number, limit) {
+            if self.admit_waiting(grouping, number, room) {
                 continue;
             }
-            let Some(row) = self
-                .panes
-                .get_mut(&pane)
-                .and_then(|rows| rows.remove(&number))
-            else {
+            let rows = self.panes.get_mut(&pane);
+            let Some(row) = rows.and_then(|rows| rows.remove(&number)) else {
                 continue;
             };
-            let other = self.other(grouping);
+            if self.groups.has_room(grouping.limit.unwrap_or(usize::MAX)) {
+                // There would be a place, and no room for its series.
+                room.count_over_limit(grouping, &row);
+            }
             // The pane is in no closed window yet, so nothing has to be amended.
-            *series += self.put(grouping, pane, other, row, Duration::ZERO).series;
+            self.put_with_others(grouping, pane, row, Duration::ZERO, room);
+            self.waiting -= 1;
             if self.groups.lose_row(number) == 0 {
-                *series -= self.groups.remove(number, grouping);
+                self.groups.remove(number, grouping);
             }
         }
     }
@@ -375,12 +422,27 @@ impl GroupingWindows {
 
     /// Sends again what has changed in windows that had been closed.
     fn amend(&mut self, closing: &Closing<'_>, closed: &mut Vec<ClosedWindow>) {
-        let (id, grouping) = (closing.id, closing.grouping);
-        for (start, number) in std::mem::take(&mut self.amended) {
+        let amended = std::mem::take(&mut self.amended);
+        let mut changed: BTreeMap<Timestamp, Vec<Measurement>> = BTreeMap::new();
+        // Group by group and in order of time, so that panes are looked through once a group.
+        let mut of_group: Option<(usize, Vec<Option<Timestamp>>, Timestamp)> = None;
+        for (number, start) in amended {
             let Some(group) = self.groups.get(number) else {
                 continue;
             };
-            let end = start + grouping.window.span;
+            let (grouping, end) = (closing.grouping, start + closing.grouping.window.span);
+            let heard = match &mut of_group {
+                Some((same, heard, to)) if *same == number => {
+                    self.hear_on(grouping, number, *to..end, heard);
+                    *to = end;
+                    heard
+                }
+                _ => {
+                    let rules = 0..grouping.rules.len();
+                    let heard = rules.map(|rule| self.heard_by(grouping, number, rule, end));
+                    &mut of_group.insert((number, heard.collect(), end)).1
+                }
+            };
             let mut row: Option<Cow<'_, Row>> = None;
             for (_, rows) in self.panes.range(start..end) {
                 match (&mut row, rows.get(&number)) {
@@ -389,27 +451,39 @@ impl GroupingWindows {
                     (Some(row), Some(part)) => row.to_mut().merge(part.clone()),
                 }
             }
-            let heard = |place: usize| self.heard_by(grouping, number, place, end);
-            let mut measurements = Vec::new();
-            self.say(
-                closing,
-                start,
-                group,
-                row.as_deref(),
-                heard,
-                &mut measurements,
-            );
-            match closed.last_mut() {
-                Some(last) if last.grouping == id && last.start == start => {
-                    last.measurements.extend(measurements);
-                }
-                _ if measurements.is_empty() => {}
-                _ => closed.push(ClosedWindow {
-                    grouping: id,
+            let measurements = changed.entry(start).or_default();
+            let heard = |place: usize| heard[place];
+            self.say(closing, start, group, row.as_deref(), heard, measurements);
+        }
+        let changed = changed.into_iter();
+        closed.extend(
+            changed
+                .filter(|(_, measurements)| !measurements.is_empty())
+                .map(|(start, measurements)| ClosedWindow {
+                    grouping: closing.id,
                     start,
                     amended: true,
                     measurements,
                 }),
+        );
+    }
+
+    /// Notes when the rules matched in a group in those panes.
+    fn hear_on(
+        &self,
+        grouping: &Grouping,
+        number: usize,
+        panes: Range<Timestamp>,
+        heard: &mut [Option<Timestamp>],
+    ) {
+        for (&pane, rows) in self.panes.range(panes) {
+            let Some(row) = rows.get(&number) else {
+                continue;
+            };
+            for (rule, heard) in grouping.rules.iter().zip(&mut *heard) {
+                if !row.is_silent(rule) {
+                    *heard = Some(pane + grouping.window.every);
+                }
             }
         }
     }
@@ -438,6 +512,10 @@ impl GroupingWindows {
             }
         };
         for (place, rule) in closing.grouping.rules.iter().enumerate() {
+            if self.covered_from[place].is_some_and(|from| end <= from) {
+                // It was loaded later: another rule may have told that window.
+                continue;
+            }
             let from = closing
                 .covered_from
                 .map(|covered_from| self.covered_from[place].unwrap_or(covered_from));
@@ -527,8 +605,9 @@ impl GroupingWindows {
     }
 
     pub fn series(&self, grouping: &Grouping) -> usize {
-        let groups = self.groups.iter();
-        groups.map(|(_, group)| group.series(grouping)).sum()
+        let groups = self.groups.iter().map(|(_, group)| group);
+        let admitted = groups.filter(|group| group.is_admitted());
+        admitted.map(|group| group.series(grouping)).sum()
     }
 
     pub fn rows(&self) -> usize {

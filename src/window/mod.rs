@@ -16,11 +16,11 @@ mod group;
 mod grouping;
 mod reload;
 
-use crate::delta::{Delta, Entry, Grouping, GroupingId, Layout, Row};
+use crate::delta::{Delta, Entry, GroupKey, Grouping, GroupingId, Layout, Row};
 use crate::metric::Measurement;
 use crate::time::Timestamp;
 use beginning::Beginning;
-use grouping::{Closing, GroupingWindows, Placed};
+use grouping::{Closing, GroupingWindows};
 use reload::Moves;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,9 +94,31 @@ pub struct Windows {
     /// Since then all events have been seen.
     covered_from: Timestamp,
     groupings: Vec<GroupingWindows>,
+    room: Room,
+}
+
+/// How many series there are, and what becomes of more.
+struct Room {
     series: usize,
-    /// Events that were counted among the others, by the rule's name.
+    series_max: usize,
+    /// Events that were counted among the others for want of room, by the rule's name.
     over_limit: BTreeMap<Arc<str>, u64>,
+}
+
+impl Room {
+    fn left(&self) -> usize {
+        self.series_max.saturating_sub(self.series)
+    }
+
+    /// Counts the events of a row that goes to the others.
+    fn count_over_limit(&mut self, grouping: &Grouping, row: &Row) {
+        for rule in &grouping.rules {
+            let events = row.count(rule.matched);
+            if events > 0 {
+                *self.over_limit.entry(Arc::clone(&rule.name)).or_default() += events;
+            }
+        }
+    }
 }
 
 enum Fate {
@@ -129,8 +151,11 @@ impl Windows {
             now: Timestamp::MIN,
             beginning: None,
             covered_from: Timestamp::MIN,
-            series: 0,
-            over_limit: BTreeMap::new(),
+            room: Room {
+                series: 0,
+                series_max: settings.series_max,
+                over_limit: BTreeMap::new(),
+            },
         }
     }
 
@@ -181,37 +206,33 @@ impl Windows {
         }
         let Entry {
             start,
-            key,
+            mut key,
             mut row,
             ..
         } = entry;
-        let expire_after = self.settings.expire_after;
+        if grouping.by.is_empty() {
+            // There is only one group, and it is no other.
+            key = GroupKey::default();
+        }
+        let (room, expire_after) = (&mut self.room, self.settings.expire_after);
         if key.is_other() {
-            count_rules(&mut self.over_limit, grouping, &row);
-            let other = own.other(grouping);
-            self.series += own.put(grouping, start, other, row, expire_after).series;
+            room.count_over_limit(grouping, &row);
+            own.put_with_others(grouping, start, row, expire_after, room);
             return Fate::OverLimit;
         }
         let known = own.find(&key);
-        if own.is_out(grouping, known, start) {
-            let other = own.other(grouping);
-            let Placed { series, late } = own.put(grouping, start, other, row, expire_after);
-            self.series += series;
-            return Fate::of(late);
+        if own.is_out(grouping, known, start, room) {
+            return Fate::of(own.put_with_others(grouping, start, row, expire_after, room));
         }
-        let room = self.settings.series_max.saturating_sub(self.series);
-        if let Some(rest) = own.without_room(grouping, known, &mut row, room) {
-            count_rules(&mut self.over_limit, grouping, &rest);
-            let other = own.other(grouping);
-            self.series += own.put(grouping, start, other, rest, expire_after).series;
+        if let Some(rest) = own.without_room(grouping, known, start, &mut row, room.left()) {
+            room.count_over_limit(grouping, &rest);
+            own.put_with_others(grouping, start, rest, expire_after, room);
             if grouping.rules.iter().all(|rule| row.is_silent(rule)) {
                 return Fate::OverLimit;
             }
         }
         let group = known.unwrap_or_else(|| own.insert(grouping, key, start));
-        let Placed { series, late } = own.put(grouping, start, group, row, expire_after);
-        self.series += series;
-        Fate::of(late)
+        Fate::of(own.put(grouping, start, group, row, expire_after, room))
     }
 
     /// Moves time on: closes what has ended, sends what has been amended once more,
@@ -234,11 +255,11 @@ impl Windows {
                 expire_after: settings.expire_after,
                 covered_from,
             };
-            own.close(&closing, until, &mut self.series, &mut closed);
+            own.close(&closing, until, &mut self.room, &mut closed);
             own.forget(grouping, now - settings.amend_for - window.span);
             // A group outlives its rows: they name it by its number.
             let unseen_for = settings.expire_after.max(settings.amend_for) + window.span;
-            self.series -= own.expire(grouping, now - unseen_for);
+            self.room.series -= own.expire(grouping, now - unseen_for);
         }
         closed
     }
@@ -256,7 +277,7 @@ impl Windows {
                     expire_after,
                     covered_from: None,
                 };
-                own.close(&closing, until, &mut self.series, &mut closed);
+                own.close(&closing, until, &mut self.room, &mut closed);
             }
         }
         closed
@@ -278,7 +299,7 @@ impl Windows {
                 expire_after,
                 covered_from,
             };
-            own.close(&closing, until, &mut self.series, &mut closed);
+            own.close(&closing, until, &mut self.room, &mut closed);
             own.forget(grouping, end - window.span);
         }
         closed
@@ -292,7 +313,7 @@ impl Windows {
         self.groupings = moves.groupings(old, &layout, now);
         self.layout = layout;
         let series = self.layout.groupings.iter().zip(&self.groupings);
-        self.series = series.map(|(grouping, own)| own.series(grouping)).sum();
+        self.room.series = series.map(|(grouping, own)| own.series(grouping)).sum();
     }
 
     /// Decides from when on events have been seen, as late as that does not matter: when the
@@ -321,7 +342,7 @@ impl Windows {
 
     /// How many series there are.
     pub fn series(&self) -> usize {
-        self.series
+        self.room.series
     }
 
     /// When the first window ends that is the last with some row in it; `None` without rows.
@@ -339,16 +360,7 @@ impl Windows {
     /// The events that were counted among the others because there were too many series,
     /// by the name of the rule that wanted them, since the last time.
     pub fn take_over_limit(&mut self) -> BTreeMap<Arc<str>, u64> {
-        std::mem::take(&mut self.over_limit)
-    }
-}
-
-fn count_rules(counts: &mut BTreeMap<Arc<str>, u64>, grouping: &Grouping, row: &Row) {
-    for rule in &grouping.rules {
-        let events = row.count(rule.matched);
-        if events > 0 {
-            *counts.entry(Arc::clone(&rule.name)).or_default() += events;
-        }
+        std::mem::take(&mut self.room.over_limit)
     }
 }
 

@@ -98,7 +98,7 @@ impl<'a> Moves<'a> {
                 }
                 let number = find_or_insert(target, &to.groupings[grouping], group.key());
                 if group.is_admitted() {
-                    target.groups.admit(number, usize::MAX);
+                    target.groups.admit(number);
                 }
                 if let Some(group) = target.groups.get_mut(number) {
                     group.heard[new_rule] = heard;
@@ -117,13 +117,13 @@ impl<'a> Moves<'a> {
                 }
             }
         }
-        for (start, number) in own.amended {
+        for (number, start) in own.amended {
             let Some(group) = own.groups.get(number) else {
                 continue;
             };
             for (grouping, _) in self.to[from].iter().flatten() {
                 if let Some(number) = new[*grouping].find(group.key()) {
-                    new[*grouping].amended.insert((start, number));
+                    new[*grouping].amended.insert((number, start));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::delta::{
-    CellKind, DeltaMap, Formula, GroupKey, Measure, Name, Output, RuleLayout, Window,
+    CellKind, DeltaMap, Formula, GroupKey, Measure, Name, Output, RuleLayout, Times, Window,
 };
 use crate::metric::Tags;
 use proptest::prelude::*;
@@ -314,23 +314,80 @@ fn a_limit_keeps_the_largest_groups_and_counts_the_rest_together() {
 }
 
 #[test]
-fn a_rule_with_a_limit_does_not_take_the_room_of_others() {
-    let mut story = Story::of(
-        of(grouping(Window::tumbling(SPAN), Some(2))),
-        Settings::default(),
-    );
-    for n in 0..10_000 {
-        story.unmerged(&n.to_string(), 3, 1.0);
-        if n % 500 == 499 {
-            assert_eq!(story.windows.merge(story.map.take()).counted, 500);
-        }
+fn groups_that_wait_for_a_place_take_no_room_from_others() {
+    let mut both = grouping(Window::tumbling(SPAN), Some(2));
+    both.rules[0].definition = "limited".into();
+    let layout = Arc::new(Layout {
+        groupings: vec![both, grouping(Window::tumbling(SPAN), None)],
+    });
+    let settings = Settings {
+        series_max: 100,
+        ..Settings::default()
+    };
+    let mut story = Story::of(layout, settings);
+    // The one that is asked for most comes last.
+    for n in 0..900 {
+        story.event(&n.to_string(), 3, 1.0);
     }
-    assert_eq!(story.windows.rows(), 1_001);
+    (0..5).for_each(|_| _ = story.event("real", 4, 1.0));
+    assert_eq!(story.windows.series(), 0);
+    let mut entries = {
+        story.unmerged("users", 3, 1.0);
+        story.map.take()
+    };
+    entries.entries[0].grouping = GroupingId(1);
+    assert_eq!(story.windows.merge(entries).counted, 1);
     assert_eq!(
         story.advance(12).log(),
-        ["0: 0.count=1 0.max=1 1.count=1 1.max=1 other.count=9998 other.max=1"]
+        [
+            "0: 0.count=1 0.max=1 other.count=899 other.max=1 real.count=5 real.max=1",
+            "0: users.count=1 users.max=1"
+        ]
     );
-    assert_eq!(story.windows.series(), 6);
+    assert_eq!(story.windows.series(), 8);
+    // There is a bound to waiting, too.
+    for n in 0..10_000 {
+        assert_eq!(story.event(&n.to_string(), 13, 1.0).counted, 1);
+    }
+    assert_eq!(story.windows.rows(), 4 + 1_000 + 2);
+}
+
+#[test]
+fn a_rule_without_groups_has_no_others() {
+    let mut alone = grouping(Window::tumbling(SPAN), None);
+    alone.by.clear();
+    let settings = Settings {
+        series_max: 1,
+        ..Settings::default()
+    };
+    let mut windows = Windows::new(of(alone.clone()), settings);
+    let mut map = DeltaMap::new(of(alone), 0);
+    for _ in 0..3 {
+        let entry = map.entry(GroupingId(0), at(0), &GroupKey::default());
+        let entry = entry.unwrap();
+        entry.events += 1;
+        entry.row[0].count();
+        assert_eq!(windows.merge(map.take()).counted, 1);
+    }
+    let closed = windows.close_all();
+    let values: Vec<_> = closed.iter().flat_map(|w| &w.measurements).collect();
+    assert_eq!((values.len(), values[0].value), (1, 3.0));
+}
+
+#[test]
+fn a_rule_that_is_loaded_says_nothing_of_windows_before_it() {
+    let mut story = Story::new(Settings::default());
+    story.event("users", 3, 7.0);
+    story.advance(12).log();
+    let mut changed = grouping(Window::tumbling(SPAN), None);
+    changed.rules[0].definition = "changed".into();
+    let changed = of(changed);
+    story.windows.reload(Arc::clone(&changed), at(15));
+    story.map = DeltaMap::new(changed, 10);
+    // What was told of that window is by more than this one.
+    story.event("users", 4, 7.0);
+    story.event("users", 16, 8.0);
+    assert_eq!(story.advance(22).log(), ["10: users.count=1 users.max=8"]);
 }
 
 #[test]
@@ -381,6 +438,31 @@ fn a_late_first_event_fills_the_silence_after_it() {
 }
 
 #[test]
+fn many_late_groups_fill_many_windows_of_silence() {
+    let second = Duration::from_secs(1);
+    let mut story = Story::of(
+        of(grouping(Window::tumbling(second), None)),
+        Settings::default(),
+    );
+    (0..585).for_each(|n| _ = story.event("old", n, 1.0));
+    story.advance(587).log();
+    for n in 0..200 {
+        story.unmerged(&n.to_string(), 5, 1.0);
+    }
+    assert_eq!(story.windows.merge(story.map.take()).late, 200);
+    let closed = story.windows.advance(at(588));
+    let counts = closed.iter().filter(|window| window.amended);
+    let counts = counts.map(|w| {
+        w.measurements
+            .iter()
+            .filter(|m| &*m.series.name == "http.count")
+            .count()
+    });
+    // Its own window, and the 579 closed ones after it.
+    assert_eq!(counts.collect::<Vec<_>>(), [200; 580]);
+}
+
+#[test]
 fn the_window_in_which_weir_starts_is_not_too_low() {
     let rate = |story: &mut Story| {
         let mut closed = story.windows.advance(at(22));
@@ -408,6 +490,7 @@ fn the_window_in_which_weir_starts_is_not_too_low() {
         story.windows =
             Windows::new(Arc::clone(&layout), Settings::default()).beginning_at(at(second));
         story.windows.advance(at(second));
+        story.map = DeltaMap::new(Arc::clone(&layout), 1000).beginning_at(at(second));
         story
     };
     // One a second, of which the last five of the first window were seen.
@@ -444,9 +527,16 @@ fn the_window_in_which_weir_starts_is_not_too_low() {
     let mut story = start(20);
     story.unmerged("users", 19, 1.0);
     story.windows.merge(Delta {
-        events: 20,
-        earliest: at(20) - Duration::from_millis(500),
-        latest: at(29),
+        before: Times {
+            events: 1,
+            first: at(20) - Duration::from_millis(500),
+            last: at(20) - Duration::from_millis(500),
+        },
+        since: Times {
+            events: 20,
+            first: at(20),
+            last: at(29),
+        },
         ..story.map.take()
     });
     assert_eq!(

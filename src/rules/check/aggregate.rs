@@ -71,6 +71,35 @@ const AGGREGATES: [(&str, &str); 13] = [
     ("top", "top(value, 10)"),
 ];
 
+/// What other tools call an aggregate, and what there is here instead.
+const ELSEWHERE: [(&str, &str); 16] = [
+    ("avg", "the mean is `mean(value)`"),
+    ("average", "the mean is `mean(value)`"),
+    ("changed", CHANGED),
+    ("changes", CHANGED),
+    ("ewma", EWMA),
+    ("ewma_timeless", EWMA),
+    ("median", "the median is `percentile(value, 50)`"),
+    ("p50", "it is written `percentile(value, 50)`"),
+    ("p90", "it is written `percentile(value, 90)`"),
+    ("p95", "it is written `percentile(value, 95)`"),
+    ("p99", "it is written `percentile(value, 99)`"),
+    (
+        "quantile",
+        "it is written with a percentage: `percentile(value, 95)`",
+    ),
+    ("stdev", "it is written `stddev(value)`"),
+    ("uniq", DISTINCT),
+    ("unique", DISTINCT),
+    ("cardinality", DISTINCT),
+];
+
+const CHANGED: &str = "nothing here compares an event with the one before; \
+                       how many different values there are is `distinct(value)`";
+const DISTINCT: &str = "how many different values there are is `distinct(value)`";
+const EWMA: &str = "a window that slides smooths as well: \
+                    `mean(value)` with the rule's `window: { span: 60s, every: 10s }`";
+
 /// Reads a measure.
 pub(in crate::rules) fn measure(node: &Node, schema: &Schema<'_>) -> Result<Measured, Vec<Fault>> {
     checked(schema, |checker| {
@@ -275,7 +304,10 @@ impl Checker<'_> {
             return self.refuse_with(&node.span, message, aggregates());
         }
         let message = format!("unknown aggregate `{name}`");
-        let hint = did_you_mean(name, AGGREGATES.map(|(known, _)| known));
+        let hint = match ELSEWHERE.iter().find(|(foreign, _)| *foreign == name) {
+            Some((_, instead)) => Some((*instead).to_owned()),
+            None => did_you_mean(name, AGGREGATES.map(|(known, _)| known)),
+        };
         self.refuse_with(&node.span, message, hint.unwrap_or_else(aggregates))
     }
 
@@ -286,6 +318,17 @@ impl Checker<'_> {
             _ => None,
         };
         match percentage {
+            Some(fraction) if fraction > 0.0 && fraction < 1.0 => {
+                let message = format!(
+                    "a percentage is a number from 0 to 100, and {fraction} is a fraction of one"
+                );
+                // Three digits, without what binary fractions add to them.
+                let percentage = (fraction * 100_000.0).round() / 1000.0;
+                let hint = format!(
+                    "write {percentage} for {percentage} percent; {fraction} would be nearly the minimum"
+                );
+                self.refuse_with(&node.span, message, hint)
+            }
             Some(percentage) if (0.0..=100.0).contains(&percentage) => Some(percentage),
             _ => self.refuse(
                 &node.span,

@@ -319,7 +319,10 @@ fn at_the_limit_an_event_is_among_the_others_and_accounted_for_once() {
         entries,
         [(false, 2, 2), (false, 0, 2), (true, 2, 2), (true, 0, 2)]
     );
-    assert_eq!((delta.refused, delta.earliest), (0, AT));
+    assert_eq!(
+        (delta.refused, delta.since.events, delta.since.first),
+        (0, 4, AT)
+    );
 }
 
 #[test]

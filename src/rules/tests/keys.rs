@@ -139,7 +139,10 @@ fn groups_have_tags() {
             "by: [route]\nroutes: [/v1/:what]\nwhere: route == \"/v1/:what\"\nmeasure: {n: count()}",
             r#"a.n{route="/v1/:what"}"#,
         ),
-        ("by: [route]\nroutes: [/v2]\nmeasure: {n: count()}", "a.n"),
+        (
+            "by: [route]\nroutes: [/v2]\nwhere: route == \"other\"\nmeasure: {n: count()}",
+            r#"a.n{route="other"}"#,
+        ),
         (
             "by: [service]\nseries: '{{service}}.{{ rule }}-{{measure}}'\nmeasure: {n: count()}",
             r#"www.a-n{service="www"}"#,
@@ -408,4 +411,48 @@ fn series_are_told_apart_without_their_tags() {
 fn names_in_templates_are_values() {
     let measures = measures("by: [service, host]\nseries: 'x.{{service}}'\nmeasure: {n: count()}");
     assert!(matches!(&measures[0].name, Name::Template(parts) if parts.len() == 2));
+}
+
+#[test]
+fn an_aggregate_of_another_tool_is_told_what_there_is_instead() {
+    for (written, instead) in [
+        ("ewma(Tr)", "`window: { span: 60s, every: 10s }`"),
+        ("changed(status)", "`distinct(value)`"),
+        ("avg(Tr)", "`mean(value)`"),
+        ("median(Tr)", "`percentile(value, 50)`"),
+        ("p95(Tr)", "`percentile(value, 95)`"),
+        ("quantile(Tr, 95)", "`percentile(value, 95)`"),
+        ("stdev(Tr)", "`stddev(value)`"),
+        ("uniq(client_ip)", "`distinct(value)`"),
+    ] {
+        let said = brief(&[&format!("measure: {{ n: '{written}' }}")]);
+        assert!(said.contains("unknown aggregate"), "{said}");
+        let hint = said.lines().last().unwrap();
+        assert!(hint.contains("hint:") && hint.contains(instead), "{said}");
+    }
+}
+
+#[test]
+fn a_percentage_is_no_fraction_of_one() {
+    for (written, hint) in [
+        (
+            "0.95",
+            "write 95 for 95 percent; 0.95 would be nearly the minimum",
+        ),
+        (
+            "0.57",
+            "write 57 for 57 percent; 0.57 would be nearly the minimum",
+        ),
+        (
+            "0.999",
+            "write 99.9 for 99.9 percent; 0.999 would be nearly the minimum",
+        ),
+    ] {
+        let said = brief(&[&format!("measure: {{ n: 'percentile(Tr, {written})' }}")]);
+        assert!(said.contains(hint), "{said}");
+    }
+    for allowed in ["0", "0.0", "1", "1.0", "1.5", "100"] {
+        let keys = format!("measure: {{ n: 'percentile(Tr, {allowed})' }}");
+        loaded(&rule(&keys));
+    }
 }
