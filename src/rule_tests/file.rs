@@ -65,7 +65,7 @@ pub(super) fn parse(source: &Source) -> Result<(File, Vec<Problem>), Box<Problem
     let (root, mut notes) = source.tree("rule tests")?;
     if let Some(key) = rules_key(&root) {
         let hint = match test_name(&source.name) {
-            Some(name) => format!("tests of its rules are in `{name}`; see docs/rules.md"),
+            Some(name) => format!("tests of its rules belong in `{name}`; see docs/rules.md"),
             None => "tests stand in a file of their own; see docs/rules.md".to_owned(),
         };
         let problem = notes.problem(&key.span, "this is a file of rules, not of tests");

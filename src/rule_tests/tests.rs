@@ -355,7 +355,7 @@ tests:
     let rules = "rules: [{ name: a }]";
     insta::assert_snapshot!(no_tests("my/r.yaml", rules), @r"
     my/r.yaml:1:1: this is a file of rules, not of tests
-      hint: tests of its rules are in `my/r.test.yaml`; see docs/rules.md
+      hint: tests of its rules belong in `my/r.test.yaml`; see docs/rules.md
     ");
     insta::assert_snapshot!(no_tests("r.test.yaml", rules), @r"
     r.test.yaml:1:1: this is a file of rules, not of tests
