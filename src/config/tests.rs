@@ -155,6 +155,49 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
 }
 
 #[test]
+fn every_key_is_documented() {
+    let text = include_str!("../../docs/configuration.md");
+    let (_, rest) = text.split_once("```yaml\n").unwrap();
+    let (example, rest) = rest.split_once("```").unwrap();
+    let (table, _) = rest.split_once("\n## ").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let rows: Vec<Vec<_>> = rows.map(|row| row.split(" | ").collect()).collect();
+    for row in &rows {
+        let [_, kind, default, meaning] = row[..] else {
+            panic!("{row:?}");
+        };
+        assert!(
+            [kind, default, meaning].iter().all(|cell| !cell.is_empty()),
+            "{row:?}"
+        );
+    }
+    for (path, keys) in file::known_keys() {
+        let section = path.replace("/items", "[]").replace("/properties", "");
+        let section = section.trim_start_matches('/').replace('/', ".");
+        for key in keys {
+            let name = match section.as_str() {
+                "" => (*key).to_owned(),
+                section => format!("{section}.{key}"),
+            };
+            // The keys of a section have the rows.
+            let known = [
+                format!("| `{name}`"),
+                format!("| `{name}."),
+                format!("| `{name}["),
+            ];
+            let told = rows
+                .iter()
+                .any(|row| known.iter().any(|known| row[0].starts_with(known)));
+            assert!(told, "{name} has no row");
+            assert!(
+                example.contains(&format!("{key}:")),
+                "{name} has no example"
+            );
+        }
+    }
+}
+
+#[test]
 fn formats_are_built_in_or_one_or_those_of_haproxy() {
     let formats = |text: &str| parse(text).unwrap().haproxy.formats;
     assert_eq!(formats(""), LogFormats::BuiltIn);

@@ -18,12 +18,13 @@ mod blocks;
 mod engine;
 mod input;
 mod outcome;
+mod table;
 mod whole;
 
 pub use engine::{Plan, ReplayError, run};
 pub use input::{Input, Unreadable, open};
 pub use outcome::{Outcome, Point};
-pub use whole::{Column, Line, Table, Whole};
+pub use table::{Column, Line, Part, Table};
 
 #[cfg(test)]
 mod tests;

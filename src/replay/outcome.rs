@@ -1,6 +1,6 @@
 //! What came of a replay: the account of its lines, and the values.
 
-use super::whole::Table;
+use super::table::Table;
 use crate::haproxy::Reject;
 use crate::metric::Series;
 use crate::telemetry::Tally;

@@ -249,6 +249,129 @@ fn who_is_among_the_others_does_not_depend_on_threads() {
     }
 }
 
+/// A request of that path from `10.0.0.<client>`.
+fn request(path: &str, client: usize, took: i64) -> String {
+    line(0, took, 200)
+        .replace("GET /", &format!("GET {path}"))
+        .replace("10.0.0.9", &format!("10.0.0.{client}"))
+}
+
+/// The lines of the only table: the values of a group's tags, and its events.
+fn groups(outcome: &Outcome) -> Vec<(String, u64)> {
+    let [table] = &outcome.whole[..] else {
+        panic!("{:?}", outcome.whole)
+    };
+    let lines = table.lines.iter().map(|line| {
+        let values: Vec<&str> = line.tags.iter().map(|(_, value)| &**value).collect();
+        (values.join(" "), line.events)
+    });
+    lines.collect()
+}
+
+#[test]
+fn the_whole_counts_groups_that_do_not_fit_among_the_others() {
+    let rules = "rules: [{ name: paths, by: [service, path], measure: { count: count() } }]";
+    let limited = rules.replace("measure", "limit: 2, measure");
+    let mut log = String::new();
+    // One more of each.
+    for (events, path) in ["/a", "/b", "/c", "/d", "/e"].into_iter().enumerate() {
+        log.push_str(&request(path, 1, 10).repeat(events + 1));
+    }
+    let shown = |rules: &str, series: usize, threads: usize| {
+        let mut plan = plan(rules, threads);
+        plan.limits.series = series;
+        let outcome = replay(&plan, &[&log], 100);
+        let groups = groups(&outcome);
+        let events: u64 = groups.iter().map(|(_, events)| events).sum();
+        assert_eq!(events, outcome.lines, "{groups:?}");
+        let groups = groups
+            .iter()
+            .map(|(tags, events)| format!("{tags}: {events}"));
+        groups.collect::<Vec<_>>()
+    };
+    for threads in [1, 3] {
+        let all = ["/e a: 5", "/d a: 4", "/c a: 3", "/b a: 2", "/a a: 1"];
+        assert_eq!(shown(rules, 5, threads), all);
+        // Those that come first.
+        let first = ["other other: 9", "/c a: 3", "/b a: 2", "/a a: 1"];
+        assert_eq!(shown(rules, 3, threads), first);
+        // Those of the most events.
+        let most = ["other other: 6", "/e a: 5", "/d a: 4"];
+        assert_eq!(shown(&limited, 100, threads), most);
+        // Those of the most events of those that come first.
+        let both = ["other other: 10", "/c a: 3", "/b a: 2"];
+        assert_eq!(shown(&limited, 3, threads), both);
+    }
+    // A grouping without tags has one group, which is no other.
+    let two = format!(
+        "{}, {{ name: all, measure: {{ n: count() }} }}]",
+        &rules[..rules.len() - 1]
+    );
+    let mut plan = plan(&two, 1);
+    plan.limits.series = 1;
+    let outcome = replay(&plan, &[&log], 100);
+    let all = outcome
+        .whole
+        .iter()
+        .find(|table| &*table.rule == "all")
+        .unwrap();
+    assert_eq!(all.lines.len(), 1);
+    assert_eq!((all.lines[0].tags.len(), all.lines[0].events), (0, 15));
+}
+
+#[test]
+fn parts_of_a_group_are_in_the_order_of_their_counts_or_bounds() {
+    let rules = r#"
+rules:
+  - name: heavy
+    by: [service]
+    measure:
+      times: histogram(Ta, [2ms, 10ms, 100ms])
+      clients: top(client_ip, 3)
+      again: histogram(Ta, [9ms])
+      worst: top(client_ip, 1)
+      paths: top(path, 2)
+"#;
+    let mut log = String::new();
+    for (client, path, took) in [
+        (1, "/z", 9),
+        (2, "/a", 60),
+        (2, "/z", 5),
+        (2, "/b", 1),
+        (3, "/z", 5),
+        (3, "/y", 70),
+        (3, "/y", 80),
+        (3, "/y", 300),
+        (4, "/y", 5),
+        (4, "/y", 60),
+    ] {
+        log.push_str(&request(path, client, took));
+    }
+    let outcome = replay(&plan(rules, 2), &[&log], usize::MAX);
+    assert_eq!(groups(&outcome), [("a".to_owned(), 10)]);
+    let parts = outcome.whole[0].lines[0].parts.iter().map(|part| {
+        let (name, value) = &part.tag;
+        let values = part.values.iter().map(|value| match value {
+            Some(value) => format!(" {value}"),
+            None => " -".to_owned(),
+        });
+        format!("{name} {value}:{}", values.collect::<String>())
+    });
+    let parts: Vec<_> = parts.collect();
+    insta::assert_snapshot!(parts.join("\n"), @r"
+    le 2: 1 - - - -
+    le 9: - - 5 - -
+    le 10: 5 - - - -
+    le 100: 9 - - - -
+    le +Inf: 10 - 10 - -
+    client_ip 10.0.0.3: - 4 - 4 -
+    client_ip 10.0.0.2: - 3 - - -
+    client_ip 10.0.0.4: - 2 - - -
+    path /y: - - - - 5
+    path /z: - - - - 3
+    ");
+}
+
 /// Requests of the service `a`: the second at which each ended, its time in ms, its status.
 const REQUESTS: [(i64, i64, i64); 9] = [
     (0, 30, 200),

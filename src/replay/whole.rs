@@ -3,14 +3,14 @@
 //! Percentiles of percentiles are wrong, and so are means of means. So the rows themselves
 //! are merged once more, over all windows, and the values come from those.
 
+use super::table::{Building, Column, Table};
 use crate::delta::{
-    Delta, Entry, Formula, GroupKey, Layout, Measure, Name, NamePart, Output, Times, Window,
+    Delta, Entry, Formula, GroupKey, LE, Layout, Measure, Name, NamePart, Output, Times, Window,
 };
-use crate::metric::Tags;
 use crate::time::Timestamp;
 use crate::window::{Settings, Windows};
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,36 +27,9 @@ pub struct Whole {
     groups_max: usize,
 }
 
-/// What one rule says of the whole log, for each of its groups.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    pub rule: Arc<str>,
-    pub columns: Vec<Column>,
-    /// Those of the most events first.
-    pub lines: Vec<Line>,
-}
-
-/// One measure of a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    /// Without the rule's name in front; as it stands where it has values of the group in it.
-    pub name: Arc<str>,
-    /// It is a share, from 0 to 1.
-    pub is_share: bool,
-}
-
-/// One group.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    pub tags: Tags,
-    pub events: u64,
-    /// One for each column; `None` where there is no value.
-    pub values: Vec<Option<f64>>,
-}
-
 impl Whole {
-    /// Holds at most so many groups; further ones are left out, as they are from windows
-    /// when their series are more than allowed.
+    /// Holds at most so many groups, those that come first; events of further ones count
+    /// among the others of their grouping, as they do in windows.
     pub(super) fn new(layout: &Layout, groups_max: usize) -> Self {
         Whole {
             index: layout
@@ -72,14 +45,26 @@ impl Whole {
     pub(super) fn note(&mut self, delta: &Delta) {
         for entry in &delta.entries {
             let index = &mut self.index[usize::from(entry.grouping.0)];
-            if let Some(&place) = index.get(&entry.key) {
-                let whole = &mut self.entries[place];
-                whole.events += entry.events;
-                whole.placed += entry.placed;
-                whole.row.merge(entry.row.clone());
-            } else if self.entries.len() < self.groups_max {
-                index.insert(entry.key.clone(), self.entries.len());
-                self.entries.push(entry.clone());
+            let is_full = self.entries.len() >= self.groups_max;
+            let key = match is_full && !index.contains_key(&entry.key) {
+                true => GroupKey::other(),
+                false => entry.key.clone(),
+            };
+            match index.entry(key) {
+                hash_map::Entry::Occupied(known) => {
+                    let whole = &mut self.entries[*known.get()];
+                    whole.events += entry.events;
+                    whole.placed += entry.placed;
+                    whole.row.merge(entry.row.clone());
+                }
+                hash_map::Entry::Vacant(vacant) => {
+                    let key = vacant.key().clone();
+                    vacant.insert(self.entries.len());
+                    self.entries.push(Entry {
+                        key,
+                        ..entry.clone()
+                    });
+                }
             }
         }
     }
@@ -106,45 +91,16 @@ impl Whole {
         });
         let measurements = windows.close_all().into_iter();
         for measurement in measurements.flat_map(|window| window.measurements) {
-            let Some((place, measure)) = Cell::read(&measurement.series.name) else {
-                continue;
-            };
-            let Building { table, by_tags } = &mut tables[place];
-            let columns = table.columns.len();
-            let line = *by_tags
-                .entry(measurement.series.tags)
-                .or_insert_with_key(|tags| {
-                    table.lines.push(Line {
-                        tags: Arc::clone(tags),
-                        events: 0,
-                        values: vec![None; columns],
-                    });
-                    table.lines.len() - 1
-                });
-            let line = &mut table.lines[line];
-            match line.values.get_mut(measure) {
-                Some(value) => *value = Some(measurement.value),
-                None => line.events = measurement.value as u64,
+            if let Some((table, column)) = Cell::read(&measurement.series.name) {
+                tables[table].put(column, &measurement.series.tags, measurement.value);
             }
         }
-        let tables = tables.into_iter().map(|building| building.table);
-        let mut tables: Vec<Table> = tables.filter(|table| !table.lines.is_empty()).collect();
-        for table in &mut tables {
-            let order = |a: &Line, b: &Line| (b.events, &a.tags).cmp(&(a.events, &b.tags));
-            table.lines.sort_unstable_by(order);
-        }
-        tables
+        tables.into_iter().filter_map(Building::finish).collect()
     }
 }
 
 /// Where the one window starts: a multiple of any span.
 const START: Timestamp = Timestamp::from_secs(0);
-
-struct Building {
-    table: Table,
-    /// Places in the table's lines.
-    by_tags: HashMap<Tags, usize, RandomState>,
-}
 
 /// The layout with windows of that length, and the empty tables of its rules. Its series are
 /// named by the place of their table and column; one more of each rule, in the column behind
@@ -158,6 +114,11 @@ fn widened(layout: &Layout, span: Duration) -> (Layout, Vec<Building>) {
             let columns = rule.measures.iter().map(|measure| Column {
                 name: column_name(&rule.name, &measure.name, &grouping.by),
                 is_share: matches!(measure.output, Output::Value(Formula::Ratio { .. })),
+                tag: match &measure.output {
+                    Output::Value(_) => None,
+                    Output::Buckets { .. } => Some(LE.into()),
+                    Output::Top { tag, .. } => Some(Arc::clone(tag)),
+                },
             });
             let columns = columns.collect();
             rule.measures.push(Measure {
@@ -167,14 +128,7 @@ fn widened(layout: &Layout, span: Duration) -> (Layout, Vec<Building>) {
             for (column, measure) in rule.measures.iter_mut().enumerate() {
                 measure.name = Name::Plain(Cell::name(tables.len(), column));
             }
-            tables.push(Building {
-                table: Table {
-                    rule: Arc::clone(&rule.name),
-                    columns,
-                    lines: Vec::new(),
-                },
-                by_tags: HashMap::default(),
-            });
+            tables.push(Building::new(&rule.name, columns));
         }
     }
     (wide, tables)

@@ -2,9 +2,9 @@
 
 use super::report::Failed;
 use super::suite::Expected;
-use crate::delta::{Grouping, Layout, Name, NamePart, RuleLayout};
+use crate::delta::{Grouping, LE, Layout, Measure, Name, NamePart, Output, RuleLayout};
 use crate::metric::Series;
-use crate::source::{Source, did_you_mean};
+use crate::source::{Source, did_you_mean, listed};
 use crate::time::Timestamp;
 use crate::window::ClosedWindow;
 use std::collections::BTreeMap;
@@ -19,27 +19,75 @@ const SHOWN: usize = 8;
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a>(pub &'a Layout);
 
+/// What makes series of one name.
+#[derive(Clone, Copy)]
+pub(super) struct Maker<'a> {
+    pub grouping: &'a Grouping,
+    pub rule: &'a RuleLayout,
+    measure: &'a Measure,
+}
+
 impl<'a> Known<'a> {
-    /// The rule that makes series of that name.
-    pub fn rule(self, series: &str) -> Option<(&'a Grouping, &'a RuleLayout)> {
-        let rules = self.0.groupings.iter();
-        let mut rules =
-            rules.flat_map(|grouping| grouping.rules.iter().map(move |rule| (grouping, rule)));
-        rules.find(|(_, rule)| {
-            rule.measures
-                .iter()
-                .any(|measure| can_be(&measure.name, series))
+    /// What makes series of that name: with those tags, where something does.
+    pub fn maker(self, series: &Series) -> Option<Maker<'a>> {
+        let named = || self.makers().filter(|maker| maker.names(series));
+        let fitting = named().find(|maker| maker.misfit(series).is_none());
+        fitting.or_else(|| named().next())
+    }
+
+    fn makers(self) -> impl Iterator<Item = Maker<'a>> {
+        self.0.groupings.iter().flat_map(|grouping| {
+            grouping.rules.iter().flat_map(move |rule| {
+                rule.measures.iter().map(move |measure| Maker {
+                    grouping,
+                    rule,
+                    measure,
+                })
+            })
         })
     }
 
     /// The names that are always the same.
     fn names(self) -> impl Iterator<Item = &'a str> {
-        let rules = self.0.groupings.iter().flat_map(|grouping| &grouping.rules);
-        let measures = rules.flat_map(|rule| &rule.measures);
-        measures.filter_map(|measure| match &measure.name {
+        self.makers().filter_map(|maker| match &maker.measure.name {
             Name::Plain(name) => Some(&**name),
             Name::Template(_) => None,
         })
+    }
+}
+
+impl Maker<'_> {
+    fn names(&self, series: &Series) -> bool {
+        can_be(&self.measure.name, &series.name)
+    }
+
+    /// Why none of its series has the tags of that one. A tag of `by` may be missing from
+    /// any, for events may lack its value.
+    fn misfit(&self, series: &Series) -> Option<String> {
+        let has = |name: &str| series.tags.iter().any(|(tag, _)| **tag == *name);
+        let own = match &self.measure.output {
+            Output::Value(_) => None,
+            Output::Buckets { .. } => Some(LE),
+            Output::Top { tag, .. } => Some(&**tag),
+        };
+        let given = self.rule.tags.iter().map(|(name, _)| name);
+        let known = self.grouping.by.iter().chain(given).map(|name| &**name);
+        let known: Vec<&str> = known.chain(own).collect();
+        let mut tags = series.tags.iter().map(|(name, _)| &**name);
+        if let Some(name) = tags.find(|name| !known.contains(name)) {
+            let why = format!("no series of this name has a tag `{name}`");
+            return Some(match did_you_mean(name, known.iter().copied()) {
+                Some(hint) => format!("{why}; {hint}"),
+                None if known.is_empty() => why,
+                None => format!("{why}; there are {}", listed(&known)),
+            });
+        }
+        if let Some(tag) = self.rule.tags.iter().find(|tag| !series.tags.contains(tag)) {
+            let (name, value) = tag;
+            return Some(format!("every series of this name has `{name}={value:?}`"));
+        }
+        let missing = own.filter(|name| !has(name))?;
+        Some(format!("every series of this name has a tag `{missing}`"))
     }
 }
 
@@ -90,10 +138,11 @@ impl Found {
         let series = &expected.series.value;
         let window = self.0.get(&start);
         let found = window.and_then(|window| window.get(series)).copied();
-        let rule = known.rule(&series.name);
-        let every = rule.map(|(grouping, _)| grouping.window.every);
+        let maker = known.maker(series);
+        let every = maker.map(|maker| maker.grouping.window.every);
+        let misfit = maker.and_then(|maker| maker.misfit(series));
         // Where there never is a value, to have none proves nothing.
-        let possible = every.is_some_and(|every| start.floor(every) == start);
+        let possible = misfit.is_none() && every.is_some_and(|every| start.floor(every) == start);
         let same = match (expected.value, found) {
             (Some(expected), Some(found)) => is_same(expected, found),
             (None, None) => possible,
@@ -121,6 +170,10 @@ impl Found {
                     Some(hint) => format!("no rule makes a series of this name; {hint}"),
                     None => "no rule makes a series of this name".to_owned(),
                 });
+            }
+            Some(_) if misfit.is_some() => {
+                failed.instead = self.others(series, start);
+                failed.hint = misfit;
             }
             Some(every) if !possible => {
                 let (before, after) = (start.floor(every), start.floor(every) + every);

@@ -57,13 +57,45 @@ pub(super) struct Window {
 }
 
 /// Reads one file, and everything about its shape that is wrong.
-pub(super) fn parse(source: &Source) -> (File, Vec<Problem>) {
-    let (root, mut notes) = match source.tree("rule tests") {
-        Ok(read) => read,
-        Err(problem) => return (File::default(), vec![*problem]),
-    };
+///
+/// # Errors
+///
+/// It is no test file at all.
+pub(super) fn parse(source: &Source) -> Result<(File, Vec<Problem>), Box<Problem>> {
+    let (root, mut notes) = source.tree("rule tests")?;
+    if let Some(key) = rules_key(&root) {
+        let hint = match test_name(&source.name) {
+            Some(name) => format!("tests of its rules belong in `{name}`; see docs/rules.md"),
+            None => "tests stand in a file of their own; see docs/rules.md".to_owned(),
+        };
+        let problem = notes.problem(&key.span, "this is a file of rules, not of tests");
+        return Err(Box::new(problem.hint(hint)));
+    }
     let file = file(&mut notes, &root);
-    (file, notes.problems)
+    Ok((file, notes.problems))
+}
+
+/// The key `rules` of a rule file. That of a test file names files.
+fn rules_key(root: &Node) -> Option<&Scalar> {
+    let Kind::Map(pairs) = &root.kind else {
+        return None;
+    };
+    if pairs.iter().any(|(key, _)| key.value == "tests") {
+        return None;
+    }
+    let rules = pairs.iter().find(|(key, _)| key.value == "rules");
+    rules.and_then(|(key, value)| match &value.kind {
+        Kind::List(items) if matches!(items.first()?.kind, Kind::Map(_)) => Some(key),
+        _ => None,
+    })
+}
+
+/// The file in which tests of that file's rules are looked for.
+fn test_name(rules: &str) -> Option<String> {
+    [".yaml", ".yml"].into_iter().find_map(|ending| {
+        let name = rules.strip_suffix(ending)?;
+        (!name.ends_with(".test")).then(|| format!("{name}.test{ending}"))
+    })
 }
 
 fn file(notes: &mut Notes<'_>, root: &Node) -> File {

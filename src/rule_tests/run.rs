@@ -56,8 +56,8 @@ pub fn run(suite: &Suite, bench: &Bench<'_>) -> Result<Report, Vec<Problem>> {
     let known = Known(bench.rules.layout());
     for test in &suite.tests {
         for expected in &test.expected {
-            let rule = known.rule(&expected.series.value.name);
-            touched.extend(rule.map(|(_, rule)| Arc::clone(&rule.name)));
+            let maker = known.maker(&expected.series.value);
+            touched.extend(maker.map(|maker| Arc::clone(&maker.rule.name)));
         }
         match prepare(&suite.source, test, bench) {
             Ok(prepared) => tests.push(prepared.run(&suite.source, test, bench)),

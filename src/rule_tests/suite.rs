@@ -75,7 +75,7 @@ impl Suite {
     ///
     /// Everything that is wrong with it, each with its place.
     pub fn parse(source: &Source) -> Result<Suite, Vec<Problem>> {
-        let (file, problems) = file::parse(source);
+        let (file, problems) = file::parse(source).map_err(|problem| vec![*problem])?;
         let mut check = Check { source, problems };
         let suite = check.suite(file);
         check

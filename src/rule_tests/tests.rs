@@ -203,6 +203,70 @@ tests:
 }
 
 #[test]
+fn a_series_with_tags_that_none_can_have_fails() {
+    let rules = r#"
+rules:
+  - name: http
+    by: [service, backend]
+    window: 10s
+    tags: { team: shop }
+    measure: { n: count(), h: "histogram(Tr, [10, 100])", top: "top(path, 2)" }
+  - name: all
+    window: 10s
+    measure: { n: count() }
+"#;
+    let hint = |series: &str| {
+        let tests = format!(
+            "tests: [{{ name: a, lines: ['{LINE}'], windows: [{{ start: '12:00:00', series: '{series}', value: null }}] }}]"
+        );
+        let rules = Source::new("rules.yaml", rules);
+        let report = run_on(&[rules], &Source::new("rules.test.yaml", &tests));
+        let report = report.map_err(problems).unwrap();
+        let mut failed = report.tests.into_iter().flat_map(|test| test.failed);
+        failed.next().and_then(|failed| failed.hint)
+    };
+    for (series, expected) in [
+        (r#"http.n{service="www",team="shop"}"#, None),
+        (r#"http.n{team="shop"}"#, None),
+        (r#"http.h{le="10",team="shop"}"#, None),
+        (r#"http.top{path="/",team="shop"}"#, None),
+        ("all.n", None),
+        (
+            r#"http.n{servce="www",team="shop"}"#,
+            Some("no series of this name has a tag `servce`; did you mean `service`?"),
+        ),
+        (
+            r#"http.n{le="10",team="shop"}"#,
+            Some(
+                "no series of this name has a tag `le`; there are `backend`, `service` and `team`",
+            ),
+        ),
+        (
+            r#"all.n{service="www"}"#,
+            Some("no series of this name has a tag `service`"),
+        ),
+        (
+            r#"http.n{service="www"}"#,
+            Some(r#"every series of this name has `team="shop"`"#),
+        ),
+        (
+            r#"http.n{team="shops"}"#,
+            Some(r#"every series of this name has `team="shop"`"#),
+        ),
+        (
+            r#"http.h{team="shop"}"#,
+            Some("every series of this name has a tag `le`"),
+        ),
+        (
+            r#"http.top{team="shop"}"#,
+            Some("every series of this name has a tag `path`"),
+        ),
+    ] {
+        assert_eq!(hint(series).as_deref(), expected, "{series}");
+    }
+}
+
+#[test]
 fn what_cannot_be_understood_is_told_with_its_place() {
     let said = |tests: &str| problems(tested(tests).unwrap_err());
     insta::assert_snapshot!(said(r#"
@@ -286,6 +350,21 @@ tests:
     ] {
         assert!(said(tests).contains(message), "{}", said(tests));
     }
+    let no_tests =
+        |name: &str, text: &str| problems(Suite::parse(&Source::new(name, text)).unwrap_err());
+    let rules = "rules: [{ name: a }]";
+    insta::assert_snapshot!(no_tests("my/r.yaml", rules), @r"
+    my/r.yaml:1:1: this is a file of rules, not of tests
+      hint: tests of its rules belong in `my/r.test.yaml`; see docs/rules.md
+    ");
+    insta::assert_snapshot!(no_tests("r.test.yaml", rules), @r"
+    r.test.yaml:1:1: this is a file of rules, not of tests
+      hint: tests stand in a file of their own; see docs/rules.md
+    ");
+    insta::assert_snapshot!(no_tests("r.test.yaml", "rules: [a.yaml]"), @r"
+    r.test.yaml:1:1: there is no test in this file
+      hint: tests stand in a list under `tests:`; see docs/rules.md
+    ");
     let nameless = Suite::parse(&Source::new("tests.yaml", "tests: []")).unwrap_err();
     assert!(problems(nameless).contains("it is not said which rules are tested"));
 }

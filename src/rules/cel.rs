@@ -132,8 +132,9 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
         masked: &masked,
         info: program.source_info(),
         faults: Vec::new(),
+        too_deep: false,
     };
-    match reader.node(program.expression(), 0) {
+    match reader.node(program.expression(), Depth::default()) {
         Some(node) if reader.faults.is_empty() => Ok(node),
         _ => Err(reader.faults),
     }
@@ -156,15 +157,40 @@ struct Reader<'a> {
     masked: &'a Masked,
     info: &'a SourceInfo,
     faults: Vec<Fault>,
+    /// Whether that is said already: once is enough.
+    too_deep: bool,
+}
+
+/// How deep a node stands in the tree.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    all: usize,
+    /// So many of these levels come from operators in a row, `a + b + c`, which nobody calls
+    /// nested.
+    in_a_row: usize,
+}
+
+impl Depth {
+    fn below(self) -> Depth {
+        let all = self.all + 1;
+        Depth { all, ..self }
+    }
+
+    fn further(self) -> Depth {
+        let in_a_row = self.in_a_row + 1;
+        Depth {
+            in_a_row,
+            ..self.below()
+        }
+    }
 }
 
 impl Reader<'_> {
     /// `None` once a fault is noted.
-    fn node(&mut self, written: &cel::parser::Expression, depth: usize) -> Option<Node> {
+    fn node(&mut self, written: &cel::parser::Expression, depth: Depth) -> Option<Node> {
         let own = self.span(written.id);
-        if depth > MAX_DEPTH {
-            let message = format!("the expression is nested more than {MAX_DEPTH} deep");
-            return self.refuse(own, message, None);
+        if depth.all > MAX_DEPTH {
+            return self.refuse_depth(own, depth);
         }
         let kind = match &written.expr {
             Expr::Literal(literal) => self.literal(literal, &own)?,
@@ -194,10 +220,22 @@ impl Reader<'_> {
         Some(Node { span, kind })
     }
 
-    fn nodes(&mut self, written: &[cel::parser::Expression], depth: usize) -> Option<Vec<Node>> {
+    fn nodes(&mut self, written: &[cel::parser::Expression], depth: Depth) -> Option<Vec<Node>> {
         // Every one is read, so that the faults of all are noted.
-        let nodes: Vec<_> = written.iter().map(|w| self.node(w, depth + 1)).collect();
+        let nodes: Vec<_> = written
+            .iter()
+            .map(|w| self.node(w, depth.below()))
+            .collect();
         nodes.into_iter().collect()
+    }
+
+    /// The two sides of an operator, of which the left one may be the row so far.
+    fn sides(&mut self, written: &[cel::parser::Expression], depth: Depth) -> Option<Vec<Node>> {
+        let (left, right) = written.split_first()?;
+        let left = self.node(left, depth.further());
+        let right = self.nodes(right, depth);
+        let (left, right) = (left?, right?);
+        Some(std::iter::once(left).chain(right).collect())
     }
 
     fn literal(&mut self, literal: &LiteralValue, own: &Range<usize>) -> Option<Syntax> {
@@ -228,12 +266,15 @@ impl Reader<'_> {
         self.refuse(own.clone(), what, None)
     }
 
-    fn call(&mut self, call: &CallExpr, own: &Range<usize>, depth: usize) -> Option<Syntax> {
+    fn call(&mut self, call: &CallExpr, own: &Range<usize>, depth: Depth) -> Option<Syntax> {
         let target = match &call.target {
-            Some(target) => Some(Box::new(self.node(target, depth + 1)?)),
+            Some(target) => Some(Box::new(self.node(target, depth.below())?)),
             None => None,
         };
-        let mut args = self.nodes(&call.args, depth)?;
+        let mut args = match Operator::of(&call.func_name) {
+            Some(_) => self.sides(&call.args, depth)?,
+            None => self.nodes(&call.args, depth)?,
+        };
         if target.is_some() {
             let name = call.func_name.clone();
             return Some(Syntax::Call { name, target, args });
@@ -262,6 +303,21 @@ impl Reader<'_> {
                 return self.refuse(own.clone(), format!("rules have no `{text}`"), None);
             }
         })
+    }
+
+    fn refuse_depth<T>(&mut self, own: Range<usize>, depth: Depth) -> Option<T> {
+        if std::mem::replace(&mut self.too_deep, true) {
+            return None;
+        }
+        if depth.in_a_row * 2 <= depth.all {
+            let message = format!("the expression is nested more than {MAX_DEPTH} deep");
+            return self.refuse(own, message, None);
+        }
+        let message = format!(
+            "the expression has too many operands: more than {MAX_DEPTH} operators in a row"
+        );
+        let hint = "put parts of it into brackets: `(a + b) + (c + d)`";
+        self.refuse(own, message, Some(hint))
     }
 
     fn refuse<T>(

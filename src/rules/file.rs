@@ -13,6 +13,9 @@ pub(super) const KEYS: [&str; 1] = ["rules"];
 /// Keys of a file that weir does not have yet.
 const LATER: [&str; 2] = ["invariants", "alerts"];
 
+/// The key that makes a file one of tests.
+const TESTS: &str = "tests";
+
 /// The keys of a rule.
 pub(super) const RULE_KEYS: [&str; 10] = [
     "name", "where", "by", "routes", "limit", "window", "tags", "series", "value", "measure",
@@ -72,8 +75,33 @@ pub(super) fn parse(source: &Source) -> (Vec<Rule>, Vec<Problem>) {
         Ok(read) => read,
         Err(problem) => return (Vec::new(), vec![*problem]),
     };
+    if let Some(key) = tests_key(&root) {
+        let hint = format!("run it: `weir test {}`", source.name);
+        let message = "this is a test of rules, not a file of them";
+        return (
+            Vec::new(),
+            vec![notes.problem(&key.span, message).hint(hint)],
+        );
+    }
     let rules = file(&mut notes, &root);
     (rules, notes.problems)
+}
+
+/// The key `tests` of a test file, which has no rules of its own.
+fn tests_key(root: &Node) -> Option<&Scalar> {
+    let Kind::Map(pairs) = &root.kind else {
+        return None;
+    };
+    let rules = pairs.iter().find(|(key, _)| key.value == "rules");
+    let own = |(_, value): &(Scalar, Node)| match &value.kind {
+        Kind::List(items) => items.iter().any(|item| matches!(item.kind, Kind::Map(_))),
+        _ => false,
+    };
+    if rules.is_some_and(own) {
+        return None;
+    }
+    let tests = pairs.iter().find(|(key, _)| key.value == TESTS);
+    tests.map(|(key, _)| key)
 }
 
 fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
@@ -90,6 +118,11 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> Vec<Rule> {
             later if LATER.contains(&later) => {
                 let message = format!("`{later}` are not part of weir yet");
                 let hint = "leave them out of the file until they are";
+                notes.refuse_with(&key.span, message, hint);
+            }
+            TESTS => {
+                let message = "tests of rules stand in a file of their own";
+                let hint = "`shop.test.yaml` tests `shop.yaml`; see docs/rules.md";
                 notes.refuse_with(&key.span, message, hint);
             }
             _ => notes.unknown_key(key, &KEYS),

@@ -147,7 +147,7 @@ impl Source {
         let message = format!("{subject}{}", fault.message);
         let mut problem = match self.in_scalar(&written, expression, &fault.span) {
             Some(span) => self.problem(span, message),
-            // Folded or escaped: its own text is shown instead of the file's.
+            // With escapes: its own text is shown instead of the file's.
             None => self.problem_in(
                 written.start,
                 &Arc::from(expression),
@@ -191,8 +191,8 @@ impl Source {
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// Where `span` of a scalar's value stands in the file. `None` where the value's
-    /// lines are not the file's: in folded scalars and those with escapes.
+    /// Where `span` of a scalar's value stands in the file. `None` where the value has
+    /// other characters than the file: with escapes.
     fn in_scalar(
         &self,
         written: &Range<usize>,
@@ -200,38 +200,75 @@ impl Source {
         span: &Range<usize>,
     ) -> Option<Range<usize>> {
         let raw = self.text.get(written.clone())?;
-        let inside = match raw.as_bytes() {
-            [open @ (b'"' | b'\''), .., close] if open == close => 1..raw.len() - 1,
-            _ => 0..raw.len(),
+        let (inside, escape) = match raw.as_bytes() {
+            [b'"', .., b'"'] => (1..raw.len() - 1, "\\"),
+            [b'\'', .., b'\''] => (1..raw.len() - 1, "''"),
+            _ => (0..raw.len(), ""),
         };
         let start = written.start + inside.start;
-        let lines = raw[inside].split('\n');
-        let (mut in_value, mut in_file) = (0, start);
-        let mut mapped = (None, None);
-        let mut values = value.split('\n').peekable();
-        for line in lines {
-            let Some(value) = values.next() else { break };
-            // A block's lines are indented in the file, and that is all.
-            let indent = line.strip_suffix(value)?;
-            if !indent.chars().all(|c| c == ' ') {
-                return None;
-            }
-            let here = in_value..=in_value + value.len();
-            let map = |at: usize| in_file + indent.len() + at - in_value;
-            if here.contains(&span.start) {
-                mapped.0 = mapped.0.or(Some(map(span.start)));
-            }
-            if here.contains(&span.end) {
-                mapped.1 = mapped.1.or(Some(map(span.end)));
-            }
-            in_value += value.len() + 1;
-            in_file += line.len() + 1;
+        let raw = &raw[inside];
+        if !escape.is_empty() && raw.contains(escape) {
+            return None;
         }
-        match (mapped, values.peek()) {
-            ((Some(start), Some(end)), None) => Some(start..end),
-            _ => None,
+        let alignment = Alignment::new(raw.as_bytes(), value.as_bytes())?;
+        let from = alignment.begins(span.start)?;
+        let to = alignment.ends(span.end)?.max(from);
+        Some(start + from..start + to)
+    }
+}
+
+/// A value beside what is written for it in a file. Indenting and folding change blanks and
+/// line ends alone, so that the nth of the other bytes is the same one in both.
+struct Alignment<'a> {
+    raw: &'a [u8],
+    value: &'a [u8],
+    /// The places of those bytes in `raw`.
+    solid: Vec<usize>,
+}
+
+impl<'a> Alignment<'a> {
+    /// `None` if they differ in more than blanks.
+    fn new(raw: &'a [u8], value: &'a [u8]) -> Option<Self> {
+        let solid: Vec<_> = (0..raw.len()).filter(|&at| !is_blank(raw[at])).collect();
+        let written = solid.iter().map(|&at| raw[at]);
+        let read = value.iter().copied().filter(|byte| !is_blank(*byte));
+        written.eq(read).then_some(Alignment { raw, value, solid })
+    }
+
+    /// Where what begins at that place of the value begins.
+    fn begins(&self, at: usize) -> Option<usize> {
+        match self.value.get(at) {
+            Some(byte) if !is_blank(*byte) => self.solid.get(self.solid_before(at)?).copied(),
+            _ => self.ends(at),
         }
     }
+
+    /// Where what ends at that place of the value ends: not in the blanks of a line end.
+    fn ends(&self, at: usize) -> Option<usize> {
+        let before = self.value.get(..at)?;
+        let end = match self.solid_before(at)? {
+            0 => 0,
+            count => self.solid.get(count - 1)? + 1,
+        };
+        let blanks = before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b' ')
+            .count();
+        let blanks = &before[at - blanks..];
+        let same = self.raw[end..].starts_with(blanks);
+        Some(if same { end + blanks.len() } else { end })
+    }
+
+    fn solid_before(&self, at: usize) -> Option<usize> {
+        let before = self.value.get(..at)?;
+        Some(before.iter().filter(|byte| !is_blank(**byte)).count())
+    }
+}
+
+/// Of YAML's characters those that folding can change: YAML 1.2.2, sections 5.4 and 5.5.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Both count from 1, columns in characters.
@@ -280,4 +317,98 @@ pub(crate) fn did_you_mean<'a>(
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| format!("did you mean `{known}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Scalar;
+    use crate::yaml::{Kind, Node};
+    use proptest::prelude::*;
+
+    /// The value of the file's first key.
+    fn first(source: &Source) -> Scalar {
+        let (root, notes) = source.tree("a test").unwrap();
+        assert_eq!(notes.problems, []);
+        let Kind::Map(pairs) = root.kind else {
+            panic!("no pairs in {:?}", source.text);
+        };
+        pairs
+            .first()
+            .map(|(_, value)| Node::scalar(value))
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn places_in_a_value_are_those_of_the_file() {
+        for (text, at, expected) in [
+            // From the value's place to the line and the column.
+            ("a: b c", 2, Some("a:1:6")),
+            ("a: 'b c'", 2, Some("a:1:7")),
+            ("a: b\n  cd\n\n  e", 2, Some("a:2:3")),
+            ("a: b\n  cd\n\n  e", 3, Some("a:2:4")),
+            ("a: b\n  cd\n\n  e", 5, Some("a:4:3")),
+            ("a: 'b\n  cd'", 3, Some("a:2:4")),
+            ("a: >- # why\n\n  b\n  c\n", 3, Some("a:4:3")),
+            ("a: >2\n   b\n  c\n", 1, Some("a:2:4")),
+            ("a: >+\n  b\r\n  c\r\n\r\n# why\n", 2, Some("a:3:3")),
+            ("a: |\n  b\n    c\n", 4, Some("a:3:5")),
+            // Between words of one line, at its end, and at that of the value.
+            ("a: 'b  c'", 2, Some("a:1:7")),
+            ("a: >\n  b\n  c\n", 1, Some("a:2:4")),
+            ("a: >\n  b\n  c\n", 4, Some("a:3:4")),
+            // With escapes.
+            ("a: 'it''s b'", 5, None),
+            ("a: \"\\u0041 b\"", 2, None),
+            ("a: \"b \\\n  c\"", 2, None),
+        ] {
+            let source = Source::new("a", text);
+            let value = first(&source);
+            let mapped = source.in_scalar(&value.span, &value.value, &(at..at));
+            let place = mapped.map(|span| source.place_of(span.start));
+            assert_eq!(place.as_deref(), expected, "{text:?}, {:?}", value.value);
+        }
+    }
+
+    proptest! {
+        /// However a text is spread over lines, its words are found where they stand.
+        #[test]
+        fn words_of_texts_over_lines_are_found(
+            words in prop::collection::vec(("[a-zåß0-9=&<(]{1,6}", 0usize..7), 1..20),
+            style in prop::sample::select(vec!["", "'", "\"", ">", ">-", ">+", "|", "|-", ">- # why"]),
+            indent in 1usize..5,
+            line_end in prop::sample::select(vec!["\n", "\r\n"]),
+        ) {
+            let block = style.starts_with(['>', '|']);
+            let (open, close) = if block { (format!("{style}{line_end}"), "") } else { (style.into(), style) };
+            let begin = if block { " ".repeat(indent) } else { String::new() };
+            let mut text = format!("a: {open}{begin}w");
+            for (word, gap) in &words {
+                text += &match gap {
+                    0..3 => " ".repeat(gap + 1),
+                    // Some lines are indented further, or stand behind empty ones.
+                    3..6 => format!("{line_end}{}", " ".repeat(indent + gap - 3)),
+                    _ => format!("{line_end}{line_end}{}", " ".repeat(indent)),
+                };
+                text += word;
+            }
+            text += &format!("{close}{line_end}# the end{line_end}b: c{line_end}");
+            let source = Source::new("a", &text);
+            let value = first(&source);
+            let mut at = 0;
+            for word in value.value.split([' ', '\n']) {
+                let span = at..at + word.len();
+                at = span.end + 1;
+                if !word.is_empty() {
+                    let mapped = source.in_scalar(&value.span, &value.value, &span);
+                    let found = mapped.map(|span| &source.text[span]);
+                    prop_assert_eq!(found, Some(word), "{:?}", text);
+                }
+            }
+            let all = source.in_scalar(&value.span, &value.value, &(0..value.value.trim_end().len()));
+            let found = all.map(|span| source.text[span].split_whitespace().collect::<Vec<_>>());
+            prop_assert_eq!(found, Some(value.value.split_whitespace().collect()));
+        }
+    }
 }

@@ -109,6 +109,11 @@ fn what_is_missing_or_wrong_is_told() {
             "there is no test in this file",
         ),
         (&["test", "lonely.test.yaml"], "lonely.yaml: cannot be read"),
+        (&["test", "all.yaml"], "belong in `all.test.yaml`"),
+        (
+            &["check", "empty.test.yaml"],
+            "run it: `weir test empty.test.yaml`",
+        ),
         (
             &["test", "wrong.test.yaml", "empty.test.yaml"],
             "2 problems",

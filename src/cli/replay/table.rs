@@ -1,7 +1,7 @@
 //! A report for people: the whole log, a table for each rule.
 
 use super::super::print::Shown;
-use crate::replay::{Line, Outcome, Table};
+use crate::replay::{Column, Line, Outcome, Part, Table};
 use crate::time::Timestamp;
 use jiff::SignedDuration;
 use std::fmt::{self, Write};
@@ -37,61 +37,124 @@ fn shown(time: Timestamp) -> String {
 }
 
 fn rows(text: &mut String, table: &Table) -> fmt::Result {
-    let tags = names(table);
+    let tags = Names::of(table);
     let mut cells = vec![
         tags.iter()
-            .map(|name| (*name).to_owned())
+            .map(str::to_owned)
             .chain(["events".to_owned()])
             .chain(table.columns.iter().map(|column| column.name.to_string()))
             .collect::<Vec<_>>(),
     ];
-    cells.extend(table.lines.iter().map(|line| row(table, &tags, line)));
+    for line in &table.lines {
+        cells.push(row(table, &tags, line));
+        cells.extend(
+            line.parts
+                .iter()
+                .map(|part| part_row(table, &tags, line, part)),
+        );
+    }
     let width = |column: usize| {
         let widths = cells.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..cells[0].len()).map(width).collect();
+    let left = tags.iter().count();
     for row in &cells {
-        text.push_str("  ");
+        let mut shown = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
             let width = widths[column];
-            match column < tags.len() {
-                true => write!(text, "{gap}{cell:<width$}")?,
-                false => write!(text, "{gap}{cell:>width$}")?,
+            match column < left {
+                true => write!(shown, "  {cell:<width$}")?,
+                false => write!(shown, "  {cell:>width$}")?,
             }
         }
-        text.push('\n');
+        writeln!(text, "{}", shown.trim_end_matches(' '))?;
     }
     Ok(())
 }
 
-/// The tags of any line, in their order.
-fn names(table: &Table) -> Vec<&str> {
-    let tags = table.lines.iter().flat_map(|line| &*line.tags);
-    let mut names: Vec<&str> = tags.map(|(name, _)| &**name).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// The names of the columns of tags.
+struct Names<'a> {
+    /// In their order.
+    groups: Vec<&'a str>,
+    /// Those that only parts of groups have, in the order of the measures.
+    parts: Vec<&'a str>,
 }
 
-fn row(table: &Table, names: &[&str], line: &Line) -> Vec<String> {
-    let tags = names.iter().map(|name| {
+impl<'a> Names<'a> {
+    fn of(table: &'a Table) -> Self {
+        let tags = table.lines.iter().flat_map(|line| &*line.tags);
+        let mut groups: Vec<&str> = tags.map(|(name, _)| &**name).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let mut parts = Vec::new();
+        for name in table
+            .columns
+            .iter()
+            .filter_map(|column| column.tag.as_deref())
+        {
+            if !parts.contains(&name) {
+                parts.push(name);
+            }
+        }
+        Names { groups, parts }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.groups.iter().chain(&self.parts).copied()
+    }
+}
+
+fn row(table: &Table, names: &Names<'_>, line: &Line) -> Vec<String> {
+    let parts = names.parts.iter().map(|_| String::new());
+    let values = line.values.iter().zip(&table.columns);
+    let values = values.map(|(value, column)| match value {
+        Some(value) => shown_value(*value, column),
+        // It is in the rows below.
+        None if column.tag.is_some() => String::new(),
+        None => "-".to_owned(),
+    });
+    group(names, line)
+        .chain(parts)
+        .chain([line.events.to_string()])
+        .chain(values)
+        .collect()
+}
+
+/// A row of a part has its own values alone: what is said of the group is in the row above.
+fn part_row(table: &Table, names: &Names<'_>, line: &Line, part: &Part) -> Vec<String> {
+    let (own, value) = &part.tag;
+    let parts = names.parts.iter().map(|name| match **name == **own {
+        true => Shown(value.as_bytes()).to_string(),
+        false => String::new(),
+    });
+    let values = part.values.iter().zip(&table.columns);
+    let values = values.map(|(value, column)| match value {
+        Some(value) => shown_value(*value, column),
+        None => String::new(),
+    });
+    group(names, line)
+        .chain(parts)
+        .chain([String::new()])
+        .chain(values)
+        .collect()
+}
+
+fn group(names: &Names<'_>, line: &Line) -> impl Iterator<Item = String> {
+    names.groups.iter().map(|name| {
         let tag = line.tags.iter().find(|(tag, _)| **tag == **name);
         match tag {
             Some((_, value)) => Shown(value.as_bytes()).to_string(),
             None => "-".to_owned(),
         }
-    });
-    let values = line.values.iter().zip(&table.columns);
-    let values = values.map(|(value, column)| match (value, column.is_share) {
-        (None, _) => "-".to_owned(),
-        (Some(value), true) => format!("{}%", number(value * 100.0)),
-        (Some(value), false) => number(*value),
-    });
-    tags.chain([line.events.to_string()])
-        .chain(values)
-        .collect()
+    })
+}
+
+fn shown_value(value: f64, column: &Column) -> String {
+    match column.is_share {
+        true => format!("{}%", number(value * 100.0)),
+        false => number(value),
+    }
 }
 
 /// Whole numbers whole, others with three digits that matter.
@@ -150,7 +213,6 @@ fn account(text: &mut String, outcome: &Outcome) -> fmt::Result {
 mod tests {
     use super::*;
     use crate::metric::Tags;
-    use crate::replay::Column;
 
     #[test]
     fn numbers_have_three_digits_that_matter() {
@@ -175,11 +237,13 @@ mod tests {
         let column = |name: &str, is_share| Column {
             name: name.into(),
             is_share,
+            tag: None,
         };
         let line = |tags, events, values: &[Option<f64>]| Line {
             tags,
             events,
             values: values.to_vec(),
+            parts: Vec::new(),
         };
         let outcome = Outcome {
             lines: 130,
@@ -215,6 +279,59 @@ mod tests {
 
         130 lines: 127 parsed, 3 rejected (not_traffic 1, malformed 2)
         125 counted, 2 messages of HAProxy's own
+        ");
+    }
+
+    #[test]
+    fn parts_stand_below_their_group_and_what_they_cannot_say_is_empty() {
+        let tag = |name: &str, value: &str| (name.into(), value.into());
+        let column = |name: &str, tag: Option<&str>| Column {
+            name: name.into(),
+            is_share: false,
+            tag: tag.map(Into::into),
+        };
+        let part = |name, value, values: [Option<f64>; 4]| Part {
+            tag: tag(name, value),
+            values: values.into(),
+        };
+        let table = Table {
+            rule: "heavy".into(),
+            columns: vec![
+                column("p95", None),
+                column("worst", None),
+                column("clients", Some("client_ip")),
+                column("times", Some("le")),
+            ],
+            lines: vec![
+                Line {
+                    tags: [tag("service", "web")].into(),
+                    events: 12,
+                    values: vec![Some(31.0), None, None, None],
+                    parts: vec![
+                        part("client_ip", "10.0.0.9", [None, None, Some(7.0), None]),
+                        part("client_ip", "10.0.0.1", [None, None, Some(5.0), None]),
+                        part("le", "100", [None, None, None, Some(11.0)]),
+                        part("le", "+Inf", [None, None, None, Some(12.0)]),
+                    ],
+                },
+                Line {
+                    tags: Tags::default(),
+                    events: 1,
+                    values: vec![None; 4],
+                    parts: Vec::new(),
+                },
+            ],
+        };
+        let mut text = String::new();
+        rows(&mut text, &table).unwrap();
+        insta::assert_snapshot!(text, @r"
+        service  client_ip  le    events  p95  worst  clients  times
+        web                           12   31      -
+        web      10.0.0.9                                   7
+        web      10.0.0.1                                   5
+        web                 100                                   11
+        web                 +Inf                                  12
+        -                              1    -      -
         ");
     }
 }

@@ -198,6 +198,26 @@ alerts: []
 }
 
 #[test]
+fn tests_are_no_rules() {
+    insta::assert_snapshot!(said("rules: a.yaml\ntests:\n  - name: a\n"), @r"
+    rules/a.yaml:2:1: this is a test of rules, not a file of them
+      |
+    2 | tests:
+      | ^^^^^
+
+    hint: run it: `weir test rules/a.yaml`
+    ");
+    insta::assert_snapshot!(said("rules: [{ name: a, measure: { n: count() } }]\ntests: []\n"), @r"
+    rules/a.yaml:2:1: tests of rules stand in a file of their own
+      |
+    2 | tests: []
+      | ^^^^^
+
+    hint: `shop.test.yaml` tests `shop.yaml`; see docs/rules.md
+    ");
+}
+
+#[test]
 fn a_condition_is_marked_where_it_stands() {
     insta::assert_snapshot!(said(r#"
 rules:
@@ -245,10 +265,10 @@ rules:
 
     hint: did you mean `status`?
 
-    rules/a.yaml:16:7: rule `folded`: unknown field `statuss`
-     |
-     | tls && statuss == 1
-     |        ^^^^^^^
+    rules/a.yaml:17:10: rule `folded`: unknown field `statuss`
+       |
+    17 |       && statuss == 1
+       |          ^^^^^^^
 
     hint: did you mean `status`?
 
@@ -2082,8 +2102,21 @@ fn everything_has_a_bound() {
     );
     insta::assert_snapshot!(first(&buckets), @"rules/a.yaml:1:47: rule `a`: a histogram has 1 to 64 bounds, found 65");
     insta::assert_snapshot!(first(&rule(&"a".repeat(5000))), @"rules/a.yaml:1:27: rule `a`: the expression is longer than 4096 bytes");
-    insta::assert_snapshot!(first(&rule(&format!("1{} == 1", " + 1".repeat(70)))), @"rules/a.yaml:1:49: rule `a`: the expression is nested more than 64 deep");
+    insta::assert_snapshot!(first(&rule(&format!("1{} == 1", " + 1".repeat(70)))), @"rules/a.yaml:1:49: rule `a`: the expression has too many operands: more than 64 operators in a row");
+    let nested = format!("{}tls{}", "!(tls && ".repeat(40), ")".repeat(40));
+    insta::assert_snapshot!(first(&rule(&nested)), @"rules/a.yaml:1:321: rule `a`: the expression is nested more than 64 deep");
     insta::assert_snapshot!(first(&rule(&format!("{}tls{}", "(".repeat(200), ")".repeat(200)))), @"rules/a.yaml:1:27: rule `a`: the expression is nested too deeply");
+    // Once, whatever stands beside it.
+    let long = format!(
+        "rules: [{{name: a, measure: {{n: '{}count()'}}}}]",
+        "count() + ".repeat(400)
+    );
+    assert_eq!(
+        load(&[source(&long)], &Options::default())
+            .unwrap_err()
+            .len(),
+        1
+    );
     let mut many = String::from("rules:\n");
     for n in 0..10_001 {
         many += &format!("- {{name: r{n}, measure: {{n: count()}}}}\n");
