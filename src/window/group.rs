@@ -128,6 +128,16 @@ impl Group {
         self.admitted || self.key.is_other()
     }
 
+    /// What is known of the rules that matched in that row of it.
+    pub fn heard_in<'a>(
+        &'a mut self,
+        grouping: &'a Grouping,
+        row: &'a Row,
+    ) -> impl Iterator<Item = (&'a RuleLayout, &'a mut Heard)> {
+        let rules = grouping.rules.iter().zip(&mut self.heard);
+        rules.filter(|(rule, _)| !row.is_silent(rule))
+    }
+
     /// How many series it has, or would have with a place of its own: those of the rules that
     /// have been seen in it.
     pub fn series(&self, grouping: &Grouping) -> usize {

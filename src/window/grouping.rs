@@ -7,6 +7,7 @@ use crate::metric::Measurement;
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -200,10 +201,7 @@ impl GroupingWindows {
         let end = pane + grouping.window.every;
         if let Some(group) = self.groups.get_mut(number) {
             let is_admitted = group.is_admitted();
-            for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
-                if row.is_silent(rule) {
-                    continue;
-                }
+            for (rule, heard) in group.heard_in(grouping, &row) {
                 if is_admitted && heard.last.is_none() {
                     room.series += rule.series();
                 }
@@ -219,15 +217,10 @@ impl GroupingWindows {
     }
 
     pub fn insert_row(&mut self, pane: Timestamp, number: usize, row: Row) {
-        match self.panes.entry(pane).or_default().entry(number) {
-            hashbrown::hash_map::Entry::Occupied(known) => known.into_mut().merge(row),
-            hashbrown::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(row);
-                if let Some(group) = self.groups.get_mut(number) {
-                    group.rows += 1;
-                    self.waiting += usize::from(!group.is_admitted());
-                }
-            }
+        let is_new = merge_row(self.panes.entry(pane).or_default(), number, row);
+        if is_new && let Some(group) = self.groups.get_mut(number) {
+            group.rows += 1;
+            self.waiting += usize::from(!group.is_admitted());
         }
     }
 
@@ -269,8 +262,8 @@ impl GroupingWindows {
 
     /// Whether the rule matched in that group and pane.
     fn matched(&self, pane: Timestamp, number: usize, rule: &RuleLayout) -> bool {
-        let row = self.panes.get(&pane).and_then(|rows| rows.get(&number));
-        row.is_some_and(|row| !row.is_silent(rule))
+        let rows = self.panes.get(&pane);
+        rows.is_some_and(|rows| matched(rows, number, rule))
     }
 
     /// The end of the last pane before `before` in which the rule matched in that group.
@@ -284,12 +277,9 @@ impl GroupingWindows {
         let heard = self.groups.get(number)?.heard[rule];
         // Most rules never match in most groups: then there is nothing to look for.
         heard.last?;
-        let matched = |rows: &Rows| {
-            let row = rows.get(&number);
-            row.is_some_and(|row| !row.is_silent(&grouping.rules[rule]))
-        };
+        let rule = &grouping.rules[rule];
         let mut panes = self.panes.range(..before).rev();
-        match panes.find(|(_, rows)| matched(rows)) {
+        match panes.find(|(_, rows)| matched(rows, number, rule)) {
             Some((pane, _)) => Some(*pane + grouping.window.every),
             None => heard.forgotten,
         }
@@ -399,10 +389,8 @@ impl GroupingWindows {
             let Some(group) = self.groups.get_mut(number) else {
                 continue;
             };
-            for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
-                if !row.is_silent(rule) {
-                    heard.closed = heard.closed.max(end);
-                }
+            for (_, heard) in group.heard_in(grouping, row) {
+                heard.closed = heard.closed.max(end);
             }
         }
     }
@@ -541,14 +529,7 @@ impl GroupingWindows {
         for (_, pane) in panes {
             let rows = rows.to_mut();
             for (&number, row) in pane {
-                match rows.entry(number) {
-                    hashbrown::hash_map::Entry::Occupied(known) => {
-                        known.into_mut().merge(row.clone());
-                    }
-                    hashbrown::hash_map::Entry::Vacant(vacant) => {
-                        vacant.insert(row.clone());
-                    }
-                }
+                merge_row(rows, number, row.clone());
             }
         }
         Some(rows)
@@ -571,10 +552,8 @@ impl GroupingWindows {
                 let Some(group) = self.groups.get_mut(number) else {
                     continue;
                 };
-                for (rule, heard) in grouping.rules.iter().zip(&mut group.heard) {
-                    if !row.is_silent(rule) {
-                        heard.forgotten = heard.forgotten.max(end);
-                    }
+                for (_, heard) in group.heard_in(grouping, &row) {
+                    heard.forgotten = heard.forgotten.max(end);
                 }
             }
         }
@@ -623,6 +602,25 @@ pub(super) struct Closing<'a> {
     pub expire_after: Duration,
     /// From when on events are known of; `None`: that does not matter.
     pub covered_from: Option<Timestamp>,
+}
+
+/// Whether the rule matched in that group, in a pane of these rows.
+fn matched(rows: &Rows, number: usize, rule: &RuleLayout) -> bool {
+    rows.get(&number).is_some_and(|row| !row.is_silent(rule))
+}
+
+/// Takes a group's row into those of a pane or window. Whether there was none.
+fn merge_row(rows: &mut Rows, number: usize, row: Row) -> bool {
+    match rows.entry(number) {
+        Entry::Occupied(known) => {
+            known.into_mut().merge(row);
+            false
+        }
+        Entry::Vacant(vacant) => {
+            vacant.insert(row);
+            true
+        }
+    }
 }
 
 /// The start of the first window that has that pane.
