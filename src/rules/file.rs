@@ -234,29 +234,36 @@ fn tagged(notes: &mut Notes<'_>, pairs: &[(Scalar, Node)]) -> Vec<Part> {
 }
 
 fn window(notes: &mut Notes<'_>, node: &Node) -> Option<Window> {
+    let (span, every) = text_or_pair(notes, node, &WINDOW_KEYS)?;
+    Some(Window { span, every })
+}
+
+/// What is most often a text alone, and else has two keys: one for that text and one that can
+/// be left out.
+fn text_or_pair(
+    notes: &mut Notes<'_>,
+    node: &Node,
+    keys: &'static [&'static str; 2],
+) -> Option<(Scalar, Option<Scalar>)> {
     let Kind::Map(pairs) = &node.kind else {
-        let span = notes.text(node)?;
-        return Some(Window { span, every: None });
+        return Some((notes.text(node)?, None));
     };
-    let (mut span, mut every) = (None, None);
+    let (mut first, mut second) = (None, None);
     let mut unknown = Vec::new();
     for (key, value) in pairs {
         match key.value.as_str() {
-            "span" => span = Some(notes.text(value)),
-            "every" => every = notes.text(value),
+            known if known == keys[0] => first = Some(notes.text(value)),
+            known if known == keys[1] => second = notes.text(value),
             _ => {
-                notes.unknown_key(key, &WINDOW_KEYS);
+                notes.unknown_key(key, keys);
                 unknown.push(key);
             }
         }
     }
-    if span.is_none() {
-        notes.key_missing(&node.span, "span", unknown);
+    if first.is_none() {
+        notes.key_missing(&node.span, keys[0], unknown);
     }
-    Some(Window {
-        span: span??,
-        every,
-    })
+    Some((first??, second))
 }
 
 fn measures(notes: &mut Notes<'_>, node: &Node) -> Vec<(Scalar, Measure)> {
@@ -272,32 +279,8 @@ fn measures(notes: &mut Notes<'_>, node: &Node) -> Vec<(Scalar, Measure)> {
 }
 
 fn measure(notes: &mut Notes<'_>, node: &Node) -> Option<Measure> {
-    let Kind::Map(pairs) = &node.kind else {
-        let expression = notes.text(node)?;
-        return Some(Measure {
-            expression,
-            unit: None,
-        });
-    };
-    let (mut expression, mut unit) = (None, None);
-    let mut unknown = Vec::new();
-    for (key, value) in pairs {
-        match key.value.as_str() {
-            "value" => expression = Some(notes.text(value)),
-            "unit" => unit = notes.text(value),
-            _ => {
-                notes.unknown_key(key, &MEASURE_KEYS);
-                unknown.push(key);
-            }
-        }
-    }
-    if expression.is_none() {
-        notes.key_missing(&node.span, "value", unknown);
-    }
-    Some(Measure {
-        expression: expression??,
-        unit,
-    })
+    let (expression, unit) = text_or_pair(notes, node, &MEASURE_KEYS)?;
+    Some(Measure { expression, unit })
 }
 
 /// The keys that are read, and where the schema of rule files has them.
