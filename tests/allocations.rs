@@ -7,7 +7,7 @@ use weir::haproxy::{Event, Formats, Kind, Parser};
 use weir::input::batch::Batch;
 use weir::input::framing::Framer;
 use weir::rules::{self, Evaluator, Options, Outcome};
-use weir::source::{Placed, Source, Written};
+use weir::source::{Placed, Source};
 use weir::syslog::Message;
 use weir::time::Timestamp;
 use weir::worker::Worker;
@@ -181,13 +181,7 @@ fn a_line_of_a_custom_format_allocates_nothing() {
             "bf6269706831302e302e302e316273741901f761787f61616162ffff",
         ),
     ] {
-        let placed = Placed {
-            source: Source::new("format", format),
-            text: Written {
-                value: format.into(),
-                span: 0..format.len(),
-            },
-        };
+        let placed = Placed::whole("format", format);
         let formats = Formats::one(&placed, &|_| None).expect("a format");
         let mut parser = Parser::new(Arc::new(formats), jiff::tz::TimeZone::UTC);
         let message = Message {

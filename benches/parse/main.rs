@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use std::hint::black_box;
 use std::sync::Arc;
 use weir::input::framing::{Frame, Framer};
-use weir::source::{Placed, Source, Written};
+use weir::source::Placed;
 use weir::syslog::Message;
 use weir::{haproxy, syslog};
 
@@ -245,13 +245,7 @@ fn benches(c: &mut Criterion) {
     }
     group.bench_function("by_hand", |b| b.iter(|| by_hand(&messages, &mut dates)));
 
-    let format = Placed {
-        source: Source::new("custom", CUSTOM),
-        text: Written {
-            value: CUSTOM.into(),
-            span: 0..CUSTOM.len(),
-        },
-    };
+    let format = Placed::whole("custom", CUSTOM);
     let formats = haproxy::Formats::one(&format, &|_| None).expect("a format");
     let mut custom = haproxy::Parser::new(Arc::new(formats), TimeZone::UTC);
     let texts = lines(custom_text);

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use weir::haproxy::config;
 use weir::haproxy::{Event, ExtraValue, Field, Formats, Json, Parser, Reject, Value};
-use weir::source::{Placed, Source, Written};
+use weir::source::{Placed, Source};
 use weir::syslog::Message;
 use weir_fuzz::env;
 
@@ -96,13 +96,7 @@ enum Coded {
 impl Known {
     /// `None` if this is no format.
     fn new(format: &str) -> Option<Known> {
-        let placed = Placed {
-            source: Source::new("--log-format", format),
-            text: Written {
-                value: format.to_owned(),
-                span: 0..format.len(),
-            },
-        };
+        let placed = Placed::whole("--log-format", format);
         let coded = match () {
             () if format.contains("cbor") => Coded::Cbor,
             () if format.contains("json") => Coded::Json,

@@ -4,7 +4,7 @@ use super::{Failure, load};
 use crate::config::{Config, LogFormats};
 use crate::haproxy::{self, FieldNames};
 use crate::rules::Service;
-use crate::source::{Placed, Source, Written};
+use crate::source::Placed;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,13 +35,7 @@ impl Options {
     pub fn config(&self) -> Result<Config, Failure> {
         let mut config = load::config(self.config.as_deref())?;
         if let Some(format) = &self.log_format {
-            config.haproxy.formats = LogFormats::One(Placed {
-                source: Source::new("--log-format", format),
-                text: Written {
-                    value: format.clone(),
-                    span: 0..format.len(),
-                },
-            });
+            config.haproxy.formats = LogFormats::One(Placed::whole("--log-format", format));
         }
         if let Some(file) = &self.haproxy_config {
             config.haproxy.formats = LogFormats::Haproxy(file.clone());

@@ -1,7 +1,7 @@
 //! The examples of docs/formats.md.
 
 use super::{Formats, Json, Parser, config};
-use crate::source::{Placed, Source, Written};
+use crate::source::{Placed, Source};
 use crate::syslog;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -11,13 +11,7 @@ use std::sync::Arc;
 type Answers<T> = Result<T, String>;
 
 fn one(format: &str) -> Answers<Formats> {
-    let placed = Placed {
-        source: Source::new("format", format),
-        text: Written {
-            value: format.into(),
-            span: 0..format.len(),
-        },
-    };
+    let placed = Placed::whole("format", format);
     Formats::one(&placed, &|_| None).map_err(|problem| problem.render())
 }
 

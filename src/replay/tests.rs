@@ -481,13 +481,7 @@ fn a_silent_service_counts_zero_and_has_no_percentile() {
 #[test]
 fn a_line_without_a_date_is_counted_and_nothing_without_lines_is_null() {
     let mut plan = plan("rules: [{ name: all, measure: { count: count() } }]", 1);
-    let format = crate::source::Placed {
-        source: Source::new("format", "%f %ST"),
-        text: crate::source::Written {
-            value: "%f %ST".to_owned(),
-            span: 0..6,
-        },
-    };
+    let format = crate::source::Placed::whole("format", "%f %ST");
     plan.formats = Arc::new(Formats::one(&format, &|_| None).unwrap());
     let outcome = replay(&plan, &["web 200\nweb 500\n"], usize::MAX);
     assert_eq!(

@@ -41,6 +41,19 @@ pub struct Placed {
     pub text: Scalar,
 }
 
+impl Placed {
+    /// A text that is all there is in its file, or on its command line.
+    pub fn whole(name: &str, text: &str) -> Self {
+        Placed {
+            source: Source::new(name, text),
+            text: Written {
+                value: text.to_owned(),
+                span: 0..text.len(),
+            },
+        }
+    }
+}
+
 impl Source {
     pub fn new(name: &str, text: &str) -> Self {
         Source {

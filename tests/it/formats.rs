@@ -33,7 +33,7 @@ static SEEN: LazyLock<Seen> = LazyLock::new(|| {
     // No line is rejected, and nothing about the file had to be guessed.
     assert_eq!(ended.stderr, "");
     Seen {
-        events: objects(&ended),
+        events: ended.objects(),
         run,
     }
 });
@@ -46,14 +46,6 @@ fn seen() -> Option<&'static Seen> {
 fn parse(run: &Run, folder: &Path, args: &[&str]) -> Ended {
     let args = [&["parse", "--haproxy-config", "haproxy.cfg"], args].concat();
     Weir::run_in(&args, folder, &run.environment)
-}
-
-fn objects(ended: &Ended) -> Vec<Value> {
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let lines = ended.stdout.lines();
-    lines
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
-        .collect()
 }
 
 impl Seen {
@@ -323,7 +315,7 @@ fn a_log_format_alone_reads_the_same_as_with_all_of_haproxy_cfg() {
         }
         let ended = Weir::fed(&args, None, &log);
         assert_eq!(ended.stderr, "", "{frontend}");
-        let read: Vec<String> = objects(&ended).iter().map(without_envelope).collect();
+        let read: Vec<String> = ended.objects().iter().map(without_envelope).collect();
         assert_eq!(read, expected, "{frontend}");
     }
 }
@@ -624,7 +616,7 @@ fn what_a_wrong_format_rejects_is_read_after_the_mistake_is_mended() {
         .collect();
     let again = parse(run, site.path(), &["rejects.log"]);
     assert_eq!(again.stderr, "");
-    let mut read_again: Vec<String> = objects(&again).iter().map(without_envelope).collect();
+    let mut read_again: Vec<String> = again.objects().iter().map(without_envelope).collect();
     rejected.sort();
     read_again.sort();
     assert_eq!(read_again, rejected);

@@ -11,22 +11,13 @@ use std::process::{Command, Stdio};
 /// 2026-03-01T00:00:00.010Z
 const END: i64 = 1_772_323_200_010;
 
-/// Each line of standard output as JSON.
-fn objects(ended: &Ended) -> Vec<Value> {
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let lines = ended.stdout.lines();
-    lines
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
-        .collect()
-}
-
 /// What a line is printed as, in short.
 fn kinds(ended: &Ended) -> Vec<String> {
     let short = |object: Value| match object.get("reject") {
         Some(reject) => format!("reject {}", reject.as_str().expect("a reason")),
         None => format!("{} {}", object["kind"], object["service"]).replace('"', ""),
     };
-    objects(ended).into_iter().map(short).collect()
+    ended.objects().into_iter().map(short).collect()
 }
 
 #[test]
@@ -59,7 +50,7 @@ fn events_come_from_a_file_or_from_standard_input() {
         "method": "GET", "path": "/", "http_version": "HTTP/1.1",
         "request": "GET / HTTP/1.1",
     });
-    assert_eq!(objects(&ended)[0], expected);
+    assert_eq!(ended.objects()[0], expected);
 }
 
 #[test]
@@ -96,7 +87,7 @@ fn the_envelope_stands_beside_the_event() {
          <6>disk: \u{fffd}full"
     );
     let ended = Weir::fed(&["parse", "--envelope"], None, frame.as_bytes());
-    let objects = objects(&ended);
+    let objects = ended.objects();
     assert_eq!(objects[0]["host"], "lb1");
     assert_eq!(
         objects[0]["syslog"],
@@ -207,7 +198,7 @@ fn the_configuration_s_zone_and_service_hold() {
     let line = httplog("web", END, 35, 200);
     let args = ["parse", "--envelope", "-c", "weir.yaml"];
     let ended = Weir::fed(&args, Some(site.path()), line.as_bytes());
-    let object = objects(&ended).remove(0);
+    let object = ended.objects().remove(0);
     assert_eq!(object["service"], "s1");
     assert_eq!(object["request_date"], "2026-02-28T22:59:59.975Z");
     let ended = Weir::fed(&args, Some(wrong.path()), line.as_bytes());

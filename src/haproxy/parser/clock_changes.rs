@@ -116,13 +116,7 @@ fn what_tells_which_of_two_times_it_is() {
 
 #[test]
 fn a_date_with_an_offset_is_not_moved() {
-    let format = crate::source::Placed {
-        source: crate::source::Source::new("format", "[%trg] [%t] %ST"),
-        text: crate::source::Written {
-            value: "[%trg] [%t] %ST".into(),
-            span: 0..15,
-        },
-    };
+    let format = crate::source::Placed::whole("format", "[%trg] [%t] %ST");
     let formats = Formats::one(&format, &|_| None).unwrap();
     let zone = TimeZone::get("Europe/Stockholm").unwrap();
     let mut parser = Parser::new(Arc::new(formats), zone);

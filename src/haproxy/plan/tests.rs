@@ -2,19 +2,13 @@
 
 use crate::haproxy::event::{Event, ExtraValue};
 use crate::haproxy::{Field, Formats, Parser, Value};
-use crate::source::{Placed, Source, Written};
+use crate::source::Placed;
 use crate::syslog::Message;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 fn formats(format: &str) -> Result<Formats, String> {
-    let placed = Placed {
-        source: Source::new("format", format),
-        text: Written {
-            value: format.into(),
-            span: 0..format.len(),
-        },
-    };
+    let placed = Placed::whole("format", format);
     Formats::one(&placed, &|_| None).map_err(|problem| problem.render())
 }
 

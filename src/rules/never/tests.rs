@@ -1,26 +1,14 @@
 use super::field::can_have;
 use super::*;
-use crate::haproxy::{Event, Field, FieldNames, Formats, Kind, Parser, Value};
+use crate::haproxy::{Event, Field, Formats, Kind, Parser, Value};
 use crate::rules::cel;
-use crate::rules::expr::Text;
-use crate::source::{Placed, Source, Written};
+use crate::rules::tests::schema;
+use crate::source::Placed;
 use crate::syslog;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::sync::Arc;
-
-/// No format is configured.
-static UNKNOWN: FieldNames = FieldNames {
-    known: false,
-    request_headers: Vec::new(),
-    response_headers: Vec::new(),
-    extra: Vec::new(),
-};
-
-fn schema() -> Schema<'static> {
-    Schema::with_service(Text::Field(Field::Frontend), &UNKNOWN)
-}
 
 fn fault(source: &str) -> Option<Fault> {
     let node = cel::parse(source).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
@@ -477,13 +465,7 @@ fn no_line_has_what_its_kind_cannot_have() {
         }
     };
     for (format, value) in cases {
-        let placed = Placed {
-            source: Source::new("format", &format),
-            text: Written {
-                value: format.clone(),
-                span: 0..format.len(),
-            },
-        };
+        let placed = Placed::whole("format", &format);
         let formats = Formats::one(&placed, &|_| None)
             .unwrap_or_else(|problem| panic!("{}", problem.render()));
         check(formats, &value);

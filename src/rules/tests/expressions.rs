@@ -8,23 +8,11 @@ use super::super::lower::Measured;
 use super::super::program::KeyPart;
 use super::super::quantity::Unit;
 use super::super::schema::Schema;
-use super::{event, names};
-use crate::haproxy::{Captures, Event, Extra, ExtraType, Field, FieldNames, Kind, Separator};
+use super::{event, names, schema};
+use crate::haproxy::{Captures, Event, Extra, ExtraType, Field, Kind, Separator};
 use crate::source::Fault;
 use crate::time::Timestamp;
 use proptest::prelude::*;
-
-/// No format is configured.
-static UNKNOWN: FieldNames = FieldNames {
-    known: false,
-    request_headers: Vec::new(),
-    response_headers: Vec::new(),
-    extra: Vec::new(),
-};
-
-fn schema() -> Schema<'static> {
-    Schema::with_service(Text::Field(Field::Frontend), &UNKNOWN)
-}
 
 fn condition(source: &str) -> Result<Bool, Vec<Fault>> {
     cel::parse(source).and_then(|node| check::condition(&node, &schema()))

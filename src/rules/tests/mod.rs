@@ -6,8 +6,21 @@ mod keys;
 mod properties;
 
 use super::*;
-use crate::haproxy::{Captures, Event, Extra, ExtraField, ExtraType, Kind, Separator, Timers};
+use crate::haproxy::{
+    Captures, Event, Extra, ExtraField, ExtraType, Field, Kind, Separator, Timers,
+};
 use crate::source::Written;
+
+/// What conditions may name where no format is configured.
+pub(super) fn schema() -> schema::Schema<'static> {
+    static UNKNOWN: FieldNames = FieldNames {
+        known: false,
+        request_headers: Vec::new(),
+        response_headers: Vec::new(),
+        extra: Vec::new(),
+    };
+    schema::Schema::with_service(expr::Text::Field(Field::Frontend), &UNKNOWN)
+}
 
 /// One rule file with that text.
 fn source(text: &str) -> Source {

@@ -1,6 +1,7 @@
 //! A program that a test started: its output is kept, and it ends with the test.
 
 use super::wait_for;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -24,6 +25,17 @@ pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Ended {
+    /// Each line of standard output as JSON, of a command that did well.
+    pub fn objects(&self) -> Vec<Value> {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        let lines = self.stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect()
+    }
 }
 
 impl Process {
