@@ -53,6 +53,7 @@ pub struct Telemetry {
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
+    broken: Mutex<BTreeMap<&'static str, String>>,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -167,6 +168,7 @@ impl Telemetry {
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
+            broken: Mutex::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -294,6 +296,17 @@ impl Telemetry {
         *lock(&self.skewed_hosts) = hosts;
     }
 
+    /// Notes why weir cannot keep a promise at the moment, or with `None` that it can again.
+    /// The promise is a word or two that names what keeps it, such as `checkpoint`. Whether
+    /// that is news.
+    pub fn broken(&self, promise: &'static str, why: Option<String>) -> bool {
+        let mut broken = lock(&self.broken);
+        match why {
+            Some(why) => broken.insert(promise, why).is_none(),
+            None => broken.remove(promise).is_some(),
+        }
+    }
+
     /// All numbers as they are now.
     pub fn snapshot(&self) -> Snapshot {
         let rejected: BTreeMap<&'static str, u64> = Reject::REASONS
@@ -330,6 +343,7 @@ impl Telemetry {
             },
             series: self.series.get(),
             skewed_hosts: lock(&self.skewed_hosts).clone(),
+            broken: lock(&self.broken).clone(),
             listeners,
             sinks: lock(&self.sinks)
                 .iter()
@@ -477,6 +491,8 @@ pub struct Snapshot {
     pub series: u64,
     /// Hosts that seem to write another time zone than `haproxy.timezone`.
     pub skewed_hosts: Vec<SkewedHost>,
+    /// Promises that cannot be kept at the moment, and why.
+    pub broken: BTreeMap<&'static str, String>,
     pub listeners: Vec<ListenerSnapshot>,
     pub sinks: Vec<SinkSnapshot>,
 }

