@@ -4,6 +4,7 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
+use crate::checkpoint::Keeper;
 use crate::clock;
 use crate::config::{Config, Listen, Protocol};
 use crate::http::{self, Mode, Status};
@@ -284,6 +285,7 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
+        let (keeper, restored) = Keeper::open(&config.state);
         let pipeline = loaded.as_ref().map(|(loaded, _)| {
             let plan = Plan {
                 loaded: loaded.subscribe(),
@@ -294,6 +296,8 @@ impl Daemon {
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
                 rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
             };
             let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
             let limits = tcp::Limits {

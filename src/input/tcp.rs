@@ -227,6 +227,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::batch::Work;
     use crate::telemetry::Telemetry;
     use crate::time::Timestamp;
     use std::io::Write;
@@ -254,7 +255,7 @@ mod tests {
         stop.cancel();
         let reading = tokio::spawn(run(socket, limits, Arc::clone(&listener), dispatcher, stop));
         let mut frames = 0;
-        while let Some(batch) = workers[0].recv().await {
+        while let Some(Work::Batch(batch)) = workers[0].recv().await {
             frames += batch.frames.len();
         }
         reading.await.unwrap();

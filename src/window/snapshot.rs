@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 /// Why windows cannot go on from a checkpoint.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(String);
+pub struct Unreadable(pub String);
 
 #[derive(Serialize, Deserialize)]
 struct Head {

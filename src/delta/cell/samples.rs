@@ -135,11 +135,13 @@ fn histogram(values: &[u64]) -> Box<Histogram<u32>> {
 /// A histogram as the values that it has, each with how often.
 mod pairs {
     use super::{Histogram, histogram};
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(many: &Histogram<u32>, to: S) -> Result<S::Ok, S::Error> {
+        // A list, since its length is written first.
         let recorded = many.iter_recorded();
-        to.collect_seq(recorded.map(|value| (value.value_iterated_to(), value.count_at_value())))
+        let pairs = recorded.map(|value| (value.value_iterated_to(), value.count_at_value()));
+        pairs.collect::<Vec<_>>().serialize(to)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(
