@@ -5,7 +5,7 @@
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
 use crate::clock;
-use crate::config::{Config, Listen, Protocol};
+use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
@@ -215,7 +215,7 @@ impl Socket {
         let door = Door {
             connections: Arc::clone(&inputs.connections),
             allow: self.wanted.allow,
-            tls: None,
+            tls: self.wanted.tls.map(|files| inputs.terms(files)),
             listener: Arc::clone(&listener),
         };
         let lines = tcp::Lines {
@@ -229,6 +229,19 @@ impl Socket {
                 tcp::serve(connection, lines.clone())
             }),
         )
+    }
+}
+
+impl Inputs<'_> {
+    /// What TLS goes by at the moment, as the files of a listener say.
+    fn terms(&self, files: TlsFiles) -> accept::Terms {
+        let loaded = self.loaded.clone();
+        let first = loaded.borrow().tls.get(&files).cloned();
+        let first = first.expect("a set is compiled with the certificates that `listen` names");
+        Arc::new(move || {
+            let loaded = loaded.borrow();
+            Arc::clone(loaded.tls.get(&files).unwrap_or(&first))
+        })
     }
 }
 

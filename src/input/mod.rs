@@ -1,7 +1,7 @@
 //! Sockets to frames: bytes in, [`batch::Batch`]es of frames out.
 //!
 //! [`accept`] lets senders in, over TCP and TLS, and hands each a [`stream::Stream`];
-//! [`connections`] bounds how many there are. [`framing`] cuts streams and touches no
+//! [`connections`] bounds how many there are, [`tls`] knows the certificates. [`framing`] cuts streams and touches no
 //! socket; [`udp`] and [`tcp`] drive it, and [`unframe`] writes what it cuts. [`lines`]
 //! cuts log files. Nothing here looks into a frame.
 
@@ -13,5 +13,6 @@ pub mod lines;
 pub mod refusals;
 pub mod stream;
 pub mod tcp;
+pub mod tls;
 pub mod udp;
 pub(crate) mod unframe;
