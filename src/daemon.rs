@@ -6,7 +6,7 @@
 
 use crate::clock;
 use crate::config::{Config, Listen, Protocol};
-use crate::http::{self, Mode, Status};
+use crate::http::{self, Access, Mode, Status};
 use crate::input::batch::Dispatcher;
 use crate::input::{tcp, udp};
 use crate::load::{Files, Loaded};
@@ -265,7 +265,11 @@ impl Daemon {
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
-        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        let access = Access {
+            token: config.http.token.clone(),
+            names: config.http.names.clone(),
+        };
+        let router = http::router(&status, access, &stop_http);
         tracing::info!(protocol = "http", address = %http, "listening");
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
@@ -462,9 +466,7 @@ async fn serve(
     stop: CancellationToken,
     status: Arc<Status>,
 ) {
-    if let Err(error) = http::serve(socket, router, stop).await {
-        tracing::error!(%error, "the HTTP server failed");
-    }
+    http::serve(socket, router, Arc::clone(&status.telemetry.http), stop).await;
     drop(status);
 }
 

@@ -50,6 +50,7 @@ pub struct Telemetry {
     /// Frames that are received, and neither parsed nor rejected yet.
     pub queued: Arc<Counter>,
     listeners: Mutex<Vec<Arc<Listener>>>,
+    pub http: Arc<HttpServer>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
@@ -91,6 +92,50 @@ pub struct Listener {
     pub refused: Counter,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
+}
+
+/// What the HTTP server has open, and what it has turned away.
+#[derive(Debug, Default)]
+pub struct HttpServer {
+    /// Open connections.
+    pub connections: Counter,
+    refused: [Counter; HttpRefusal::REASONS.len()],
+}
+
+/// Why the HTTP server did not take a connection or a request, or did not go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpRefusal {
+    /// There are too many connections.
+    Connections,
+    /// There are too many connections from one address.
+    Address,
+    /// The connection: it has sent no whole head, or has read nothing, for too long.
+    Slow,
+    /// The request: asked under a name that is not weir's, as a rebound one is.
+    Name,
+    /// The request: a web page of another site asked, through somebody's browser.
+    Site,
+    /// The request: it shows no token, or a wrong one.
+    Token,
+}
+
+impl HttpRefusal {
+    /// In the order of the enum.
+    pub const REASONS: [&str; 6] = ["connections", "address", "slow", "name", "site", "token"];
+}
+
+impl HttpServer {
+    pub fn refused(&self, why: HttpRefusal) {
+        self.refused[why as usize].add(1);
+    }
+
+    fn snapshot(&self) -> HttpSnapshot {
+        let refused = self.refused.iter().map(Counter::get);
+        HttpSnapshot {
+            connections: self.connections.get(),
+            refused: HttpRefusal::REASONS.into_iter().zip(refused).collect(),
+        }
+    }
 }
 
 /// What one sink has done.
@@ -165,6 +210,7 @@ impl Telemetry {
             started,
             queued: Arc::default(),
             listeners: Mutex::default(),
+            http: Arc::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
@@ -345,6 +391,7 @@ impl Telemetry {
             skewed_hosts: lock(&self.skewed_hosts).clone(),
             broken: lock(&self.broken).clone(),
             listeners,
+            http: self.http.snapshot(),
             sinks: lock(&self.sinks)
                 .iter()
                 .map(|sink| sink.snapshot())
@@ -494,6 +541,7 @@ pub struct Snapshot {
     /// Promises that cannot be kept at the moment, and why.
     pub broken: BTreeMap<&'static str, String>,
     pub listeners: Vec<ListenerSnapshot>,
+    pub http: HttpSnapshot,
     pub sinks: Vec<SinkSnapshot>,
 }
 
@@ -523,6 +571,13 @@ pub struct ListenerSnapshot {
     pub connections: u64,
     pub refused: u64,
     pub lost: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HttpSnapshot {
+    pub connections: u64,
+    /// Connections and requests, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
