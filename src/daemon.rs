@@ -7,7 +7,7 @@
 use crate::checkpoint::Keeper;
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
-use crate::http::{self, Mode, Status};
+use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
@@ -303,7 +303,11 @@ impl Daemon {
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
-        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        let access = Access {
+            token: config.http.token.clone(),
+            names: config.http.names.clone(),
+        };
+        let router = http::router(&status, access, &stop_http);
         tracing::info!(protocol = "http", address = %http, "listening");
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
@@ -509,9 +513,7 @@ async fn serve(
     stop: CancellationToken,
     status: Arc<Status>,
 ) {
-    if let Err(error) = http::serve(socket, router, stop).await {
-        tracing::error!(%error, "the HTTP server failed");
-    }
+    http::serve(socket, router, Arc::clone(&status.telemetry.http), stop).await;
     drop(status);
 }
 
