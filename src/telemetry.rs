@@ -91,6 +91,9 @@ pub struct Listener {
     pub refused: Counter,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
+    /// Frames that were received before, acknowledged again and not counted again. Only over
+    /// RELP.
+    pub resent: Counter,
 }
 
 /// What one sink has done.
@@ -201,6 +204,7 @@ impl Telemetry {
             connections: Counter::default(),
             refused: Counter::default(),
             lost: Counter::default(),
+            resent: Counter::default(),
         });
         lock(&self.listeners).push(Arc::clone(&listener));
         listener
@@ -362,6 +366,7 @@ impl Listener {
             connections: self.connections.get(),
             refused: self.refused.get(),
             lost: self.lost.get(),
+            resent: self.resent.get(),
         }
     }
 }
@@ -523,6 +528,8 @@ pub struct ListenerSnapshot {
     pub connections: u64,
     pub refused: u64,
     pub lost: u64,
+    /// Received before, and not counted again.
+    pub resent: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
