@@ -87,13 +87,70 @@ pub struct Listener {
     pub received: Counter,
     /// Open connections; always 0 for UDP.
     pub connections: Counter,
-    /// Connections refused because there were too many.
-    pub refused: Counter,
+    /// Connections that were refused, and over UDP datagrams.
+    pub refused: Refused,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
     /// Frames that were received before, acknowledged again and not counted again. Only over
     /// RELP.
     pub resent: Counter,
+}
+
+/// Why a connection, or a datagram, is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its address is not in `allow`.
+    NotAllowed,
+    /// `limits.connections` is reached.
+    Connections,
+    /// `limits.connections_per_address` is reached.
+    ConnectionsPerAddress,
+    /// The TLS handshake failed, or took too long.
+    Handshake,
+    /// The client showed no certificate, or not the right one.
+    Certificate,
+}
+
+impl Refusal {
+    pub const ALL: [Refusal; 5] = [
+        Refusal::NotAllowed,
+        Refusal::Connections,
+        Refusal::ConnectionsPerAddress,
+        Refusal::Handshake,
+        Refusal::Certificate,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Refusal::NotAllowed => "not_allowed",
+            Refusal::Connections => "connections",
+            Refusal::ConnectionsPerAddress => "connections_per_address",
+            Refusal::Handshake => "handshake",
+            Refusal::Certificate => "certificate",
+        }
+    }
+}
+
+/// What one listener has refused, by reason.
+#[derive(Debug, Default)]
+pub struct Refused([Counter; Refusal::ALL.len()]);
+
+impl Refused {
+    pub fn add(&self, reason: Refusal, n: u64) {
+        self.0[reason as usize].add(n);
+    }
+
+    pub fn get(&self, reason: Refusal) -> u64 {
+        self.0[reason as usize].get()
+    }
+
+    /// By the reasons' names.
+    fn snapshot(&self) -> BTreeMap<&'static str, u64> {
+        let reasons = Refusal::ALL.iter();
+        reasons
+            .map(|reason| (reason.as_str(), self.get(*reason)))
+            .collect()
+    }
 }
 
 /// What one sink has done.
@@ -202,7 +259,7 @@ impl Telemetry {
             address,
             received: Counter::default(),
             connections: Counter::default(),
-            refused: Counter::default(),
+            refused: Refused::default(),
             lost: Counter::default(),
             resent: Counter::default(),
         });
@@ -364,7 +421,7 @@ impl Listener {
             address: self.address.clone(),
             received: self.received.get(),
             connections: self.connections.get(),
-            refused: self.refused.get(),
+            refused: self.refused.snapshot(),
             lost: self.lost.get(),
             resent: self.resent.get(),
         }
@@ -526,7 +583,8 @@ pub struct ListenerSnapshot {
     pub address: String,
     pub received: u64,
     pub connections: u64,
-    pub refused: u64,
+    /// Connections, or over UDP datagrams, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
     pub lost: u64,
     /// Received before, and not counted again.
     pub resent: u64,

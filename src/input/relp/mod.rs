@@ -24,11 +24,24 @@ pub mod replay;
 mod resent;
 pub mod session;
 
+use super::accept::Connection;
 use super::batch::Batch;
 use super::framing::Frame;
 
 pub use connection::Receiver;
 pub use replay::replay;
+
+/// Serves one sender that was let in.
+pub async fn serve(connection: Connection, receiver: Receiver) {
+    let Connection {
+        stream,
+        peer,
+        stop,
+        permit,
+    } = connection;
+    receiver.serve(stream, peer, stop).await;
+    drop(permit);
+}
 
 /// A frame's bytes as the journal keeps them: one more than the limit where it was cut, so
 /// that reading them again tells that it was.
