@@ -6,7 +6,7 @@
 
 use crate::checkpoint::{self, Keeper};
 use crate::clock;
-use crate::config::{Config, Listen, Protocol};
+use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
@@ -222,7 +222,7 @@ impl Socket {
         let door = Door {
             connections: Arc::clone(&inputs.connections),
             allow: self.wanted.allow,
-            tls: None,
+            tls: self.wanted.tls.map(|files| inputs.terms(files)),
             listener: Arc::clone(&listener),
         };
         if self.wanted.protocol == Protocol::Relp {
@@ -251,6 +251,19 @@ impl Socket {
                 tcp::serve(connection, lines.clone())
             }),
         )
+    }
+}
+
+impl Inputs<'_> {
+    /// What TLS goes by at the moment, as the files of a listener say.
+    fn terms(&self, files: TlsFiles) -> accept::Terms {
+        let loaded = self.loaded.clone();
+        let first = loaded.borrow().tls.get(&files).cloned();
+        let first = first.expect("a set is compiled with the certificates that `listen` names");
+        Arc::new(move || {
+            let loaded = loaded.borrow();
+            Arc::clone(loaded.tls.get(&files).unwrap_or(&first))
+        })
     }
 }
 

@@ -84,7 +84,11 @@ impl Pipeline {
         let beginning = clock::now();
         let rows_max = plan.limits.series.max(ROWS_MIN);
         let workers = receivers.into_iter().map(|batches| {
-            let Loaded { rules, formats } = Loaded::clone(&first);
+            let Loaded {
+                rules,
+                formats,
+                tls: _,
+            } = Loaded::clone(&first);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), rows_max)
                 .beginning_at(beginning)
                 .with_event_time(plan.time.event_time)

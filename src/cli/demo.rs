@@ -74,6 +74,7 @@ async fn start(bound: Bound, rules: Rules) -> Result<Daemon, StartError> {
         Some(Loaded {
             rules: Arc::new(rules),
             formats: Arc::new(Formats::built_in()),
+            tls: Arc::default(),
         }),
         Mode::Demo,
     )

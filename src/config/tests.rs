@@ -150,6 +150,8 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         line_bytes: 8192,
         series: 500,
         connections: 7,
+        connections_per_address: 256,
+        idle: Duration::from_secs(600),
     };
     assert_eq!(config.limits, limits);
 }

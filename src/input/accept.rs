@@ -4,6 +4,7 @@
 use super::connections::{Connections, Permit};
 use super::refusals::{Refusals, allows};
 use super::stream::{Socket, Stream};
+use super::tls;
 use crate::telemetry::{Listener, Refusal};
 use ipnet::IpNet;
 use rustls::ServerConfig;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -129,7 +131,11 @@ where
         }
         let stop = self.stop.child_token();
         let address = peer.ip().to_canonical();
-        let permit = match self.door.connections.permit(address, stop.clone()) {
+        let permit = match self
+            .door
+            .connections
+            .permit(address, stop.clone(), Instant::now())
+        {
             Ok(permit) => Arc::new(permit),
             Err(refusal) => {
                 let why = match refusal {
@@ -153,7 +159,8 @@ where
             };
             let stream = match stream {
                 Ok(stream) => stream,
-                Err(why) => return refusals.refuse(peer, Refusal::Handshake, &why),
+                Err(_) if stop.is_cancelled() => return,
+                Err((refusal, why)) => return refusals.refuse(peer, refusal, &why),
             };
             tracing::debug!(%peer, "connected");
             serve(Connection {
@@ -210,26 +217,58 @@ async fn handshake(
     terms: Arc<ServerConfig>,
     socket: Socket,
     stop: &CancellationToken,
-) -> Result<Stream, String> {
+) -> Result<Stream, (Refusal, String)> {
     let mut handshake = TlsAcceptor::from(terms).accept(socket);
-    let done = tokio::select! {
-        done = &mut handshake => done,
-        () = tokio::time::sleep(HANDSHAKE_WITHIN) => {
-            let seconds = HANDSHAKE_WITHIN.as_secs();
-            return Err(format!("the TLS handshake was not done after {seconds} s"));
-        }
-        () = stop.cancelled() => {
-            if let Some(socket) = handshake.get_mut() {
-                socket.drain();
+    let done = async {
+        tokio::select! {
+            done = &mut handshake => return done,
+            () = tokio::time::sleep(HANDSHAKE_WITHIN) => {
+                return Err(io::ErrorKind::TimedOut.into());
             }
-            // Nothing is waited for but room for our own messages.
-            tokio::time::timeout(STOP_WITHIN, handshake)
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            () = stop.cancelled() => {}
         }
+        if let Some(socket) = handshake.get_mut() {
+            socket.drain();
+        }
+        // Nothing is waited for but room for our own messages.
+        let done = tokio::time::timeout(STOP_WITHIN, handshake).await;
+        done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     };
-    match done {
-        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-        Err(error) => Err(format!("the TLS handshake failed: {error}")),
+    match tls::shown_in(done).await {
+        (Ok(stream), _) => Ok(Stream::Tls(Box::new(stream))),
+        (Err(error), shown) => Err(tls_refusal(&error, shown.as_deref())),
+    }
+}
+
+/// Why a handshake failed; `shown` is who the client says that it is.
+fn tls_refusal(error: &io::Error, shown: Option<&str>) -> (Refusal, String) {
+    use rustls::{Error, InvalidMessage};
+    let inner = error.get_ref().and_then(|error| error.downcast_ref());
+    match inner {
+        Some(Error::NoCertificatesPresented) => (
+            Refusal::Certificate,
+            "it showed no certificate, and `client_ca` asks for one".to_owned(),
+        ),
+        Some(Error::InvalidCertificate(why)) => {
+            let shown = shown.unwrap_or("no name");
+            let why = format!("its certificate ({shown}) is not accepted: {why}");
+            (Refusal::Certificate, why)
+        }
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            (Refusal::Handshake, "what it sends is no TLS".to_owned())
+        }
+        Some(Error::AlertReceived(alert)) => (
+            Refusal::Handshake,
+            format!("it ended the TLS handshake: {alert:?}"),
+        ),
+        _ if error.kind() == io::ErrorKind::TimedOut => {
+            let seconds = HANDSHAKE_WITHIN.as_secs();
+            let why = format!("the TLS handshake was not done after {seconds} s");
+            (Refusal::Handshake, why)
+        }
+        _ => (
+            Refusal::Handshake,
+            format!("the TLS handshake failed: {error}"),
+        ),
     }
 }

@@ -29,7 +29,7 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Connections {
     bounds: Bounds,
-    /// What [`Permit::touch`] counts from.
+    /// What times are counted from.
     began: Instant,
     open: Mutex<Open>,
 }
@@ -79,8 +79,9 @@ impl Connections {
         self: &Arc<Self>,
         address: IpAddr,
         close: CancellationToken,
+        now: Instant,
     ) -> Result<Permit, Refusal> {
-        let now = self.began.elapsed();
+        let now = now.duration_since(self.began);
         let mut open = self.lock();
         let same = open.by_address.get(&address).copied().unwrap_or(0);
         if same >= self.bounds.per_address {
@@ -150,9 +151,9 @@ impl Open {
 
 impl Permit {
     /// Something has come.
-    pub fn touch(&self) {
-        let now = millis(self.connections.began.elapsed());
-        self.last.store(now, Ordering::Relaxed);
+    pub fn touch(&self, now: Instant) {
+        let now = now.duration_since(self.connections.began);
+        self.last.store(millis(now), Ordering::Relaxed);
     }
 }
 
@@ -184,10 +185,11 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_address_leaves_room_for_others() {
+    #[test]
+    fn one_address_leaves_room_for_others() {
         let connections = connections(4, 2);
-        let permit = |last| connections.permit(address(last), CancellationToken::new());
+        let now = connections.began;
+        let permit = |last| connections.permit(address(last), CancellationToken::new(), now);
         let first = [permit(1).unwrap(), permit(1).unwrap()];
         assert_eq!(permit(1).unwrap_err(), Refusal::ConnectionsPerAddress);
         let _others = [permit(2).unwrap(), permit(3).unwrap()];
@@ -196,24 +198,26 @@ mod tests {
         assert!(permit(1).is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_one_that_is_idle_longest_gives_its_room_to_another() {
+    #[test]
+    fn the_one_that_is_idle_longest_gives_its_room_to_another() {
         let connections = connections(2, 2);
         let closed: Vec<_> = (0..4).map(|_| CancellationToken::new()).collect();
-        let permit = |i: u8| connections.permit(address(i), closed[usize::from(i)].clone());
-        let first = permit(0).unwrap();
-        tokio::time::advance(IDLE / 2).await;
-        let second = permit(1).unwrap();
-        tokio::time::advance(IDLE / 2 - Duration::from_millis(1)).await;
-        assert_eq!(permit(2).unwrap_err(), Refusal::Connections);
-        first.touch();
-        tokio::time::advance(IDLE / 2 + Duration::from_millis(1)).await;
+        let at = |time: Duration| connections.began + time;
+        let permit =
+            |i: u8, time| connections.permit(address(i), closed[usize::from(i)].clone(), at(time));
+        let first = permit(0, Duration::ZERO).unwrap();
+        let second = permit(1, IDLE / 2).unwrap();
+        let before = IDLE - Duration::from_millis(1);
+        assert_eq!(permit(2, before).unwrap_err(), Refusal::Connections);
+        first.touch(at(before));
         // The second has been idle for longer now.
-        let _third = permit(2).unwrap();
+        let third = permit(2, IDLE * 3 / 2).unwrap();
         let closed: Vec<_> = closed.iter().map(CancellationToken::is_cancelled).collect();
         assert_eq!(closed, [false, true, false, false]);
         // It ends late, and takes nobody's room with it.
         drop(second);
-        assert_eq!(permit(3).unwrap_err(), Refusal::Connections);
+        assert_eq!(permit(3, IDLE * 3 / 2).unwrap_err(), Refusal::Connections);
+        drop(third);
+        assert!(permit(3, IDLE * 3 / 2).is_ok());
     }
 }

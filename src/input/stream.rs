@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 /// What is read of a connection at the end at most: as much as the kernel may hold.
@@ -121,7 +122,7 @@ impl AsyncRead for Socket {
         let before = buf.filled().len();
         ready!(Pin::new(&mut socket.tcp).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            socket.permit.touch();
+            socket.permit.touch(Instant::now());
         }
         Poll::Ready(Ok(()))
     }
