@@ -213,7 +213,14 @@ impl Socket {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
                 return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                    udp::run(
+                        socket,
+                        frame_max,
+                        self.wanted.allow,
+                        listener,
+                        dispatcher,
+                        stop,
+                    ),
                 );
             }
             SocketKind::Stream(socket) => socket,

@@ -14,6 +14,7 @@ pub mod ports;
 pub mod process;
 pub mod reference;
 pub mod rsyslog;
+pub mod tls;
 pub mod traffic;
 pub mod weir;
 
