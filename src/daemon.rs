@@ -4,7 +4,7 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Keeper};
+use crate::checkpoint::{self, Journal, Keeper};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Mode, Status};
@@ -313,7 +313,6 @@ impl Daemon {
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open(&config.state, config.store_options())?;
         // The receiver alone rejects no lines.
-        let (keeper, _) = Keeper::open(&config.state, started)?;
         let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
 
@@ -351,7 +350,8 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        let pipeline = loaded.as_ref().map(|(loaded, _)| {
+        let pipeline = if let Some((loaded, _)) = &loaded {
+            let (keeper, restored) = Keeper::open(&config.state, started)?;
             let plan = Plan {
                 loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
@@ -361,8 +361,11 @@ impl Daemon {
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
                 rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
             };
             let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
+            receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
             let listening = Inputs {
                 frame_max: config.limits.line_bytes,
                 connections: Connections::new(Bounds {
@@ -377,8 +380,10 @@ impl Daemon {
                 supervisor: &supervisor,
             };
             inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
-            (pipeline, dispatcher)
-        });
+            Some((pipeline, dispatcher))
+        } else {
+            None
+        };
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -468,6 +473,25 @@ impl Daemon {
 /// One worker per processor: they share nothing, so more would only take turns.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Lines that the last run acknowledged, and that no checkpoint of its has.
+async fn receive_again(
+    journal: Journal,
+    config: &Config,
+    dispatcher: &Dispatcher,
+    telemetry: &Telemetry,
+) {
+    let mut journal = journal.peekable();
+    if journal.peek().is_none() {
+        return;
+    }
+    let listener = telemetry.listener(Protocol::Relp.as_str(), "journal".to_owned());
+    let lines = relp::replay(journal, config.limits.line_bytes, dispatcher, &listener).await;
+    tracing::info!(
+        lines,
+        "weir was killed: what it had acknowledged since its last checkpoint is counted now"
+    );
 }
 
 type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);

@@ -6,13 +6,14 @@ use crate::sink::librato::Api;
 use crate::source::{Notes, Problem, Scalar, Source, Written};
 use crate::yaml::Node;
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "listen",
     "haproxy",
     "event_time",
     "grace",
     "amend_for",
     "expire_after",
+    "checkpoint_every",
     "rules",
     "rejects",
     "state",
@@ -48,6 +49,8 @@ pub(super) struct File {
     pub amend_for: Option<Scalar>,
     /// How long a silent series still says 0, such as `1h`.
     pub expire_after: Option<Scalar>,
+    /// How often the state of the windows is kept, such as `5s`.
+    pub checkpoint_every: Option<Scalar>,
     /// A rule file or a folder of them; without the key, the bundled rules.
     pub rules: Option<Scalar>,
     /// The file to which rejected lines are written; without the key, none.
@@ -179,6 +182,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
             "grace" => file.grace = notes.text(value),
             "amend_for" => file.amend_for = notes.text(value),
             "expire_after" => file.expire_after = notes.text(value),
+            "checkpoint_every" => file.checkpoint_every = notes.text(value),
             "rules" => file.rules = notes.text(value),
             "rejects" => file.rejects = notes.text(value),
             "state" => file.state = notes.text(value),

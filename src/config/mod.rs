@@ -60,6 +60,8 @@ pub struct Time {
     pub amend_for: Duration,
     /// How long a series that has gone silent still says that its counts are 0.
     pub expire_after: Duration,
+    /// How often the state of the windows is kept.
+    pub checkpoint_every: Duration,
 }
 
 impl Default for Time {
@@ -70,6 +72,7 @@ impl Default for Time {
             grace: windows.grace,
             amend_for: windows.amend_for,
             expire_after: windows.expire_after,
+            checkpoint_every: Duration::from_secs(5),
         }
     }
 }
@@ -153,6 +156,12 @@ const IDLE: Span = Span {
 const EXPIRE_AFTER: Span = Span {
     range: Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600),
     words: "1m to 7d, such as `1h`",
+};
+
+/// What a kill costs at most; each costs a sync of the disk.
+const CHECKPOINT_EVERY: Span = Span {
+    range: Duration::from_millis(100)..=Duration::from_secs(600),
+    words: "100ms to 10m, such as `5s`",
 };
 
 /// What a time may be, as a range and in words.
@@ -257,6 +266,10 @@ impl Config {
             ("grace", self.time.grace != time.grace),
             ("amend_for", self.time.amend_for != time.amend_for),
             ("expire_after", self.time.expire_after != time.expire_after),
+            (
+                "checkpoint_every",
+                self.time.checkpoint_every != time.checkpoint_every,
+            ),
             ("rejects", self.rejects != *rejects),
             ("state", self.state != *state),
             (
@@ -343,6 +356,12 @@ impl Check<'_> {
             file.expire_after,
             "expire_after",
             EXPIRE_AFTER,
+        );
+        self.span(
+            &mut time.checkpoint_every,
+            file.checkpoint_every,
+            "checkpoint_every",
+            CHECKPOINT_EVERY,
         );
         // A window that is open still takes what comes.
         time.amend_for = time.amend_for.max(time.grace);

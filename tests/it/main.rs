@@ -19,6 +19,7 @@ mod pipeline;
 mod receiver;
 mod rejects;
 mod reload;
+mod relp;
 mod replay;
 mod rule_tests;
 mod shutdown;

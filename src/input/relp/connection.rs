@@ -334,6 +334,7 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::batch::Work;
     use tokio::io::DuplexStream;
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
@@ -342,7 +343,7 @@ mod tests {
 
     struct Running {
         sender: DuplexStream,
-        worker: mpsc::Receiver<Batch>,
+        worker: mpsc::Receiver<Work>,
         listener: Arc<Listener>,
         stop: CancellationToken,
         serving: JoinHandle<()>,
@@ -398,7 +399,7 @@ mod tests {
         async fn lines(mut self) -> Vec<String> {
             self.serving.await.unwrap();
             let mut lines = Vec::new();
-            while let Some(batch) = self.worker.recv().await {
+            while let Some(Work::Batch(batch)) = self.worker.recv().await {
                 let text = |frame: &crate::input::framing::Frame| {
                     batch.bytes[frame.start..frame.end]
                         .escape_ascii()

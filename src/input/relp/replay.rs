@@ -7,15 +7,15 @@ use crate::telemetry::Listener;
 use crate::time::Timestamp;
 
 /// Sends the journal's records to the workers as they were received, under `listener`, which
-/// counts them. To be called before listeners start, and before the first checkpoint: nothing
-/// is appended here, and what is read belongs to the checkpoint that comes next. Gives the
-/// number of lines.
+/// counts them. To be called before listeners start and before the first checkpoint, which
+/// waits until all is handed on: then it covers the whole journal. Gives the number of lines.
 pub async fn replay(
     journal: impl IntoIterator<Item = Record>,
     line_max: usize,
     dispatcher: &Dispatcher,
     listener: &Listener,
 ) -> u64 {
+    let _pass = dispatcher.pass().await;
     let mut lines = 0;
     for record in journal {
         let mut batch = dispatcher.spares().get();
@@ -32,6 +32,7 @@ pub async fn replay(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::batch::Work;
     use crate::telemetry::Telemetry;
 
     #[tokio::test]
@@ -51,7 +52,7 @@ mod tests {
         assert_eq!(listener.received.get(), 3);
         drop(dispatcher);
         let mut seen = Vec::new();
-        while let Some(batch) = workers[0].recv().await {
+        while let Some(Work::Batch(batch)) = workers[0].recv().await {
             let at = batch.received_at.unwrap().as_micros();
             for frame in &batch.frames {
                 let line = batch.bytes[frame.start..frame.end].escape_ascii();
