@@ -9,9 +9,11 @@
 
 use crate::account::Account;
 use crate::checkpoint::{Changes, Checkpoint, Generation, Keeper};
+use crate::clock;
 use crate::input::batch::Dispatcher;
 use crate::sink::Outbox;
 use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
 use crate::window::Unreadable;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,22 +75,30 @@ impl Checkpoints {
                 () = stop.cancelled() => break,
                 _ = every.tick() => {}
             }
+            let at = clock::now();
             let keeper = &self.keeper;
             let covers = dispatcher.cut(|| keeper.cut()).await;
             let Some(snapshot) = snapshots.recv().await else {
                 return;
             };
-            self.keep(covers, snapshot, FLUSH_WITHIN).await;
+            self.keep(covers, at, snapshot, FLUSH_WITHIN).await;
         }
         // Workers end when the last dispatcher is gone, and the owner after them.
         drop(dispatcher);
         while let Some(snapshot) = snapshots.recv().await {
-            let covers = self.keeper.cut();
-            self.keep(covers, snapshot, FLUSH_AT_END_WITHIN).await;
+            let (covers, at) = (self.keeper.cut(), clock::now());
+            self.keep(covers, at, snapshot, FLUSH_AT_END_WITHIN).await;
         }
     }
 
-    async fn keep(&mut self, covers: Generation, snapshot: Snapshot, flush_within: Duration) {
+    /// Keeps the checkpoint that was cut then.
+    async fn keep(
+        &mut self,
+        covers: Generation,
+        at: Timestamp,
+        snapshot: Snapshot,
+        flush_within: Duration,
+    ) {
         // Windows that are closed in a checkpoint do not go out again after a restart.
         let flushed = async {
             for outbox in &self.outboxes {
@@ -104,6 +114,7 @@ impl Checkpoints {
         let copy = changes.clone();
         match self.keeper.commit(covers, changes).await {
             Ok(()) => {
+                self.telemetry.set_checkpoint(at);
                 if self.telemetry.broken("checkpoint", None) {
                     tracing::info!("checkpoints are kept again");
                 }

@@ -135,6 +135,11 @@ impl Pipeline {
         let layout = Arc::clone(first.rules.layout());
         let (windows, account) = begin(&layout, settings, plan.checkpoint, beginning);
         telemetry.carry(&account);
+        if let Some(taken_at) = windows.seen_to() {
+            telemetry.set_checkpoint(taken_at);
+            let lines = account.received();
+            tracing::info!(%taken_at, lines, "going on from the last checkpoint");
+        }
         // One checkpoint is under way at a time, and the last one.
         let (snapshots, keeping) = mpsc::channel(2);
         let owner = Owner {

@@ -328,6 +328,14 @@ impl Collector for Own {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
 
+        gauges(
+            e,
+            "weir_checkpoint_timestamp_seconds",
+            "When the newest checkpoint was cut that is kept, in seconds since 1970: what came \
+             before survives a kill",
+            own.checkpoint.map(|at| (Labels::new(), at)),
+        )?;
+
         let skewed = own.skewed_hosts.iter();
         gauges(
             e,
