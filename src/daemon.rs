@@ -4,7 +4,7 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::Keeper;
+use crate::checkpoint::{self, Keeper, Restored};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
@@ -21,6 +21,7 @@ use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
+use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::OpenError),
     #[error("cannot write rejected lines to {path}")]
     Rejects { path: PathBuf, source: io::Error },
     #[error("{0}")]
@@ -76,7 +79,10 @@ impl StartError {
                      weir may write",
                 );
             }
-            StartError::Store(_) | StartError::Sink(_) | StartError::Signal { .. } => return None,
+            StartError::Store(_)
+            | StartError::Checkpoint(_)
+            | StartError::Sink(_)
+            | StartError::Signal { .. } => return None,
         };
         Some(match source.kind() {
             io::ErrorKind::AddrInUse => {
@@ -326,36 +332,43 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        let (keeper, restored) = Keeper::open(&config.state);
-        let pipeline = loaded.as_ref().map(|(loaded, _)| {
-            let plan = Plan {
-                loaded: loaded.subscribe(),
-                timezone: config.haproxy.timezone.clone(),
-                time: config.time,
-                limits: config.limits,
-                workers: workers(),
-                outboxes: outboxes.clone(),
-                latest: config.sinks.prometheus.then_some(latest),
-                rejects: Takers { samples, outlet },
-                keeper: keeper.clone(),
-                checkpoint: restored.checkpoint,
-            };
-            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
-            let listening = Inputs {
-                frame_max: config.limits.line_bytes,
-                connections: Connections::new(Bounds {
-                    all: config.limits.connections,
-                    per_address: config.limits.connections_per_address,
-                    idle: config.limits.idle,
-                }),
-                loaded: loaded.subscribe(),
-                dispatcher: &dispatcher,
-                telemetry: &telemetry,
-                supervisor: &supervisor,
-            };
-            inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
-            (pipeline, dispatcher)
-        });
+        // The receiver alone has no windows.
+        let kept = loaded
+            .as_ref()
+            .map(|_| open_keeper(&config.state, started, &telemetry));
+        let kept = kept.transpose()?;
+        let pipeline = loaded
+            .as_ref()
+            .zip(kept)
+            .map(|((loaded, _), (keeper, restored))| {
+                let plan = Plan {
+                    loaded: loaded.subscribe(),
+                    timezone: config.haproxy.timezone.clone(),
+                    time: config.time,
+                    limits: config.limits,
+                    workers: workers(),
+                    outboxes: outboxes.clone(),
+                    latest: config.sinks.prometheus.then_some(latest),
+                    rejects: Takers { samples, outlet },
+                    keeper: keeper.clone(),
+                    checkpoint: restored.checkpoint,
+                };
+                let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
+                let listening = Inputs {
+                    frame_max: config.limits.line_bytes,
+                    connections: Connections::new(Bounds {
+                        all: config.limits.connections,
+                        per_address: config.limits.connections_per_address,
+                        idle: config.limits.idle,
+                    }),
+                    loaded: loaded.subscribe(),
+                    dispatcher: &dispatcher,
+                    telemetry: &telemetry,
+                    supervisor: &supervisor,
+                };
+                inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
+                (pipeline, dispatcher)
+            });
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -482,6 +495,20 @@ fn start_sinks(
         }));
     }
     Ok((outboxes, tasks))
+}
+
+/// What cannot be kept at the moment is told, and no reason not to start.
+fn open_keeper(
+    state: &Path,
+    now: Timestamp,
+    telemetry: &Telemetry,
+) -> Result<(Keeper, Restored), checkpoint::OpenError> {
+    let (keeper, restored) = Keeper::open(state, now)?;
+    if let Some(why) = &restored.broken {
+        tracing::error!(%why, "cannot keep checkpoints; retrying");
+        telemetry.broken("checkpoint", Some(why.to_string()));
+    }
+    Ok((keeper, restored))
 }
 
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
