@@ -4,14 +4,14 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Keeper, Restored};
+use crate::checkpoint::{self, Journal, Keeper, Restored};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
-use crate::input::{tcp, udp};
+use crate::input::{relp, tcp, udp};
 use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
@@ -132,7 +132,8 @@ struct Inputs<'a> {
     connections: Arc<Connections>,
     loaded: watch::Receiver<Arc<Loaded>>,
     dispatcher: &'a Dispatcher,
-    telemetry: &'a Telemetry,
+    keeper: Keeper,
+    telemetry: &'a Arc<Telemetry>,
     supervisor: &'a Supervisor,
 }
 
@@ -213,7 +214,14 @@ impl Socket {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
                 return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                    udp::run(
+                        socket,
+                        frame_max,
+                        self.wanted.allow,
+                        listener,
+                        dispatcher,
+                        stop,
+                    ),
                 );
             }
             SocketKind::Stream(socket) => socket,
@@ -225,6 +233,21 @@ impl Socket {
             tls: self.wanted.tls.map(|files| inputs.terms(files)),
             listener: Arc::clone(&listener),
         };
+        if self.wanted.protocol == Protocol::Relp {
+            let receiver = relp::Receiver {
+                line_max: frame_max,
+                keeper: inputs.keeper.clone(),
+                dispatcher,
+                listener,
+                telemetry: Arc::clone(inputs.telemetry),
+            };
+            return supervisor.spawn(
+                "relp listener",
+                accept::run(socket, door, stop, move |connection| {
+                    relp::serve(connection, receiver.clone())
+                }),
+            );
+        }
         let lines = tcp::Lines {
             frame_max,
             listener,
@@ -333,42 +356,41 @@ impl Daemon {
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
         // The receiver alone has no windows.
-        let kept = loaded
-            .as_ref()
-            .map(|_| open_keeper(&config.state, started, &telemetry));
-        let kept = kept.transpose()?;
-        let pipeline = loaded
-            .as_ref()
-            .zip(kept)
-            .map(|((loaded, _), (keeper, restored))| {
-                let plan = Plan {
-                    loaded: loaded.subscribe(),
-                    timezone: config.haproxy.timezone.clone(),
-                    time: config.time,
-                    limits: config.limits,
-                    workers: workers(),
-                    outboxes: outboxes.clone(),
-                    latest: config.sinks.prometheus.then_some(latest),
-                    rejects: Takers { samples, outlet },
-                    keeper: keeper.clone(),
-                    checkpoint: restored.checkpoint,
-                };
-                let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
-                let listening = Inputs {
-                    frame_max: config.limits.line_bytes,
-                    connections: Connections::new(Bounds {
-                        all: config.limits.connections,
-                        per_address: config.limits.connections_per_address,
-                        idle: config.limits.idle,
-                    }),
-                    loaded: loaded.subscribe(),
-                    dispatcher: &dispatcher,
-                    telemetry: &telemetry,
-                    supervisor: &supervisor,
-                };
-                inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
-                (pipeline, dispatcher)
-            });
+        let pipeline = if let Some((loaded, _)) = &loaded {
+            let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
+            let plan = Plan {
+                loaded: loaded.subscribe(),
+                timezone: config.haproxy.timezone.clone(),
+                time: config.time,
+                limits: config.limits,
+                workers: workers(),
+                outboxes: outboxes.clone(),
+                latest: config.sinks.prometheus.then_some(latest),
+                rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
+            };
+            let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
+            receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
+            drop(pass);
+            let listening = Inputs {
+                frame_max: config.limits.line_bytes,
+                connections: Connections::new(Bounds {
+                    all: config.limits.connections,
+                    per_address: config.limits.connections_per_address,
+                    idle: config.limits.idle,
+                }),
+                loaded: loaded.subscribe(),
+                dispatcher: &dispatcher,
+                keeper,
+                telemetry: &telemetry,
+                supervisor: &supervisor,
+            };
+            inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
+            Some((pipeline, dispatcher))
+        } else {
+            None
+        };
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -458,6 +480,25 @@ impl Daemon {
 /// One worker per processor: they share nothing, so more would only take turns.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Lines that the last run acknowledged, and that no checkpoint of its has.
+async fn receive_again(
+    journal: Journal,
+    config: &Config,
+    dispatcher: &Dispatcher,
+    telemetry: &Telemetry,
+) {
+    let mut journal = journal.peekable();
+    if journal.peek().is_none() {
+        return;
+    }
+    let listener = telemetry.listener(Protocol::Relp.as_str(), "journal".to_owned());
+    let lines = relp::replay(journal, config.limits.line_bytes, dispatcher, &listener).await;
+    tracing::info!(
+        lines,
+        "weir was killed: what it had acknowledged since its last checkpoint is counted now"
+    );
 }
 
 type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);

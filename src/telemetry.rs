@@ -99,6 +99,9 @@ pub struct Listener {
     pub refused: Refused,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
+    /// Frames that were received before, acknowledged again and not counted again. Only over
+    /// RELP.
+    pub resent: Counter,
 }
 
 /// Why a connection, or a datagram, is refused.
@@ -335,6 +338,7 @@ impl Telemetry {
             connections: Counter::default(),
             refused: Refused::default(),
             lost: Counter::default(),
+            resent: Counter::default(),
         });
         lock(&self.listeners).push(Arc::clone(&listener));
         listener
@@ -531,6 +535,7 @@ impl Listener {
             connections: self.connections.get(),
             refused: self.refused.snapshot(),
             lost: self.lost.get(),
+            resent: self.resent.get(),
         }
     }
 }
@@ -699,6 +704,8 @@ pub struct ListenerSnapshot {
     /// Connections, or over UDP datagrams, by reason.
     pub refused: BTreeMap<&'static str, u64>,
     pub lost: u64,
+    /// Received before, and not counted again.
+    pub resent: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]

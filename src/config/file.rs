@@ -96,8 +96,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Those that may be written.
-    const ALL: [Protocol; 3] = [Protocol::Udp, Protocol::Tcp, Protocol::Tls];
+    const ALL: [Protocol; 4] = [Protocol::Udp, Protocol::Tcp, Protocol::Tls, Protocol::Relp];
 
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// How long a checkpoint waits for sinks to take what its windows have told. They say
@@ -67,7 +67,8 @@ impl Checkpoints {
         mut snapshots: mpsc::Receiver<Changes>,
         stop: CancellationToken,
     ) {
-        let mut every = tokio::time::interval(self.every);
+        // Not at once: first comes what the last run acknowledged, in one pass.
+        let mut every = tokio::time::interval_at(Instant::now() + self.every, self.every);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

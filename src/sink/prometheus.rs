@@ -172,6 +172,22 @@ impl Collector for Own {
         )?;
         counters(
             e,
+            "weir_relp_resent_frames",
+            "Lines that a sender sent again because it had not heard that they were kept. They \
+             are not received anew",
+            own.listeners
+                .iter()
+                .filter(|listener| listener.protocol == "relp")
+                .map(|listener| {
+                    let labels = [
+                        ("protocol", listener.protocol),
+                        ("address", &listener.address),
+                    ];
+                    (labels_of(&labels), listener.resent)
+                }),
+        )?;
+        counters(
+            e,
             "weir_datagrams_lost",
             "Datagrams that the kernel dropped because they were not read in time",
             of(|listener| listener.lost),
