@@ -3,6 +3,7 @@
 //! Nothing is opened or bound here; the environment is asked through an argument.
 
 mod file;
+mod size;
 
 pub use file::Protocol;
 #[cfg(test)]
@@ -11,7 +12,7 @@ pub(crate) use file::known_keys;
 use crate::event_time::EventTime;
 use crate::http::Token;
 use crate::metric::SERIES_MAX;
-use crate::sink::librato;
+use crate::sink::{breaker, librato};
 use crate::source::{Placed, Problem, Scalar, Source, Written};
 use crate::store;
 use crate::window;
@@ -146,6 +147,20 @@ const EXPIRE_AFTER: Span = Span {
     range: Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600),
     words: "1m to 7d, such as `1h`",
 };
+
+/// A far side that takes longer does not answer.
+const TIMEOUT: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(300),
+    words: "1s to 5m, such as `30s`",
+};
+const ATTEMPT_AFTER: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(3600),
+    words: "1s to 1h, such as `30s`",
+};
+const FAILURES_RANGE: std::ops::RangeInclusive<usize> = 1..=1000;
+
+/// Larger files would take long to be checked after a kill.
+const SPOOL_RANGE: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
 
 /// What a time may be, as a range and in words.
 struct Span {
@@ -458,6 +473,8 @@ impl Check<'_> {
     }
 
     fn librato(&mut self, librato: file::Librato) -> Option<librato::Settings> {
+        let breaker = self.breaker(librato.breaker);
+        let spool = librato.spool.map(|spool| self.spool(&spool));
         let url = librato.url.value.parse::<reqwest::Url>().ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
@@ -488,7 +505,35 @@ impl Check<'_> {
             url: url?,
             api: librato.api,
             credentials,
+            breaker,
+            spool: spool.flatten().unwrap_or(librato::SPOOL),
         })
+    }
+
+    fn breaker(&mut self, breaker: file::Breaker) -> breaker::Settings {
+        let mut settings = breaker::Settings::default();
+        let mut failures = settings.failures as usize;
+        self.span(&mut settings.timeout, breaker.timeout, "timeout", TIMEOUT);
+        self.limit(&mut failures, breaker.failures, FAILURES_RANGE);
+        self.span(
+            &mut settings.attempt_after,
+            breaker.attempt_after,
+            "attempt_after",
+            ATTEMPT_AFTER,
+        );
+        // Within its range it is small.
+        settings.failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        settings
+    }
+
+    fn spool(&mut self, text: &Scalar) -> Option<u64> {
+        let message = match size::bytes(&text.value) {
+            Some(bytes) if SPOOL_RANGE.contains(&bytes) => return Some(bytes),
+            Some(_) => format!("`{}` is out of range", text.value),
+            None => format!("`{}` is no number of bytes", text.value),
+        };
+        self.wrong(text, message, "`spool` is 1MiB to 16GiB, such as `256MiB`");
+        None
     }
 
     fn variable(&mut self, name: &Scalar) -> Option<String> {

@@ -21,4 +21,5 @@ mod reload;
 mod replay;
 mod rule_tests;
 mod shutdown;
+mod spool;
 mod support;
