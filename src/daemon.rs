@@ -17,6 +17,7 @@ use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
+use crate::sink::spool::Spool;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
@@ -506,7 +507,7 @@ type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
 fn start_sinks(
     config: &Config,
     store: &Store,
-    telemetry: &Telemetry,
+    telemetry: &Arc<Telemetry>,
     supervisor: &Supervisor,
 ) -> Result<Sinks, StartError> {
     let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
@@ -527,7 +528,9 @@ fn start_sinks(
     if let Some(settings) = &config.sinks.librato {
         let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
         let outbox = outbox("librato", librato.target());
-        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox).await }));
+        let sink = Arc::clone(outbox.sink());
+        let spool = Spool::open(&config.state, settings.spool, sink, Arc::clone(telemetry));
+        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox, &spool).await }));
     }
     if config.sinks.stdout {
         let outbox = outbox("stdout", "standard output".to_owned());

@@ -15,6 +15,8 @@
 
 use crate::account::Account;
 use crate::haproxy::Reject;
+use crate::sink::health::{self, Health};
+use crate::sink::rare::Rare;
 use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
@@ -213,6 +215,10 @@ pub struct Sink {
     pub target: String,
     pub measurements: Deliveries,
     pub annotations: Deliveries,
+    /// How rarely the log is told of what is dropped.
+    pub drops_told: Rare,
+    /// Of a sink with a far side.
+    health: OnceLock<Health>,
 }
 
 /// What became of one kind of thing that a sink was given.
@@ -351,6 +357,8 @@ impl Telemetry {
             target,
             measurements: Deliveries::default(),
             annotations: Deliveries::default(),
+            drops_told: Rare::default(),
+            health: OnceLock::new(),
         });
         lock(&self.sinks).push(Arc::clone(&sink));
         sink
@@ -566,6 +574,11 @@ impl Deliveries {
 }
 
 impl Sink {
+    /// How its far side is. From the first call on it is part of what the sink tells.
+    pub fn health(&self) -> &Health {
+        self.health.get_or_init(Health::default)
+    }
+
     fn snapshot(&self) -> SinkSnapshot {
         let (measurements, annotations) = (&self.measurements, &self.annotations);
         let mut last_error = lock(&measurements.failure).clone();
@@ -588,6 +601,7 @@ impl Sink {
             measurements,
             annotations,
             last_error,
+            health: self.health.get().map(Health::snapshot),
         }
     }
 }
@@ -725,6 +739,9 @@ pub struct SinkSnapshot {
     pub annotations: DeliveriesSnapshot,
     /// Why measurements, or else annotations, are not taken.
     pub last_error: String,
+    /// Of a sink with a far side: `breaker`, `spool` and `refused`.
+    #[serde(flatten)]
+    pub health: Option<health::Snapshot>,
 }
 
 #[derive(Clone, Debug, Serialize)]
