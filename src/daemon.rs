@@ -17,6 +17,7 @@ use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
+use crate::sink::spool::Spool;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
@@ -355,6 +356,7 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
+        // The receiver alone has no windows.
         let pipeline = if let Some((loaded, _)) = &loaded {
             let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
             let plan = Plan {
@@ -369,8 +371,9 @@ impl Daemon {
                 keeper: keeper.clone(),
                 checkpoint: restored.checkpoint,
             };
-            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
+            let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
             receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
+            drop(pass);
             let listening = Inputs {
                 frame_max: config.limits.line_bytes,
                 connections: Connections::new(Bounds {
@@ -504,7 +507,7 @@ type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
 fn start_sinks(
     config: &Config,
     store: &Store,
-    telemetry: &Telemetry,
+    telemetry: &Arc<Telemetry>,
     supervisor: &Supervisor,
 ) -> Result<Sinks, StartError> {
     let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
@@ -525,7 +528,9 @@ fn start_sinks(
     if let Some(settings) = &config.sinks.librato {
         let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
         let outbox = outbox("librato", librato.target());
-        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox).await }));
+        let sink = Arc::clone(outbox.sink());
+        let spool = Spool::open(&config.state, settings.spool, sink, Arc::clone(telemetry));
+        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox, &spool).await }));
     }
     if config.sinks.stdout {
         let outbox = outbox("stdout", "standard output".to_owned());

@@ -24,5 +24,6 @@ mod relp;
 mod replay;
 mod rule_tests;
 mod shutdown;
+mod spool;
 mod support;
 mod tls;
