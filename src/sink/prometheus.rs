@@ -176,11 +176,32 @@ impl Collector for Own {
             "Datagrams that the kernel dropped because they were not read in time",
             of(|listener| listener.lost),
         )?;
+        let refused = |udp: bool| {
+            let listeners = own.listeners.iter();
+            let listeners = listeners.filter(move |listener| (listener.protocol == "udp") == udp);
+            listeners.flat_map(|listener| {
+                listener.refused.iter().map(|(reason, n)| {
+                    let labels = [
+                        ("protocol", listener.protocol),
+                        ("address", &listener.address),
+                        ("reason", reason),
+                    ];
+                    (labels_of(&labels), *n)
+                })
+            })
+        };
         counters(
             e,
             "weir_connections_refused",
-            "Connections refused because limits.connections was reached",
-            of(|listener| listener.refused),
+            "Connections refused, by reason: not_allowed (allow), connections and \
+             connections_per_address (limits), handshake and certificate (TLS)",
+            refused(false),
+        )?;
+        counters(
+            e,
+            "weir_datagrams_refused",
+            "Datagrams refused because their sender is not in allow",
+            refused(true).filter(|(_, n)| *n > 0),
         )?;
         gauges(
             e,
@@ -297,6 +318,14 @@ impl Collector for Own {
             "By how much the dates in a host's lines are ahead of their arrival, below zero \
              behind, where that looks like a wrong haproxy.timezone",
             skewed.map(|host| (labels_of(&[("host", &host.host)]), host.seconds as f64)),
+        )?;
+
+        let broken = own.broken.keys();
+        gauges(
+            e,
+            "weir_promise_broken",
+            "1 for each promise that weir cannot keep at the moment; the log and the page say why",
+            broken.map(|promise| (labels_of(&[("promise", promise)]), 1.0)),
         )?;
 
         gauges(
@@ -513,6 +542,9 @@ mod tests {
             seconds: -3600,
             since: 0,
         }]);
+        telemetry.broken("journal", Some("the disk is full".to_owned()));
+        telemetry.broken("store", Some("the disk is full".to_owned()));
+        telemetry.broken("store", None);
         let page = render(latest, &telemetry, None).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -635,6 +667,10 @@ mod tests {
         assert_eq!(
             lines(&latest, "weir_host"),
             [r#"weir_host_clock_skew_seconds{host="lb1"} -3600.0"#]
+        );
+        assert_eq!(
+            lines(&latest, "weir_promise"),
+            [r#"weir_promise_broken{promise="journal"} 1.0"#]
         );
         for line in [
             r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,
