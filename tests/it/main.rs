@@ -8,6 +8,7 @@ mod annotations;
 mod cli;
 mod demo;
 mod docker;
+mod durability;
 mod examples;
 mod formats;
 mod haproxy_config;

@@ -18,6 +18,14 @@ const GROWING = [
   ["over_limit", "series limit reached", "events over the series limit"],
 ];
 
+/** Promises that may be broken: the item of the strip, short and in full. */
+const PROMISES = {
+  checkpoint: ["lost", "no checkpoints", "a kill would lose what is counted since the last checkpoint"],
+  journal: ["received", "RELP is held up", "lines over RELP are not acknowledged, their senders keep them"],
+  store: ["sinks", "the store keeps nothing", "the store cannot keep what it is given"],
+  spool: ["sinks", "the spool keeps nothing", "a kill would lose what waits for a sink"],
+};
+
 /**
  * Returns `observe(pipeline)`: alarms, worst first, each
  * `{ severity, field, short, text }`: `field` is the item of the strip it
@@ -50,6 +58,11 @@ export function watch() {
       if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
       const refused = grown((p) => both(same(p), "rejected"));
       if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
+    }
+
+    for (const [promise, why] of Object.entries(pipeline.broken)) {
+      const [field, short, text] = PROMISES[promise] ?? ["lost", `${promise} is broken`, promise];
+      raise("bad", field, short, `${text}: ${why}`);
     }
 
     const kernel = grown(kernelLost);
