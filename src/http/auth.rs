@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -77,14 +77,26 @@ async fn check(State(token): State<Token>, request: Request, next: Next) -> Resp
     }
     // The challenge makes a browser ask for the token: any user name will do.
     let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"weir\"")];
-    let body = r#"{"errors":{"request":["Authorization Required"]}}"#;
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    (StatusCode::UNAUTHORIZED, challenge, json, body).into_response()
+    // Librato's API answers POST, for machines, in another form than the rest.
+    let (kind, body) = match *request.method() {
+        Method::POST => (
+            "text/plain",
+            "Credentials are required to access this resource.",
+        ),
+        _ => (
+            "application/json",
+            r#"{"errors":{"request":["Authorization Required"]}}"#,
+        ),
+    };
+    let kind = [(header::CONTENT_TYPE, kind)];
+    (StatusCode::UNAUTHORIZED, challenge, kind, body).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt;
 
     #[test]
     fn the_token_is_taken_in_every_form_that_clients_use() {
@@ -110,6 +122,30 @@ mod tests {
             assert_eq!(token.is_in(&headers), ok, "{shown}");
         }
         assert!(!token.is_in(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn who_shows_no_token_is_told_in_the_words_that_clients_know() {
+        let answer = async |method: &str| {
+            let router = require(Router::new(), Token::new("s3cret"));
+            let request = Request::builder().method(method).uri("/v1/metrics");
+            let request = request.body(Body::empty()).expect("a request");
+            let answer = router.oneshot(request).await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            let kind = answer.headers()[header::CONTENT_TYPE].clone();
+            let body = to_bytes(answer.into_body(), 1000).await.expect("a body");
+            (kind, String::from_utf8_lossy(&body).into_owned())
+        };
+        let json = r#"{"errors":{"request":["Authorization Required"]}}"#;
+        assert_eq!(
+            answer("GET").await,
+            ("application/json".parse().unwrap(), json.into())
+        );
+        let text = "Credentials are required to access this resource.";
+        assert_eq!(
+            answer("POST").await,
+            ("text/plain".parse().unwrap(), text.into())
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn router(status: &Arc<Status>, token: Option<Token>, stop: &CancellationTok
         Some(token) => auth::require(guarded, token),
         None => guarded,
     };
-    guarded.merge(status::health())
+    librato::announce_limits(guarded).merge(status::health())
 }
 
 /// Serves until `stop`, then lets the requests under way finish.

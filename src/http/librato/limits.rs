@@ -1,0 +1,37 @@
+//! The headers that tell a client how much it may send.
+//!
+//! weir limits no rates, so the numbers are constants: a limit that nobody reaches, all of
+//! it left, and a window that begins now. A client that paces itself by them never waits.
+//! What weir cannot take at the moment it refuses with 503, whatever these say.
+
+use crate::clock;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+
+/// The limit of each kind: the largest number that every client can hold.
+pub const LIMIT: i32 = i32::MAX;
+/// Of measurements, and of requests: Librato's API reference, "Rate Limiting".
+const HEADERS: [&str; 2] = ["x-librato-ratelimit-agg", "x-librato-ratelimit-std"];
+
+/// Puts the headers on every answer below `/v1/`, a refused one too.
+pub fn announce(router: Router) -> Router {
+    router.layer(middleware::from_fn(headers))
+}
+
+async fn headers(request: Request, next: Next) -> Response {
+    let ours = request.uri().path().starts_with("/v1/");
+    let mut response = next.run(request).await;
+    if ours {
+        let reset = clock::now().as_secs();
+        let text = format!("limit={LIMIT},remaining={LIMIT},reset={reset}");
+        if let Ok(value) = HeaderValue::try_from(text) {
+            for name in HEADERS {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+    }
+    response
+}
