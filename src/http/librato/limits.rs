@@ -35,3 +35,26 @@ async fn headers(request: Request, next: Next) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Token, auth};
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn all_of_the_api_has_them_and_nothing_else() {
+        let router = Router::new().route("/", get(|| async {}));
+        let router = announce(auth::require(router, Token::new("s3cret")));
+        for (path, status, ours) in [("/v1/metrics", 401, true), ("/", 401, false)] {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            let answer = router.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(answer.status(), status, "{path}");
+            for name in HEADERS {
+                assert_eq!(answer.headers().contains_key(name), ours, "{path}");
+            }
+        }
+    }
+}

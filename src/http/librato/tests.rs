@@ -351,6 +351,22 @@ async fn a_tagged_request_is_answered_with_the_summary_that_clients_parse() {
     assert_eq!(read["series"][0]["measurements"][0]["last"], 8.0);
 }
 
+/// As the Python client of AppOptics has it of what it has aggregated without tags.
+#[tokio::test]
+async fn a_tagged_request_may_have_a_source_for_all_instead_of_tags() {
+    let server = Server::new();
+    let body = json!({"source": "App", "measurements": [
+        {"name": "n", "value": 1}, {"name": "n", "value": 2, "tags": {"host": "a"}}]});
+    assert_eq!(server.post("/v1/measurements", &body).await.status, 202);
+    let tags: Vec<_> = server
+        .store
+        .series_of("n")
+        .iter()
+        .map(|s| s.info.tags.clone())
+        .collect();
+    assert_eq!(json!(tags), json!([{"source": "App"}, {"host": "a"}]));
+}
+
 #[tokio::test]
 async fn tagged_refusals_have_their_documented_bodies() {
     let server = Server::new();
@@ -373,6 +389,10 @@ async fn tagged_refusals_have_their_documented_bodies() {
         ),
         (
             json!({"measurements": [{"name": "n", "value": 1}], "gauges": []}),
+            strict.clone(),
+        ),
+        (
+            json!({"source": "a", "tags": {"b": "c"}, "measurements": [{"name": "n", "value": 1}]}),
             strict.clone(),
         ),
         (json!({"measurements": {"n": 1}}), strict.clone()),

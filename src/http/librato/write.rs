@@ -65,7 +65,7 @@ pub fn measurements(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>
     };
     let user_agent = body.user_agent();
     let user_agent = user_agent.as_deref();
-    only_keys(&top, &["measurements", "tags", "time", "period"])?;
+    only_keys(&top, &["measurements", "tags", "source", "time", "period"])?;
     let items = match present(&top, "measurements") {
         None => return Err(Refusal::no_measurement()),
         Some(Value::Array(items)) if items.is_empty() => return Err(Refusal::no_measurement()),
@@ -75,7 +75,11 @@ pub fn measurements(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>
     let defaults = Defaults {
         time: time(&top, "time")?.unwrap_or(now.as_secs()),
         period: period(&top)?,
-        tags: tags(&top)?.unwrap_or_else(unassigned),
+        // The AppOptics client for Python has one or the other.
+        tags: match (tags(&top)?, source_tags(&top)?) {
+            (Some(_), Some(_)) => return Err(Refusal::not_a_measurement_body()),
+            (tags, source) => tags.or(source).unwrap_or_else(unassigned),
+        },
         description: created_by(user_agent),
     };
     items
