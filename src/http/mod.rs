@@ -49,5 +49,6 @@ pub fn router(status: &Arc<Status>, access: Access, stop: &CancellationToken) ->
         .merge(status::router(Arc::clone(status)));
     let account = Arc::clone(&status.telemetry.http);
     let guarded = guard::put_before(guarded, access, account);
+    let guarded = librato::announce_limits(guarded);
     headers::add_to(guarded.merge(status::health()))
 }
