@@ -4,10 +4,13 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
+use crate::checkpoint::Keeper;
 use crate::clock;
-use crate::config::{Config, Listen, Protocol};
+use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
+use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
+use crate::input::connections::{Bounds, Connections};
 use crate::input::{tcp, udp};
 use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::Signal;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -104,7 +107,7 @@ pub struct Bound {
 
 /// A syslog socket.
 struct Socket {
-    protocol: Protocol,
+    wanted: Listen,
     /// Differs from the wanted one where that had port 0.
     address: SocketAddr,
     kind: SocketKind,
@@ -113,7 +116,18 @@ struct Socket {
 enum SocketKind {
     /// With the size of the receive buffer that the kernel granted, in bytes.
     Udp(UdpSocket, usize),
-    Tcp(TcpListener),
+    /// Of senders that connect.
+    Stream(TcpListener),
+}
+
+/// What listeners have in common.
+struct Inputs<'a> {
+    frame_max: usize,
+    connections: Arc<Connections>,
+    loaded: watch::Receiver<Arc<Loaded>>,
+    dispatcher: &'a Dispatcher,
+    telemetry: &'a Telemetry,
+    supervisor: &'a Supervisor,
 }
 
 impl Bound {
@@ -129,7 +143,7 @@ impl Bound {
             .and_then(|socket| socket.local_addr().map(|address| (socket, address)))
             .map_err(|source| bind_error("http", wanted, source))?;
         let sockets = config.listen.iter().map(|listen| {
-            Socket::bind(*listen)
+            Socket::bind(listen.clone())
                 .map_err(|source| bind_error(listen.protocol.as_str(), listen.address, source))
         });
         let sockets = sockets.collect::<Result<_, _>>()?;
@@ -145,7 +159,7 @@ impl Bound {
     pub fn listeners(&self) -> Vec<(Protocol, SocketAddr)> {
         let sockets = self.sockets.iter();
         sockets
-            .map(|socket| (socket.protocol, socket.address))
+            .map(|socket| (socket.wanted.protocol, socket.address))
             .collect()
     }
 }
@@ -159,52 +173,76 @@ fn bind_error(protocol: &'static str, address: SocketAddr, source: io::Error) ->
 }
 
 impl Socket {
-    fn bind(listen: Listen) -> io::Result<Socket> {
-        let (kind, address) = match listen.protocol {
+    fn bind(wanted: Listen) -> io::Result<Socket> {
+        let (kind, address) = match wanted.protocol {
             Protocol::Udp => {
-                let (socket, receive_buffer) = udp::bind(listen.address)?;
+                let (socket, receive_buffer) = udp::bind(wanted.address)?;
                 let address = socket.local_addr()?;
                 (SocketKind::Udp(socket, receive_buffer), address)
             }
-            Protocol::Tcp => {
-                let socket = tcp::bind(listen.address)?;
+            Protocol::Tcp | Protocol::Tls | Protocol::Relp => {
+                let socket = accept::bind(wanted.address)?;
                 let address = socket.local_addr()?;
-                (SocketKind::Tcp(socket), address)
+                (SocketKind::Stream(socket), address)
             }
         };
         Ok(Socket {
-            protocol: listen.protocol,
+            wanted,
             address,
             kind,
         })
     }
 
-    fn start(
-        self,
-        limits: &tcp::Limits,
-        telemetry: &Telemetry,
-        dispatcher: &Dispatcher,
-        supervisor: &Supervisor,
-    ) -> JoinHandle<()> {
-        let (protocol, address) = (self.protocol.as_str(), self.address);
-        let listener = telemetry.listener(protocol, address.to_string());
-        let (dispatcher, stop) = (dispatcher.clone(), supervisor.stopping().clone());
-        match self.kind {
+    fn start(self, inputs: &Inputs<'_>) -> JoinHandle<()> {
+        let Inputs {
+            frame_max,
+            supervisor,
+            ..
+        } = *inputs;
+        let (protocol, address) = (self.wanted.protocol.as_str(), self.address);
+        let listener = inputs.telemetry.listener(protocol, address.to_string());
+        let (dispatcher, stop) = (inputs.dispatcher.clone(), supervisor.stopping().clone());
+        let socket = match self.kind {
             SocketKind::Udp(socket, receive_buffer) => {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
-                supervisor.spawn(
+                return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, limits.frame_max, listener, dispatcher, stop),
-                )
+                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                );
             }
-            SocketKind::Tcp(socket) => {
-                tracing::info!(protocol, %address, "listening");
-                supervisor.spawn(
-                    "tcp listener",
-                    tcp::run(socket, limits.clone(), listener, dispatcher, stop),
-                )
-            }
-        }
+            SocketKind::Stream(socket) => socket,
+        };
+        tracing::info!(protocol, %address, "listening");
+        let door = Door {
+            connections: Arc::clone(&inputs.connections),
+            allow: self.wanted.allow,
+            tls: self.wanted.tls.map(|files| inputs.terms(files)),
+            listener: Arc::clone(&listener),
+        };
+        let lines = tcp::Lines {
+            frame_max,
+            listener,
+            dispatcher,
+        };
+        supervisor.spawn(
+            "tcp listener",
+            accept::run(socket, door, stop, move |connection| {
+                tcp::serve(connection, lines.clone())
+            }),
+        )
+    }
+}
+
+impl Inputs<'_> {
+    /// What TLS goes by at the moment, as the files of a listener say.
+    fn terms(&self, files: TlsFiles) -> accept::Terms {
+        let loaded = self.loaded.clone();
+        let first = loaded.borrow().tls.get(&files).cloned();
+        let first = first.expect("a set is compiled with the certificates that `listen` names");
+        Arc::new(move || {
+            let loaded = loaded.borrow();
+            Arc::clone(loaded.tls.get(&files).unwrap_or(&first))
+        })
     }
 }
 
@@ -288,6 +326,7 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
+        let (keeper, restored) = Keeper::open(&config.state);
         let pipeline = loaded.as_ref().map(|(loaded, _)| {
             let plan = Plan {
                 loaded: loaded.subscribe(),
@@ -298,15 +337,23 @@ impl Daemon {
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
                 rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
             };
             let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
-            let limits = tcp::Limits {
+            let listening = Inputs {
                 frame_max: config.limits.line_bytes,
-                connections: Arc::new(Semaphore::new(config.limits.connections)),
+                connections: Connections::new(Bounds {
+                    all: config.limits.connections,
+                    per_address: config.limits.connections_per_address,
+                    idle: config.limits.idle,
+                }),
+                loaded: loaded.subscribe(),
+                dispatcher: &dispatcher,
+                telemetry: &telemetry,
+                supervisor: &supervisor,
             };
-            for socket in sockets {
-                inputs.push(socket.start(&limits, &telemetry, &dispatcher, &supervisor));
-            }
+            inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
             (pipeline, dispatcher)
         });
         Ok(Daemon {

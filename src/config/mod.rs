@@ -3,10 +3,12 @@
 //! Nothing is opened or bound here; the environment is asked through an argument.
 
 mod file;
+mod listen;
 
 pub use file::Protocol;
 #[cfg(test)]
 pub(crate) use file::known_keys;
+pub use listen::{Listen, NamedFile, TlsFiles};
 
 use crate::event_time::EventTime;
 use crate::http::{self, TOKEN_HINT, Token};
@@ -40,12 +42,6 @@ pub struct Config {
     pub limits: Limits,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
-    pub protocol: Protocol,
-    pub address: SocketAddr,
-}
-
 #[derive(Clone, Debug)]
 pub struct Haproxy {
     pub formats: LogFormats,
@@ -64,6 +60,8 @@ pub struct Time {
     pub amend_for: Duration,
     /// How long a series that has gone silent still says that its counts are 0.
     pub expire_after: Duration,
+    /// How often the state of the windows is kept.
+    pub checkpoint_every: Duration,
 }
 
 impl Default for Time {
@@ -74,6 +72,7 @@ impl Default for Time {
             grace: windows.grace,
             amend_for: windows.amend_for,
             expire_after: windows.expire_after,
+            checkpoint_every: Duration::from_secs(5),
         }
     }
 }
@@ -113,6 +112,10 @@ pub struct Limits {
     pub series: usize,
     /// Open connections of all listeners together.
     pub connections: usize,
+    /// Open connections from one address.
+    pub connections_per_address: usize,
+    /// How long a connection is silent before it may be closed to make room for another.
+    pub idle: Duration,
 }
 
 /// What the system tells: environment variables by name.
@@ -128,6 +131,10 @@ const RETENTION: Duration = Duration::from_secs(24 * 3600);
 const LINE_BYTES: usize = 65_536;
 const SERIES: usize = 100_000;
 const CONNECTIONS: usize = 1024;
+/// rsyslog opens one connection for each action and worker: hundreds are no sender's need,
+/// and four hosts that are out of control still leave nobody else outside.
+const CONNECTIONS_PER_ADDRESS: usize = 256;
+const IDLE_AFTER: Duration = Duration::from_secs(600);
 
 /// HAProxy's shortest line is longer than this, and a longer one than that is no line.
 const LINE_BYTES_RANGE: std::ops::RangeInclusive<usize> = 256..=16 * 1024 * 1024;
@@ -144,9 +151,19 @@ const AMEND_FOR: Span = Span {
     range: Duration::ZERO..=Duration::from_secs(24 * 3600),
     words: "0s to 24h, such as `10m`",
 };
+const IDLE: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600),
+    words: "1s to 7d, such as `10m`",
+};
 const EXPIRE_AFTER: Span = Span {
     range: Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600),
     words: "1m to 7d, such as `1h`",
+};
+
+/// What a kill costs at most; each costs a sync of the disk.
+const CHECKPOINT_EVERY: Span = Span {
+    range: Duration::from_millis(100)..=Duration::from_secs(600),
+    words: "100ms to 10m, such as `5s`",
 };
 
 /// What a time may be, as a range and in words.
@@ -162,10 +179,7 @@ const fn loopback(port: u16) -> SocketAddr {
 impl Config {
     /// What holds without a file.
     pub fn default_for(env: Env<'_>) -> Config {
-        let listen = |protocol| Listen {
-            protocol,
-            address: SYSLOG_ADDRESS,
-        };
+        let listen = |protocol| Listen::plain(protocol, SYSLOG_ADDRESS);
         Config {
             listen: vec![listen(Protocol::Udp), listen(Protocol::Tcp)],
             haproxy: Haproxy {
@@ -193,6 +207,8 @@ impl Config {
                 line_bytes: LINE_BYTES,
                 series: SERIES,
                 connections: CONNECTIONS,
+                connections_per_address: CONNECTIONS_PER_ADDRESS,
+                idle: IDLE_AFTER,
             },
         }
     }
@@ -253,6 +269,10 @@ impl Config {
             ("grace", self.time.grace != time.grace),
             ("amend_for", self.time.amend_for != time.amend_for),
             ("expire_after", self.time.expire_after != time.expire_after),
+            (
+                "checkpoint_every",
+                self.time.checkpoint_every != time.checkpoint_every,
+            ),
             ("rejects", self.rejects != *rejects),
             ("state", self.state != *state),
             (
@@ -300,12 +320,8 @@ struct Check<'a> {
 impl Check<'_> {
     fn fill(&mut self, config: &mut Config, file: file::File, base: &Path) {
         if let Some(listen) = file.listen {
-            let listen = listen.iter().filter_map(|listen| {
-                Some(Listen {
-                    protocol: listen.protocol,
-                    address: self.address(&listen.address)?,
-                })
-            });
+            let listen = listen.into_iter();
+            let listen = listen.filter_map(|listen| self.listen(listen, base));
             config.listen = listen.collect();
         }
         // Whether these can be compiled, `haproxy` tells, which knows the formats.
@@ -343,6 +359,12 @@ impl Check<'_> {
             file.expire_after,
             "expire_after",
             EXPIRE_AFTER,
+        );
+        self.span(
+            &mut time.checkpoint_every,
+            file.checkpoint_every,
+            "checkpoint_every",
+            CHECKPOINT_EVERY,
         );
         // A window that is open still takes what comes.
         time.amend_for = time.amend_for.max(time.grace);
@@ -386,6 +408,12 @@ impl Check<'_> {
             limits.connections,
             CONNECTIONS_RANGE,
         );
+        self.limit(
+            &mut config.limits.connections_per_address,
+            limits.connections_per_address,
+            CONNECTIONS_RANGE,
+        );
+        self.span(&mut config.limits.idle, limits.idle, "idle", IDLE);
     }
 
     fn formats(&mut self, file: Option<Scalar>, format: Option<Scalar>, base: &Path) -> LogFormats {

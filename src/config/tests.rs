@@ -103,6 +103,7 @@ event_time: start
 grace: 500ms
 amend_for: 1h30m
 expire_after: 7d
+checkpoint_every: 500ms
 rules: rules/
 rejects: log/rejects.log
 state: /srv/weir
@@ -128,6 +129,7 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         grace: Duration::from_millis(500),
         amend_for: Duration::from_secs(5400),
         expire_after: Duration::from_secs(7 * 86_400),
+        checkpoint_every: Duration::from_millis(500),
     };
     assert_eq!(config.time, time);
     assert_eq!(config.rules.as_deref(), Some(Path::new("/etc/weir/rules/")));
@@ -152,6 +154,8 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         line_bytes: 8192,
         series: 500,
         connections: 7,
+        connections_per_address: 256,
+        idle: Duration::from_secs(600),
     };
     assert_eq!(config.limits, limits);
 }

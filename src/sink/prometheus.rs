@@ -176,11 +176,32 @@ impl Collector for Own {
             "Datagrams that the kernel dropped because they were not read in time",
             of(|listener| listener.lost),
         )?;
+        let refused = |udp: bool| {
+            let listeners = own.listeners.iter();
+            let listeners = listeners.filter(move |listener| (listener.protocol == "udp") == udp);
+            listeners.flat_map(|listener| {
+                listener.refused.iter().map(|(reason, n)| {
+                    let labels = [
+                        ("protocol", listener.protocol),
+                        ("address", &listener.address),
+                        ("reason", reason),
+                    ];
+                    (labels_of(&labels), *n)
+                })
+            })
+        };
         counters(
             e,
             "weir_connections_refused",
-            "Connections refused because limits.connections was reached",
-            of(|listener| listener.refused),
+            "Connections refused, by reason: not_allowed (allow), connections and \
+             connections_per_address (limits), handshake and certificate (TLS)",
+            refused(false),
+        )?;
+        counters(
+            e,
+            "weir_datagrams_refused",
+            "Datagrams refused because their sender is not in allow",
+            refused(true).filter(|(_, n)| *n > 0),
         )?;
         gauges(
             e,
