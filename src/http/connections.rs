@@ -10,7 +10,7 @@
 //! request at a time, so as many requests are under way as there are connections.
 
 use super::room::{Full, Room};
-use super::writes::TimedWrites;
+use super::stream::Stream;
 use crate::telemetry::{HttpRefusal, HttpServer};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -172,7 +172,7 @@ where
 {
     // HTTP/1.1 alone: nobody speaks HTTP/2 without TLS unasked, and what is not there needs
     // no bounds.
-    let io = TokioIo::new(TimedWrites::new(io, limits.unread_time));
+    let io = TokioIo::new(Stream::new(io, limits.unread_time, stop.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
@@ -298,6 +298,23 @@ mod tests {
         }
         assert!(read > LARGE);
         ended.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_the_answer_is_read_for_a_while_so_that_the_answer_arrives() {
+        let (mut client, ended) = connect(&CancellationToken::new());
+        let began = Instant::now();
+        let head = REQUEST.replace("GET", "POST");
+        let head = head.replace("Host", &format!("Content-Length: {LARGE}\r\nHost"));
+        client.write_all(head.as_bytes()).await.unwrap();
+        // The pipe holds a hundredth of it: without a reader this would wait.
+        client.write_all(&vec![b'x'; LARGE]).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 405"));
+        // The client could still send.
+        ended.await.unwrap().unwrap();
+        assert_eq!(began.elapsed().as_secs(), 2);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ mod headers;
 pub mod librato;
 mod room;
 mod status;
-mod writes;
+mod stream;
 
 pub use auth::{BadToken, TOKEN_HINT, Token};
 pub use connections::serve;
