@@ -4,23 +4,25 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::Keeper;
+use crate::checkpoint::{self, Journal, Keeper, Restored};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
-use crate::input::{tcp, udp};
+use crate::input::{relp, tcp, udp};
 use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
+use crate::sink::spool::Spool;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
+use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -57,6 +59,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::OpenError),
     #[error("cannot write rejected lines to {path}")]
     Rejects { path: PathBuf, source: io::Error },
     #[error("{0}")]
@@ -76,7 +80,10 @@ impl StartError {
                      weir may write",
                 );
             }
-            StartError::Store(_) | StartError::Sink(_) | StartError::Signal { .. } => return None,
+            StartError::Store(_)
+            | StartError::Checkpoint(_)
+            | StartError::Sink(_)
+            | StartError::Signal { .. } => return None,
         };
         Some(match source.kind() {
             io::ErrorKind::AddrInUse => {
@@ -126,7 +133,8 @@ struct Inputs<'a> {
     connections: Arc<Connections>,
     loaded: watch::Receiver<Arc<Loaded>>,
     dispatcher: &'a Dispatcher,
-    telemetry: &'a Telemetry,
+    keeper: Keeper,
+    telemetry: &'a Arc<Telemetry>,
     supervisor: &'a Supervisor,
 }
 
@@ -207,7 +215,14 @@ impl Socket {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
                 return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                    udp::run(
+                        socket,
+                        frame_max,
+                        self.wanted.allow,
+                        listener,
+                        dispatcher,
+                        stop,
+                    ),
                 );
             }
             SocketKind::Stream(socket) => socket,
@@ -219,6 +234,21 @@ impl Socket {
             tls: self.wanted.tls.map(|files| inputs.terms(files)),
             listener: Arc::clone(&listener),
         };
+        if self.wanted.protocol == Protocol::Relp {
+            let receiver = relp::Receiver {
+                line_max: frame_max,
+                keeper: inputs.keeper.clone(),
+                dispatcher,
+                listener,
+                telemetry: Arc::clone(inputs.telemetry),
+            };
+            return supervisor.spawn(
+                "relp listener",
+                accept::run(socket, door, stop, move |connection| {
+                    relp::serve(connection, receiver.clone())
+                }),
+            );
+        }
         let lines = tcp::Lines {
             frame_max,
             listener,
@@ -326,8 +356,9 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        let (keeper, restored) = Keeper::open(&config.state);
-        let pipeline = loaded.as_ref().map(|(loaded, _)| {
+        // The receiver alone has no windows.
+        let pipeline = if let Some((loaded, _)) = &loaded {
+            let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
             let plan = Plan {
                 loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
@@ -340,7 +371,9 @@ impl Daemon {
                 keeper: keeper.clone(),
                 checkpoint: restored.checkpoint,
             };
-            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
+            let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
+            receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
+            drop(pass);
             let listening = Inputs {
                 frame_max: config.limits.line_bytes,
                 connections: Connections::new(Bounds {
@@ -350,12 +383,15 @@ impl Daemon {
                 }),
                 loaded: loaded.subscribe(),
                 dispatcher: &dispatcher,
+                keeper,
                 telemetry: &telemetry,
                 supervisor: &supervisor,
             };
             inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
-            (pipeline, dispatcher)
-        });
+            Some((pipeline, dispatcher))
+        } else {
+            None
+        };
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -447,12 +483,31 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Lines that the last run acknowledged, and that no checkpoint of its has.
+async fn receive_again(
+    journal: Journal,
+    config: &Config,
+    dispatcher: &Dispatcher,
+    telemetry: &Telemetry,
+) {
+    let mut journal = journal.peekable();
+    if journal.peek().is_none() {
+        return;
+    }
+    let listener = telemetry.listener(Protocol::Relp.as_str(), "journal".to_owned());
+    let lines = relp::replay(journal, config.limits.line_bytes, dispatcher, &listener).await;
+    tracing::info!(
+        lines,
+        "weir was killed: what it had acknowledged since its last checkpoint is counted now"
+    );
+}
+
 type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
 
 fn start_sinks(
     config: &Config,
     store: &Store,
-    telemetry: &Telemetry,
+    telemetry: &Arc<Telemetry>,
     supervisor: &Supervisor,
 ) -> Result<Sinks, StartError> {
     let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
@@ -473,7 +528,9 @@ fn start_sinks(
     if let Some(settings) = &config.sinks.librato {
         let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
         let outbox = outbox("librato", librato.target());
-        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox).await }));
+        let sink = Arc::clone(outbox.sink());
+        let spool = Spool::open(&config.state, settings.spool, sink, Arc::clone(telemetry));
+        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox, &spool).await }));
     }
     if config.sinks.stdout {
         let outbox = outbox("stdout", "standard output".to_owned());
@@ -482,6 +539,20 @@ fn start_sinks(
         }));
     }
     Ok((outboxes, tasks))
+}
+
+/// What cannot be kept at the moment is told, and no reason not to start.
+fn open_keeper(
+    state: &Path,
+    now: Timestamp,
+    telemetry: &Telemetry,
+) -> Result<(Keeper, Restored), checkpoint::OpenError> {
+    let (keeper, restored) = Keeper::open(state, now)?;
+    if let Some(why) = &restored.broken {
+        tracing::error!(%why, "cannot keep checkpoints; retrying");
+        telemetry.broken("checkpoint", Some(why.to_string()));
+    }
+    Ok((keeper, restored))
 }
 
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
