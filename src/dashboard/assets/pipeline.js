@@ -203,8 +203,8 @@ function renderDetails(root, p, alarms, rejects) {
   }
   if (p.listeners.length > 0) {
     parts.push(
-      table("Listeners", ["protocol", "address", "received", "connections", "lost"],
-        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.connections), format.whole(l.lost)]),
+      table("Listeners", ["protocol", "address", "received", "sent again", "connections", "lost"],
+        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.resent), format.whole(l.connections), format.whole(l.lost)]),
         p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
     );
   }
