@@ -22,6 +22,11 @@ for pair in $needed; do
 done
 # The C library's headers: a compiler may be installed without them.
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+# rsyslog's TLS drivers are modules: there is no program to look for.
+for driver in gtls:rsyslog-gnutls ossl:rsyslog-openssl; do
+    compgen -G "/usr/lib*/*/rsyslog/lmnsd_${driver%%:*}.so" >/dev/null ||
+        compgen -G "/usr/lib*/rsyslog/lmnsd_${driver%%:*}.so" >/dev/null || missing+=("${driver##*:}")
+done
 
 if [ ${#missing[@]} -gt 0 ]; then
     has apt-get || fail "install these first (named as in Debian): ${missing[*]}"
