@@ -4,9 +4,10 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
+use crate::checkpoint::Keeper;
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
-use crate::http::{self, Mode, Status};
+use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
@@ -309,7 +310,11 @@ impl Daemon {
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
-        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        let access = Access {
+            token: config.http.token.clone(),
+            names: config.http.names.clone(),
+        };
+        let router = http::router(&status, access, &stop_http);
         tracing::info!(protocol = "http", address = %http, "listening");
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
@@ -328,6 +333,7 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
+        let (keeper, restored) = Keeper::open(&config.state);
         let pipeline = loaded.as_ref().map(|(loaded, _)| {
             let plan = Plan {
                 loaded: loaded.subscribe(),
@@ -338,6 +344,8 @@ impl Daemon {
                 outboxes: outboxes.clone(),
                 latest: config.sinks.prometheus.then_some(latest),
                 rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
             };
             let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
             let listening = Inputs {
@@ -512,9 +520,7 @@ async fn serve(
     stop: CancellationToken,
     status: Arc<Status>,
 ) {
-    if let Err(error) = http::serve(socket, router, stop).await {
-        tracing::error!(%error, "the HTTP server failed");
-    }
+    http::serve(socket, router, Arc::clone(&status.telemetry.http), stop).await;
     drop(status);
 }
 

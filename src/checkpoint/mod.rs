@@ -10,6 +10,7 @@
 //! it is appended; [`Keeper::cut`] begins the next one, and a checkpoint of a generation
 //! covers its records and all before. Nothing here knows what a window or a line is.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -29,6 +30,22 @@ pub struct Changes {
     pub panes: Vec<(PaneId, Option<Vec<u8>>)>,
     /// These are all panes there are: others that the file has are gone.
     pub whole: bool,
+}
+
+impl Changes {
+    /// Both, one after the other.
+    pub fn followed_by(self, later: Changes) -> Changes {
+        if later.whole {
+            return later;
+        }
+        let mut panes: BTreeMap<_, _> = self.panes.into_iter().collect();
+        panes.extend(later.panes);
+        Changes {
+            head: later.head,
+            panes: panes.into_iter().collect(),
+            whole: self.whole,
+        }
+    }
 }
 
 /// The last checkpoint.

@@ -6,13 +6,14 @@ use crate::sink::librato::Api;
 use crate::source::{Notes, Problem, Scalar, Source, Written};
 use crate::yaml::Node;
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "listen",
     "haproxy",
     "event_time",
     "grace",
     "amend_for",
     "expire_after",
+    "checkpoint_every",
     "rules",
     "rejects",
     "state",
@@ -26,7 +27,7 @@ pub(super) const HAPROXY_KEYS: [&str; 4] = ["config", "log_format", "service", "
 pub(super) const SINK_KEYS: [&str; 4] = ["librato", "prometheus", "store", "stdout"];
 pub(super) const LIBRATO_KEYS: [&str; 4] = ["url", "email_env", "token_env", "api"];
 pub(super) const STORE_KEYS: [&str; 1] = ["retention"];
-pub(super) const HTTP_KEYS: [&str; 2] = ["address", "token_env"];
+pub(super) const HTTP_KEYS: [&str; 3] = ["address", "token_env", "names"];
 pub(super) const LIMIT_KEYS: [&str; 5] = [
     "line_bytes",
     "series",
@@ -48,6 +49,8 @@ pub(super) struct File {
     pub amend_for: Option<Scalar>,
     /// How long a silent series still says 0, such as `1h`.
     pub expire_after: Option<Scalar>,
+    /// How often the state of the windows is kept, such as `5s`.
+    pub checkpoint_every: Option<Scalar>,
     /// A rule file or a folder of them; without the key, the bundled rules.
     pub rules: Option<Scalar>,
     /// The file to which rejected lines are written; without the key, none.
@@ -146,6 +149,7 @@ pub(super) struct Http {
     pub address: Option<Scalar>,
     /// The environment variable that holds the token.
     pub token_env: Option<Scalar>,
+    pub names: Vec<Scalar>,
 }
 
 #[derive(Debug, Default)]
@@ -180,6 +184,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
             "grace" => file.grace = notes.text(value),
             "amend_for" => file.amend_for = notes.text(value),
             "expire_after" => file.expire_after = notes.text(value),
+            "checkpoint_every" => file.checkpoint_every = notes.text(value),
             "rules" => file.rules = notes.text(value),
             "rejects" => file.rejects = notes.text(value),
             "state" => file.state = notes.text(value),
@@ -335,6 +340,10 @@ fn http(notes: &mut Notes<'_>, node: &Node) -> Http {
         match key.value.as_str() {
             "address" => http.address = notes.text(value),
             "token_env" => http.token_env = notes.text(value),
+            "names" => {
+                let names = notes.list(value).unwrap_or_default().iter();
+                http.names = names.filter_map(|name| notes.text(name)).collect();
+            }
             _ => notes.unknown_key(key, &HTTP_KEYS),
         }
     }

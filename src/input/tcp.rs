@@ -173,6 +173,7 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::input::accept::{self, Door};
+    use crate::input::batch::Work;
     use crate::input::connections::{Bounds, Connections};
     use crate::telemetry::Telemetry;
     use crate::time::Timestamp;
@@ -182,7 +183,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     /// A door that lets two senders in, and one worker.
-    fn parts(telemetry: &Telemetry) -> (Door, Lines, Vec<mpsc::Receiver<Batch>>) {
+    fn parts(telemetry: &Telemetry) -> (Door, Lines, Vec<mpsc::Receiver<Work>>) {
         let listener = telemetry.listener("tcp", String::new());
         let (dispatcher, workers) = Dispatcher::new(1, &telemetry.queued);
         let door = Door {
@@ -224,7 +225,7 @@ mod tests {
             serve(connection, lines.clone())
         }));
         let mut frames = 0;
-        while let Some(batch) = workers[0].recv().await {
+        while let Some(Work::Batch(batch)) = workers[0].recv().await {
             frames += batch.frames.len();
         }
         reading.await.unwrap();
@@ -260,7 +261,9 @@ mod tests {
         assert!(!sender.is_finished());
         let mut frames = 0;
         while frames < count {
-            frames += worker.recv().await.unwrap().frames.len();
+            if let Some(Work::Batch(batch)) = worker.recv().await {
+                frames += batch.frames.len();
+            }
         }
         sender.await.unwrap();
         stop.cancel();
