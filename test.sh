@@ -22,10 +22,9 @@ for pair in $needed; do
 done
 # The C library's headers: a compiler may be installed without them.
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
-# rsyslog's TLS drivers are modules: there is no program to look for.
-for driver in gtls:rsyslog-gnutls ossl:rsyslog-openssl; do
-    compgen -G "/usr/lib*/*/rsyslog/lmnsd_${driver%%:*}.so" >/dev/null ||
-        compgen -G "/usr/lib*/rsyslog/lmnsd_${driver%%:*}.so" >/dev/null || missing+=("${driver##*:}")
+# Modules of rsyslog, where Debian and its relatives put them.
+for pair in lmnsd_gtls:rsyslog-gnutls lmnsd_ossl:rsyslog-openssl omrelp:rsyslog-relp; do
+    compgen -G "/usr/lib*/*/rsyslog/${pair%%:*}.so" >/dev/null || missing+=("${pair##*:}")
 done
 
 if [ ${#missing[@]} -gt 0 ]; then

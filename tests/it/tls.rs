@@ -116,7 +116,7 @@ fn send_through(rsyslog: &Rsyslog, lines: u64) {
 }
 
 fn rsyslog_gets_in(driver: &str) {
-    if !require(&["rsyslogd"]) {
+    if !require(&["rsyslogd", &format!("lmnsd_{driver}.so")]) {
         return;
     }
     let site = Site::new();
@@ -140,7 +140,7 @@ fn lines_of_rsyslogs_ossl_driver_arrive() {
 
 #[test]
 fn an_rsyslog_with_a_certificate_of_another_authority_gets_nothing() {
-    if !require(&["rsyslogd"]) {
+    if !require(&["rsyslogd", "lmnsd_ossl.so"]) {
         return;
     }
     let site = Site::new();

@@ -36,7 +36,7 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("a tokio runtime")
 });
 
-/// Whether all of these programs are installed. If not, says so by the test's
+/// Whether all of these programs, and modules of rsyslog, are installed. If not, says so by the test's
 /// name, or panics where `WEIR_TEST_NO_SKIP=1` allows no skip.
 pub fn require(programs: &[&str]) -> bool {
     let thread = std::thread::current();
@@ -70,12 +70,23 @@ fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(rsyslog_modules())
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
 }
 
+/// Where Debian puts them: `/usr/lib/x86_64-linux-gnu/rsyslog`, on that machine.
+fn rsyslog_modules() -> impl Iterator<Item = PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten();
+    folders
+        .flatten()
+        .map(|folder| folder.path().join("rsyslog"))
+}
+
 fn package(program: &str) -> &str {
     match program {
+        "lmnsd_gtls.so" => "rsyslog-gnutls",
+        "lmnsd_ossl.so" => "rsyslog-openssl",
         "rsyslogd" => "rsyslog",
         "chromedriver" => "chromium-driver",
         same => same,
