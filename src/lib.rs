@@ -17,6 +17,8 @@ pub mod daemon;
 pub mod dashboard;
 pub mod delta;
 pub mod demo;
+#[cfg(test)]
+mod disk;
 pub mod event_time;
 pub mod haproxy;
 pub mod http;

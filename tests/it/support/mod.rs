@@ -85,6 +85,7 @@ fn rsyslog_modules() -> impl Iterator<Item = PathBuf> {
 
 fn package(program: &str) -> &str {
     match program {
+        "omrelp.so" => "rsyslog-relp",
         "lmnsd_gtls.so" => "rsyslog-gnutls",
         "lmnsd_ossl.so" => "rsyslog-openssl",
         "rsyslogd" => "rsyslog",

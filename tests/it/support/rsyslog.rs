@@ -29,7 +29,7 @@ pub struct Rsyslog {
 const PROBE: &str = "probe-of-the-test";
 
 impl Rsyslog {
-    /// Takes UDP on [`Rsyslog::port`], forwards every line to `target`, and writes
+    /// Takes UDP and TCP on [`Rsyslog::port`], forwards every line to `target`, and writes
     /// every line it forwards to a file of its own. A port that another program
     /// took in between is no failure: it is tried again with another.
     pub fn start(forward: Forward, target: SocketAddr) -> Rsyslog {
@@ -49,7 +49,7 @@ impl Rsyslog {
         panic!("rsyslogd did not start in five tries:\n{last}");
     }
 
-    /// The UDP port that HAProxy logs to.
+    /// The port that HAProxy logs to, for UDP and TCP.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -141,6 +141,8 @@ fn configuration(folder: &TempDir, port: u16, global: &str, action: &str) -> Str
         r#"global(workDirectory="{folder}" maxMessageSize="64k")
 {global}
 module(load="imudp")
+module(load="imtcp")
+input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="haproxy")
 input(type="imudp" address="127.0.0.1" port="{port}" rcvbufSize="4m" ruleset="haproxy")
 template(name="written" type="string" string="%syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n")
 ruleset(name="haproxy") {{
