@@ -4,10 +4,10 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Journal, Keeper};
+use crate::checkpoint::{self, Journal, Keeper, Restored};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
-use crate::http::{self, Mode, Status};
+use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
@@ -21,6 +21,7 @@ use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
+use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -331,7 +332,11 @@ impl Daemon {
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
-        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        let access = Access {
+            token: config.http.token.clone(),
+            names: config.http.names.clone(),
+        };
+        let router = http::router(&status, access, &stop_http);
         tracing::info!(protocol = "http", address = %http, "listening");
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
@@ -351,7 +356,7 @@ impl Daemon {
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
         let pipeline = if let Some((loaded, _)) = &loaded {
-            let (keeper, restored) = Keeper::open(&config.state, started)?;
+            let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
             let plan = Plan {
                 loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
@@ -531,6 +536,20 @@ fn start_sinks(
     Ok((outboxes, tasks))
 }
 
+/// What cannot be kept at the moment is told, and no reason not to start.
+fn open_keeper(
+    state: &Path,
+    now: Timestamp,
+    telemetry: &Telemetry,
+) -> Result<(Keeper, Restored), checkpoint::OpenError> {
+    let (keeper, restored) = Keeper::open(state, now)?;
+    if let Some(why) = &restored.broken {
+        tracing::error!(%why, "cannot keep checkpoints; retrying");
+        telemetry.broken("checkpoint", Some(why.to_string()));
+    }
+    Ok((keeper, restored))
+}
+
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
     RotatingFile::open(path.to_owned(), rejects::FILE_BYTES, rejects::FILES).map_err(|source| {
         StartError::Rejects {
@@ -560,9 +579,7 @@ async fn serve(
     stop: CancellationToken,
     status: Arc<Status>,
 ) {
-    if let Err(error) = http::serve(socket, router, stop).await {
-        tracing::error!(%error, "the HTTP server failed");
-    }
+    http::serve(socket, router, Arc::clone(&status.telemetry.http), stop).await;
     drop(status);
 }
 

@@ -55,6 +55,7 @@ pub struct Telemetry {
     /// Frames that earlier runs have received, up to the last checkpoint.
     carried: Counter,
     listeners: Mutex<Vec<Arc<Listener>>>,
+    pub http: Arc<HttpServer>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
@@ -132,6 +133,50 @@ impl Refusal {
             Refusal::ConnectionsPerAddress => "connections_per_address",
             Refusal::Handshake => "handshake",
             Refusal::Certificate => "certificate",
+        }
+    }
+}
+
+/// What the HTTP server has open, and what it has turned away.
+#[derive(Debug, Default)]
+pub struct HttpServer {
+    /// Open connections.
+    pub connections: Counter,
+    refused: [Counter; HttpRefusal::REASONS.len()],
+}
+
+/// Why the HTTP server did not take a connection or a request, or did not go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpRefusal {
+    /// There are too many connections.
+    Connections,
+    /// There are too many connections from one address.
+    Address,
+    /// The connection: it has sent no whole head, or has read nothing, for too long.
+    Slow,
+    /// The request: asked under a name that is not weir's, as a rebound one is.
+    Name,
+    /// The request: a web page of another site asked, through somebody's browser.
+    Site,
+    /// The request: it shows no token, or a wrong one.
+    Token,
+}
+
+impl HttpRefusal {
+    /// In the order of the enum.
+    pub const REASONS: [&str; 6] = ["connections", "address", "slow", "name", "site", "token"];
+}
+
+impl HttpServer {
+    pub fn refused(&self, why: HttpRefusal) {
+        self.refused[why as usize].add(1);
+    }
+
+    fn snapshot(&self) -> HttpSnapshot {
+        let refused = self.refused.iter().map(Counter::get);
+        HttpSnapshot {
+            connections: self.connections.get(),
+            refused: HttpRefusal::REASONS.into_iter().zip(refused).collect(),
         }
     }
 }
@@ -253,6 +298,7 @@ impl Telemetry {
             queued: Arc::default(),
             carried: Counter::default(),
             listeners: Mutex::default(),
+            http: Arc::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
@@ -459,6 +505,7 @@ impl Telemetry {
             skewed_hosts: lock(&self.skewed_hosts).clone(),
             broken: lock(&self.broken).clone(),
             listeners,
+            http: self.http.snapshot(),
             sinks: lock(&self.sinks)
                 .iter()
                 .map(|sink| sink.snapshot())
@@ -611,6 +658,7 @@ pub struct Snapshot {
     /// Promises that cannot be kept at the moment, and why.
     pub broken: BTreeMap<&'static str, String>,
     pub listeners: Vec<ListenerSnapshot>,
+    pub http: HttpSnapshot,
     pub sinks: Vec<SinkSnapshot>,
 }
 
@@ -643,6 +691,13 @@ pub struct ListenerSnapshot {
     pub lost: u64,
     /// Received before, and not counted again.
     pub resent: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HttpSnapshot {
+    pub connections: u64,
+    /// Connections and requests, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -35,7 +35,6 @@ pub use journal::Journal;
 use crate::time::Timestamp;
 use file::{Contents, Place, Refusal};
 use redb::Database;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,22 +68,6 @@ pub struct Changes {
     pub panes: Vec<(PaneId, Option<Vec<u8>>)>,
     /// These are all panes there are: others that the file has are gone.
     pub whole: bool,
-}
-
-impl Changes {
-    /// Both, one after the other.
-    pub fn followed_by(self, later: Changes) -> Changes {
-        if later.whole {
-            return later;
-        }
-        let mut panes: BTreeMap<_, _> = self.panes.into_iter().collect();
-        panes.extend(later.panes);
-        Changes {
-            head: later.head,
-            panes: panes.into_iter().collect(),
-            whole: self.whole,
-        }
-    }
 }
 
 /// The last checkpoint.

@@ -27,7 +27,7 @@ pub(super) const HAPROXY_KEYS: [&str; 4] = ["config", "log_format", "service", "
 pub(super) const SINK_KEYS: [&str; 4] = ["librato", "prometheus", "store", "stdout"];
 pub(super) const LIBRATO_KEYS: [&str; 4] = ["url", "email_env", "token_env", "api"];
 pub(super) const STORE_KEYS: [&str; 1] = ["retention"];
-pub(super) const HTTP_KEYS: [&str; 2] = ["address", "token_env"];
+pub(super) const HTTP_KEYS: [&str; 3] = ["address", "token_env", "names"];
 pub(super) const LIMIT_KEYS: [&str; 5] = [
     "line_bytes",
     "series",
@@ -148,6 +148,7 @@ pub(super) struct Http {
     pub address: Option<Scalar>,
     /// The environment variable that holds the token.
     pub token_env: Option<Scalar>,
+    pub names: Vec<Scalar>,
 }
 
 #[derive(Debug, Default)]
@@ -338,6 +339,10 @@ fn http(notes: &mut Notes<'_>, node: &Node) -> Http {
         match key.value.as_str() {
             "address" => http.address = notes.text(value),
             "token_env" => http.token_env = notes.text(value),
+            "names" => {
+                let names = notes.list(value).unwrap_or_default().iter();
+                http.names = names.filter_map(|name| notes.text(name)).collect();
+            }
             _ => notes.unknown_key(key, &HTTP_KEYS),
         }
     }

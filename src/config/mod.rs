@@ -11,10 +11,10 @@ pub(crate) use file::known_keys;
 pub use listen::{Listen, NamedFile, TlsFiles};
 
 use crate::event_time::EventTime;
-use crate::http::Token;
+use crate::http::{self, TOKEN_HINT, Token};
 use crate::metric::SERIES_MAX;
 use crate::sink::librato;
-use crate::source::{Placed, Problem, Scalar, Source, Written};
+use crate::source::{Placed, Problem, Scalar, Source, Written, without_userinfo};
 use crate::store;
 use crate::window;
 use jiff::tz::TimeZone;
@@ -100,6 +100,8 @@ pub struct Sinks {
 pub struct Http {
     pub address: SocketAddr,
     pub token: Option<Token>,
+    /// What weir is called, in lower case; asked for where there is no token.
+    pub names: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +201,7 @@ impl Config {
             http: Http {
                 address: HTTP_ADDRESS,
                 token: None,
+                names: Vec::new(),
             },
             limits: Limits {
                 line_bytes: LINE_BYTES,
@@ -389,11 +392,10 @@ impl Check<'_> {
         if let Some(address) = file.http.address.and_then(|address| self.address(&address)) {
             config.http.address = address;
         }
-        config.http.token = file
-            .http
-            .token_env
-            .and_then(|name| self.variable(&name))
-            .map(|t| Token::new(&t));
+        let token = file.http.token_env;
+        config.http.token = token.and_then(|name| self.token(&name));
+        let names = file.http.names.iter();
+        config.http.names = names.filter_map(|name| self.name(name)).collect();
         let limits = file.limits;
         self.limit(
             &mut config.limits.line_bytes,
@@ -491,8 +493,22 @@ impl Check<'_> {
         if url.is_none() {
             self.wrong(
                 &librato.url,
-                format!("`{}` is no URL of a server", librato.url.value),
+                format!(
+                    "`{}` is no URL of a server",
+                    without_userinfo(&librato.url.value)
+                ),
                 "write its base, such as `http://metrics.internal:8420`",
+            );
+        }
+        // The URL is in the log, on the page and in `/metrics`.
+        let has_secrets =
+            |url: &reqwest::Url| !url.username().is_empty() || url.password().is_some();
+        if url.as_ref().is_some_and(has_secrets) {
+            self.wrong(
+                &librato.url,
+                "`url` holds an account or a password".to_owned(),
+                "leave out what is before the `@`, and name the environment variables that hold \
+                 it: `email_env` and `token_env`",
             );
         }
         let token = librato.token_env.as_ref().map(|name| self.variable(name));
@@ -517,6 +533,35 @@ impl Check<'_> {
             api: librato.api,
             credentials,
         })
+    }
+
+    fn name(&mut self, name: &Scalar) -> Option<String> {
+        if !http::is_name(&name.value) {
+            self.wrong(
+                name,
+                format!("`{}` is no name of a host", name.value),
+                "write the name alone, without a scheme or a port, such as `metrics.example.com`",
+            );
+            return None;
+        }
+        let name = name.value.to_ascii_lowercase();
+        Some(name.trim_end_matches('.').to_owned())
+    }
+
+    fn token(&mut self, name: &Scalar) -> Option<Token> {
+        let value = self.variable(name)?;
+        let token = Token::new(&value);
+        if let Err(why) = token {
+            self.wrong(
+                name,
+                format!(
+                    "the token in the environment variable `{}` {why}",
+                    name.value
+                ),
+                TOKEN_HINT,
+            );
+        }
+        token.ok()
     }
 
     fn variable(&mut self, name: &Scalar) -> Option<String> {

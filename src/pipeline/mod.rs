@@ -39,7 +39,7 @@ use crate::telemetry::{Tally, Telemetry};
 use crate::time::Timestamp;
 use crate::window::{Settings, Windows};
 use crate::worker::Worker;
-use checkpoints::Checkpoints;
+use checkpoints::{Checkpoints, Everything};
 use clock_jump::ClockWatch;
 use jiff::tz::TimeZone;
 use owner::Owner;
@@ -137,12 +137,14 @@ impl Pipeline {
         telemetry.carry(&account);
         // One checkpoint is under way at a time, and the last one.
         let (snapshots, keeping) = mpsc::channel(2);
+        let everything = Everything::default();
         let owner = Owner {
             windows,
             account,
             cuts: vec![false; plan.workers],
             held: Vec::new(),
             snapshots,
+            everything: everything.clone(),
             layout,
             loaded,
             outboxes: plan.outboxes.clone(),
@@ -154,12 +156,13 @@ impl Pipeline {
             telemetry: Arc::clone(telemetry),
         };
         let owner = supervisor.spawn("owner of the windows", owner.run(taking));
-        let checkpoints = Checkpoints::new(
-            plan.keeper,
-            plan.time.checkpoint_every,
-            plan.outboxes,
-            Arc::clone(telemetry),
-        );
+        let checkpoints = Checkpoints {
+            keeper: plan.keeper,
+            every: plan.time.checkpoint_every,
+            outboxes: plan.outboxes,
+            telemetry: Arc::clone(telemetry),
+            everything,
+        };
         let stop = supervisor.stopping().clone();
         let checkpoints = checkpoints.run(dispatcher.clone(), keeping, stop);
         let pipeline = Pipeline {

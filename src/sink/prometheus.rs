@@ -225,6 +225,23 @@ impl Collector for Own {
             "Open connections",
             of(|listener| listener.connections).map(|(labels, n)| (labels, n as f64)),
         )?;
+        gauges(
+            e,
+            "weir_http_connections",
+            "Open connections of the HTTP server",
+            [(Labels::new(), own.http.connections as f64)],
+        )?;
+        counters(
+            e,
+            "weir_http_refused",
+            "What the HTTP server turned away: connections (too many), address (too many from \
+             one), slow (a client that sends or reads nothing), name (not one of weir's), site \
+             (a web page of another site asked), token (none or a wrong one)",
+            own.http
+                .refused
+                .iter()
+                .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
+        )?;
         counters(
             e,
             "weir_lines_rejected",

@@ -12,6 +12,7 @@ mod examples;
 mod formats;
 mod haproxy_config;
 mod hostile;
+mod http_limits;
 mod listeners;
 mod page;
 mod parse;

@@ -183,8 +183,17 @@ impl Receiver {
 
     /// Notes whether lines can be kept.
     fn journal_is(&self, broken: Option<&NotKept>) {
-        self.telemetry
-            .broken("journal", broken.map(ToString::to_string));
+        let text = broken.map(|why| {
+            format!("{why}: lines over RELP are not acknowledged, their senders have to keep them")
+        });
+        let news = self.telemetry.broken("journal", text);
+        match broken {
+            Some(why) if news => {
+                tracing::error!(%why, "cannot keep lines over RELP; retrying");
+            }
+            None if news => tracing::info!("lines over RELP are kept again"),
+            _ => {}
+        }
     }
 }
 
