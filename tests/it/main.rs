@@ -6,8 +6,10 @@
 
 mod annotations;
 mod cli;
+mod clients;
 mod demo;
 mod docker;
+mod durability;
 mod examples;
 mod formats;
 mod haproxy_config;
@@ -24,5 +26,6 @@ mod relp;
 mod replay;
 mod rule_tests;
 mod shutdown;
+mod spool;
 mod support;
 mod tls;
