@@ -62,6 +62,8 @@ pub struct Telemetry {
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
     broken: Mutex<BTreeMap<&'static str, String>>,
+    /// Microseconds since 1970; 0 before the first.
+    checkpoint: Counter,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -309,6 +311,7 @@ impl Telemetry {
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
             broken: Mutex::default(),
+            checkpoint: Counter::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -459,6 +462,12 @@ impl Telemetry {
         *lock(&self.skewed_hosts) = hosts;
     }
 
+    /// Notes when the newest checkpoint was cut that is kept.
+    pub fn set_checkpoint(&self, at: Timestamp) {
+        self.checkpoint
+            .set(u64::try_from(at.as_micros()).unwrap_or_default());
+    }
+
     /// Notes why weir cannot keep a promise at the moment, or with `None` that it can again.
     /// The promise is a word or two that names what keeps it, such as `checkpoint`. Whether
     /// that is news.
@@ -512,6 +521,9 @@ impl Telemetry {
             series: self.series.get(),
             skewed_hosts: lock(&self.skewed_hosts).clone(),
             broken: lock(&self.broken).clone(),
+            checkpoint: Some(self.checkpoint.get())
+                .filter(|micros| *micros > 0)
+                .map(|micros| micros as f64 / 1e6),
             listeners,
             http: self.http.snapshot(),
             sinks: lock(&self.sinks)
@@ -671,6 +683,9 @@ pub struct Snapshot {
     pub skewed_hosts: Vec<SkewedHost>,
     /// Promises that cannot be kept at the moment, and why.
     pub broken: BTreeMap<&'static str, String>,
+    /// When the newest checkpoint was cut that is kept, in seconds since 1970; `None` without
+    /// one. What came before is safe.
+    pub checkpoint: Option<f64>,
     pub listeners: Vec<ListenerSnapshot>,
     pub http: HttpSnapshot,
     pub sinks: Vec<SinkSnapshot>,

@@ -161,6 +161,11 @@ const EXPIRE_AFTER: Span = Span {
     words: "1m to 7d, such as `1h`",
 };
 
+/// What a kill costs at most; each costs a sync of the disk.
+const CHECKPOINT_EVERY: Span = Span {
+    range: Duration::from_millis(100)..=Duration::from_secs(600),
+    words: "100ms to 10m, such as `5s`",
+};
 /// A far side that takes longer does not answer.
 const TIMEOUT: Span = Span {
     range: Duration::from_secs(1)..=Duration::from_secs(300),
@@ -174,12 +179,6 @@ const FAILURES_RANGE: std::ops::RangeInclusive<usize> = 1..=1000;
 
 /// Larger files would take long to be checked after a kill.
 const SPOOL_RANGE: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
-
-/// What a kill costs at most; each costs a sync of the disk.
-const CHECKPOINT_EVERY: Span = Span {
-    range: Duration::from_millis(100)..=Duration::from_secs(600),
-    words: "100ms to 10m, such as `5s`",
-};
 
 /// What a time may be, as a range and in words.
 struct Span {
@@ -554,32 +553,6 @@ impl Check<'_> {
         })
     }
 
-    fn breaker(&mut self, breaker: file::Breaker) -> breaker::Settings {
-        let mut settings = breaker::Settings::default();
-        let mut failures = settings.failures as usize;
-        self.span(&mut settings.timeout, breaker.timeout, "timeout", TIMEOUT);
-        self.limit(&mut failures, breaker.failures, FAILURES_RANGE);
-        self.span(
-            &mut settings.attempt_after,
-            breaker.attempt_after,
-            "attempt_after",
-            ATTEMPT_AFTER,
-        );
-        // Within its range it is small.
-        settings.failures = u32::try_from(failures).unwrap_or(u32::MAX);
-        settings
-    }
-
-    fn spool(&mut self, text: &Scalar) -> Option<u64> {
-        let message = match size::bytes(&text.value) {
-            Some(bytes) if SPOOL_RANGE.contains(&bytes) => return Some(bytes),
-            Some(_) => format!("`{}` is out of range", text.value),
-            None => format!("`{}` is no number of bytes", text.value),
-        };
-        self.wrong(text, message, "`spool` is 1MiB to 16GiB, such as `256MiB`");
-        None
-    }
-
     fn name(&mut self, name: &Scalar) -> Option<String> {
         if !http::is_name(&name.value) {
             self.wrong(
@@ -607,6 +580,32 @@ impl Check<'_> {
             );
         }
         token.ok()
+    }
+
+    fn breaker(&mut self, breaker: file::Breaker) -> breaker::Settings {
+        let mut settings = breaker::Settings::default();
+        let mut failures = settings.failures as usize;
+        self.span(&mut settings.timeout, breaker.timeout, "timeout", TIMEOUT);
+        self.limit(&mut failures, breaker.failures, FAILURES_RANGE);
+        self.span(
+            &mut settings.attempt_after,
+            breaker.attempt_after,
+            "attempt_after",
+            ATTEMPT_AFTER,
+        );
+        // Within its range it is small.
+        settings.failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        settings
+    }
+
+    fn spool(&mut self, text: &Scalar) -> Option<u64> {
+        let message = match size::bytes(&text.value) {
+            Some(bytes) if SPOOL_RANGE.contains(&bytes) => return Some(bytes),
+            Some(_) => format!("`{}` is out of range", text.value),
+            None => format!("`{}` is no number of bytes", text.value),
+        };
+        self.wrong(text, message, "`spool` is 1MiB to 16GiB, such as `256MiB`");
+        None
     }
 
     fn variable(&mut self, name: &Scalar) -> Option<String> {

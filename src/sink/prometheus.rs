@@ -345,6 +345,14 @@ impl Collector for Own {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
 
+        gauges(
+            e,
+            "weir_checkpoint_timestamp_seconds",
+            "When the newest checkpoint was cut that is kept, in seconds since 1970: what came \
+             before survives a kill",
+            own.checkpoint.map(|at| (Labels::new(), at)),
+        )?;
+
         let skewed = own.skewed_hosts.iter();
         gauges(
             e,
@@ -352,6 +360,14 @@ impl Collector for Own {
             "By how much the dates in a host's lines are ahead of their arrival, below zero \
              behind, where that looks like a wrong haproxy.timezone",
             skewed.map(|host| (labels_of(&[("host", &host.host)]), host.seconds as f64)),
+        )?;
+
+        let broken = own.broken.keys();
+        gauges(
+            e,
+            "weir_promise_broken",
+            "1 for each promise that weir cannot keep at the moment; the log and the page say why",
+            broken.map(|promise| (labels_of(&[("promise", promise)]), 1.0)),
         )?;
 
         gauges(
@@ -621,6 +637,9 @@ mod tests {
             seconds: -3600,
             since: 0,
         }]);
+        telemetry.broken("journal", Some("the disk is full".to_owned()));
+        telemetry.broken("store", Some("the disk is full".to_owned()));
+        telemetry.broken("store", None);
         let page = render(latest, &telemetry, None).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -743,6 +762,10 @@ mod tests {
         assert_eq!(
             lines(&latest, "weir_host"),
             [r#"weir_host_clock_skew_seconds{host="lb1"} -3600.0"#]
+        );
+        assert_eq!(
+            lines(&latest, "weir_promise"),
+            [r#"weir_promise_broken{promise="journal"} 1.0"#]
         );
         for line in [
             r#"weir_sink_breaker_state{sink="librato",state="closed"} 1.0"#,
