@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks everything: installs what the tests need, then formatting, lints, the
-# release build of the Dockerfile, and all tests. No test may be skipped.
+# Checks everything: installs what the tests need, then formatting, lints,
+# dependencies, the release build of the Dockerfile, and all tests. No test may be skipped.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -22,6 +22,8 @@ for pair in $needed; do
 done
 # The C library's headers: a compiler may be installed without them.
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+# A module of rsyslog.
+[ -e /usr/lib/x86_64-linux-gnu/rsyslog/omrelp.so ] || missing+=(rsyslog-relp)
 
 if [ ${#missing[@]} -gt 0 ]; then
     has apt-get || fail "install these first (named as in Debian): ${missing[*]}"
@@ -47,6 +49,7 @@ export WEIR_TEST_NO_SKIP=1
 
 cargo fmt --check
 cargo clippy --all-targets --locked -- -D warnings
+tools/deny.sh
 # What the Dockerfile runs.
 cargo build --release --locked
 cargo test --locked --doc

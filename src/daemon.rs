@@ -4,23 +4,25 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Keeper};
+use crate::checkpoint::{self, Journal, Keeper, Restored};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
-use crate::http::{self, Mode, Status};
+use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
-use crate::input::{tcp, udp};
+use crate::input::{relp, tcp, udp};
 use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
+use crate::sink::spool::Spool;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
+use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -131,7 +133,8 @@ struct Inputs<'a> {
     connections: Arc<Connections>,
     loaded: watch::Receiver<Arc<Loaded>>,
     dispatcher: &'a Dispatcher,
-    telemetry: &'a Telemetry,
+    keeper: Keeper,
+    telemetry: &'a Arc<Telemetry>,
     supervisor: &'a Supervisor,
 }
 
@@ -212,7 +215,14 @@ impl Socket {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
                 return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                    udp::run(
+                        socket,
+                        frame_max,
+                        self.wanted.allow,
+                        listener,
+                        dispatcher,
+                        stop,
+                    ),
                 );
             }
             SocketKind::Stream(socket) => socket,
@@ -224,6 +234,21 @@ impl Socket {
             tls: self.wanted.tls.map(|files| inputs.terms(files)),
             listener: Arc::clone(&listener),
         };
+        if self.wanted.protocol == Protocol::Relp {
+            let receiver = relp::Receiver {
+                line_max: frame_max,
+                keeper: inputs.keeper.clone(),
+                dispatcher,
+                listener,
+                telemetry: Arc::clone(inputs.telemetry),
+            };
+            return supervisor.spawn(
+                "relp listener",
+                accept::run(socket, door, stop, move |connection| {
+                    relp::serve(connection, receiver.clone())
+                }),
+            );
+        }
         let lines = tcp::Lines {
             frame_max,
             listener,
@@ -290,10 +315,6 @@ impl Daemon {
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open_anyway(&config.state, config.store_options())?;
         note_trouble(&store.trouble().borrow(), &telemetry);
-        // The receiver alone has no windows to keep.
-        let kept = loaded.as_ref();
-        let kept = kept.map(|_| Keeper::open(&config.state, started));
-        let kept = kept.transpose()?;
         // The receiver alone rejects no lines.
         let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
@@ -313,7 +334,11 @@ impl Daemon {
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
-        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        let access = Access {
+            token: config.http.token.clone(),
+            names: config.http.names.clone(),
+        };
+        let router = http::router(&status, access, &stop_http);
         tracing::info!(protocol = "http", address = %http, "listening");
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
@@ -333,38 +358,42 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        let pipeline = loaded
-            .as_ref()
-            .zip(kept)
-            .map(|((loaded, _), (keeper, restored))| {
-                let plan = Plan {
-                    loaded: loaded.subscribe(),
-                    timezone: config.haproxy.timezone.clone(),
-                    time: config.time,
-                    limits: config.limits,
-                    workers: workers(),
-                    outboxes: outboxes.clone(),
-                    latest: config.sinks.prometheus.then_some(latest),
-                    rejects: Takers { samples, outlet },
-                    keeper: keeper.clone(),
-                    checkpoint: restored.checkpoint,
-                };
-                let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
-                let listening = Inputs {
-                    frame_max: config.limits.line_bytes,
-                    connections: Connections::new(Bounds {
-                        all: config.limits.connections,
-                        per_address: config.limits.connections_per_address,
-                        idle: config.limits.idle,
-                    }),
-                    loaded: loaded.subscribe(),
-                    dispatcher: &dispatcher,
-                    telemetry: &telemetry,
-                    supervisor: &supervisor,
-                };
-                inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
-                (pipeline, dispatcher)
-            });
+        // The receiver alone has no windows.
+        let pipeline = if let Some((loaded, _)) = &loaded {
+            let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
+            let plan = Plan {
+                loaded: loaded.subscribe(),
+                timezone: config.haproxy.timezone.clone(),
+                time: config.time,
+                limits: config.limits,
+                workers: workers(),
+                outboxes: outboxes.clone(),
+                latest: config.sinks.prometheus.then_some(latest),
+                rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
+            };
+            let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
+            receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
+            drop(pass);
+            let listening = Inputs {
+                frame_max: config.limits.line_bytes,
+                connections: Connections::new(Bounds {
+                    all: config.limits.connections,
+                    per_address: config.limits.connections_per_address,
+                    idle: config.limits.idle,
+                }),
+                loaded: loaded.subscribe(),
+                dispatcher: &dispatcher,
+                keeper,
+                telemetry: &telemetry,
+                supervisor: &supervisor,
+            };
+            inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
+            Some((pipeline, dispatcher))
+        } else {
+            None
+        };
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -456,12 +485,31 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Lines that the last run acknowledged, and that no checkpoint of its has.
+async fn receive_again(
+    journal: Journal,
+    config: &Config,
+    dispatcher: &Dispatcher,
+    telemetry: &Telemetry,
+) {
+    let mut journal = journal.peekable();
+    if journal.peek().is_none() {
+        return;
+    }
+    let listener = telemetry.listener(Protocol::Relp.as_str(), "journal".to_owned());
+    let lines = relp::replay(journal, config.limits.line_bytes, dispatcher, &listener).await;
+    tracing::info!(
+        lines,
+        "weir was killed: what it had acknowledged since its last checkpoint is counted now"
+    );
+}
+
 type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
 
 fn start_sinks(
     config: &Config,
     store: &Store,
-    telemetry: &Telemetry,
+    telemetry: &Arc<Telemetry>,
     supervisor: &Supervisor,
 ) -> Result<Sinks, StartError> {
     let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
@@ -482,7 +530,9 @@ fn start_sinks(
     if let Some(settings) = &config.sinks.librato {
         let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
         let outbox = outbox("librato", librato.target());
-        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox).await }));
+        let sink = Arc::clone(outbox.sink());
+        let spool = Spool::open(&config.state, settings.spool, sink, Arc::clone(telemetry));
+        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox, &spool).await }));
     }
     if config.sinks.stdout {
         let outbox = outbox("stdout", "standard output".to_owned());
@@ -491,6 +541,20 @@ fn start_sinks(
         }));
     }
     Ok((outboxes, tasks))
+}
+
+/// What cannot be kept at the moment is told, and no reason not to start.
+fn open_keeper(
+    state: &Path,
+    now: Timestamp,
+    telemetry: &Telemetry,
+) -> Result<(Keeper, Restored), checkpoint::OpenError> {
+    let (keeper, restored) = Keeper::open(state, now)?;
+    if let Some(why) = &restored.broken {
+        tracing::error!(%why, "cannot keep checkpoints; retrying");
+        telemetry.broken("checkpoint", Some(why.to_string()));
+    }
+    Ok((keeper, restored))
 }
 
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
@@ -522,9 +586,7 @@ async fn serve(
     stop: CancellationToken,
     status: Arc<Status>,
 ) {
-    if let Err(error) = http::serve(socket, router, stop).await {
-        tracing::error!(%error, "the HTTP server failed");
-    }
+    http::serve(socket, router, Arc::clone(&status.telemetry.http), stop).await;
     drop(status);
 }
 

@@ -15,6 +15,8 @@
 
 use crate::account::Account;
 use crate::haproxy::Reject;
+use crate::sink::health::{self, Health};
+use crate::sink::rare::Rare;
 use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
@@ -55,10 +57,13 @@ pub struct Telemetry {
     /// Frames that earlier runs have received, up to the last checkpoint.
     carried: Counter,
     listeners: Mutex<Vec<Arc<Listener>>>,
+    pub http: Arc<HttpServer>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
     broken: Mutex<BTreeMap<&'static str, String>>,
+    /// Microseconds since 1970; 0 before the first.
+    checkpoint: Counter,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -96,6 +101,9 @@ pub struct Listener {
     pub refused: Refused,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
+    /// Frames that were received before, acknowledged again and not counted again. Only over
+    /// RELP.
+    pub resent: Counter,
 }
 
 /// Why a connection, or a datagram, is refused.
@@ -133,6 +141,50 @@ impl Refusal {
     }
 }
 
+/// What the HTTP server has open, and what it has turned away.
+#[derive(Debug, Default)]
+pub struct HttpServer {
+    /// Open connections.
+    pub connections: Counter,
+    refused: [Counter; HttpRefusal::REASONS.len()],
+}
+
+/// Why the HTTP server did not take a connection or a request, or did not go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpRefusal {
+    /// There are too many connections.
+    Connections,
+    /// There are too many connections from one address.
+    Address,
+    /// The connection: it has sent no whole head, or has read nothing, for too long.
+    Slow,
+    /// The request: asked under a name that is not weir's, as a rebound one is.
+    Name,
+    /// The request: a web page of another site asked, through somebody's browser.
+    Site,
+    /// The request: it shows no token, or a wrong one.
+    Token,
+}
+
+impl HttpRefusal {
+    /// In the order of the enum.
+    pub const REASONS: [&str; 6] = ["connections", "address", "slow", "name", "site", "token"];
+}
+
+impl HttpServer {
+    pub fn refused(&self, why: HttpRefusal) {
+        self.refused[why as usize].add(1);
+    }
+
+    fn snapshot(&self) -> HttpSnapshot {
+        let refused = self.refused.iter().map(Counter::get);
+        HttpSnapshot {
+            connections: self.connections.get(),
+            refused: HttpRefusal::REASONS.into_iter().zip(refused).collect(),
+        }
+    }
+}
+
 /// What one listener has refused, by reason.
 #[derive(Debug, Default)]
 pub struct Refused([Counter; Refusal::ALL.len()]);
@@ -163,6 +215,10 @@ pub struct Sink {
     pub target: String,
     pub measurements: Deliveries,
     pub annotations: Deliveries,
+    /// How rarely the log is told of what is dropped.
+    pub drops_told: Rare,
+    /// Of a sink with a far side.
+    health: OnceLock<Health>,
 }
 
 /// What became of one kind of thing that a sink was given.
@@ -250,10 +306,12 @@ impl Telemetry {
             queued: Arc::default(),
             carried: Counter::default(),
             listeners: Mutex::default(),
+            http: Arc::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
             broken: Mutex::default(),
+            checkpoint: Counter::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -286,6 +344,7 @@ impl Telemetry {
             connections: Counter::default(),
             refused: Refused::default(),
             lost: Counter::default(),
+            resent: Counter::default(),
         });
         lock(&self.listeners).push(Arc::clone(&listener));
         listener
@@ -298,6 +357,8 @@ impl Telemetry {
             target,
             measurements: Deliveries::default(),
             annotations: Deliveries::default(),
+            drops_told: Rare::default(),
+            health: OnceLock::new(),
         });
         lock(&self.sinks).push(Arc::clone(&sink));
         sink
@@ -401,6 +462,12 @@ impl Telemetry {
         *lock(&self.skewed_hosts) = hosts;
     }
 
+    /// Notes when the newest checkpoint was cut that is kept.
+    pub fn set_checkpoint(&self, at: Timestamp) {
+        self.checkpoint
+            .set(u64::try_from(at.as_micros()).unwrap_or_default());
+    }
+
     /// Notes why weir cannot keep a promise at the moment, or with `None` that it can again.
     /// The promise is a word or two that names what keeps it, such as `checkpoint`. Whether
     /// that is news.
@@ -454,7 +521,11 @@ impl Telemetry {
             series: self.series.get(),
             skewed_hosts: lock(&self.skewed_hosts).clone(),
             broken: lock(&self.broken).clone(),
+            checkpoint: Some(self.checkpoint.get())
+                .filter(|micros| *micros > 0)
+                .map(|micros| micros as f64 / 1e6),
             listeners,
+            http: self.http.snapshot(),
             sinks: lock(&self.sinks)
                 .iter()
                 .map(|sink| sink.snapshot())
@@ -472,6 +543,7 @@ impl Listener {
             connections: self.connections.get(),
             refused: self.refused.snapshot(),
             lost: self.lost.get(),
+            resent: self.resent.get(),
         }
     }
 }
@@ -502,6 +574,11 @@ impl Deliveries {
 }
 
 impl Sink {
+    /// How its far side is. From the first call on it is part of what the sink tells.
+    pub fn health(&self) -> &Health {
+        self.health.get_or_init(Health::default)
+    }
+
     fn snapshot(&self) -> SinkSnapshot {
         let (measurements, annotations) = (&self.measurements, &self.annotations);
         let mut last_error = lock(&measurements.failure).clone();
@@ -524,6 +601,7 @@ impl Sink {
             measurements,
             annotations,
             last_error,
+            health: self.health.get().map(Health::snapshot),
         }
     }
 }
@@ -605,7 +683,11 @@ pub struct Snapshot {
     pub skewed_hosts: Vec<SkewedHost>,
     /// Promises that cannot be kept at the moment, and why.
     pub broken: BTreeMap<&'static str, String>,
+    /// When the newest checkpoint was cut that is kept, in seconds since 1970; `None` without
+    /// one. What came before is safe.
+    pub checkpoint: Option<f64>,
     pub listeners: Vec<ListenerSnapshot>,
+    pub http: HttpSnapshot,
     pub sinks: Vec<SinkSnapshot>,
 }
 
@@ -636,6 +718,15 @@ pub struct ListenerSnapshot {
     /// Connections, or over UDP datagrams, by reason.
     pub refused: BTreeMap<&'static str, u64>,
     pub lost: u64,
+    /// Received before, and not counted again.
+    pub resent: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HttpSnapshot {
+    pub connections: u64,
+    /// Connections and requests, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -648,6 +739,9 @@ pub struct SinkSnapshot {
     pub annotations: DeliveriesSnapshot,
     /// Why measurements, or else annotations, are not taken.
     pub last_error: String,
+    /// Of a sink with a far side: `breaker`, `spool` and `refused`.
+    #[serde(flatten)]
+    pub health: Option<health::Snapshot>,
 }
 
 #[derive(Clone, Debug, Serialize)]

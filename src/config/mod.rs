@@ -4,6 +4,7 @@
 
 mod file;
 mod listen;
+mod size;
 
 pub use file::Protocol;
 #[cfg(test)]
@@ -11,10 +12,10 @@ pub(crate) use file::known_keys;
 pub use listen::{Listen, NamedFile, TlsFiles};
 
 use crate::event_time::EventTime;
-use crate::http::Token;
+use crate::http::{self, TOKEN_HINT, Token};
 use crate::metric::SERIES_MAX;
-use crate::sink::librato;
-use crate::source::{Placed, Problem, Scalar, Source, Written};
+use crate::sink::{breaker, librato};
+use crate::source::{Placed, Problem, Scalar, Source, Written, without_userinfo};
 use crate::store;
 use crate::window;
 use jiff::tz::TimeZone;
@@ -100,6 +101,8 @@ pub struct Sinks {
 pub struct Http {
     pub address: SocketAddr,
     pub token: Option<Token>,
+    /// What weir is called, in lower case; asked for where there is no token.
+    pub names: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +166,19 @@ const CHECKPOINT_EVERY: Span = Span {
     range: Duration::from_millis(100)..=Duration::from_secs(600),
     words: "100ms to 10m, such as `5s`",
 };
+/// A far side that takes longer does not answer.
+const TIMEOUT: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(300),
+    words: "1s to 5m, such as `30s`",
+};
+const ATTEMPT_AFTER: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(3600),
+    words: "1s to 1h, such as `30s`",
+};
+const FAILURES_RANGE: std::ops::RangeInclusive<usize> = 1..=1000;
+
+/// Larger files would take long to be checked after a kill.
+const SPOOL_RANGE: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
 
 /// What a time may be, as a range and in words.
 struct Span {
@@ -199,6 +215,7 @@ impl Config {
             http: Http {
                 address: HTTP_ADDRESS,
                 token: None,
+                names: Vec::new(),
             },
             limits: Limits {
                 line_bytes: LINE_BYTES,
@@ -389,11 +406,10 @@ impl Check<'_> {
         if let Some(address) = file.http.address.and_then(|address| self.address(&address)) {
             config.http.address = address;
         }
-        config.http.token = file
-            .http
-            .token_env
-            .and_then(|name| self.variable(&name))
-            .map(|t| Token::new(&t));
+        let token = file.http.token_env;
+        config.http.token = token.and_then(|name| self.token(&name));
+        let names = file.http.names.iter();
+        config.http.names = names.filter_map(|name| self.name(name)).collect();
         let limits = file.limits;
         self.limit(
             &mut config.limits.line_bytes,
@@ -486,13 +502,29 @@ impl Check<'_> {
     }
 
     fn librato(&mut self, librato: file::Librato) -> Option<librato::Settings> {
+        let breaker = self.breaker(librato.breaker);
+        let spool = librato.spool.map(|spool| self.spool(&spool));
         let url = librato.url.value.parse::<reqwest::Url>().ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
             self.wrong(
                 &librato.url,
-                format!("`{}` is no URL of a server", librato.url.value),
+                format!(
+                    "`{}` is no URL of a server",
+                    without_userinfo(&librato.url.value)
+                ),
                 "write its base, such as `http://metrics.internal:8420`",
+            );
+        }
+        // The URL is in the log, on the page and in `/metrics`.
+        let has_secrets =
+            |url: &reqwest::Url| !url.username().is_empty() || url.password().is_some();
+        if url.as_ref().is_some_and(has_secrets) {
+            self.wrong(
+                &librato.url,
+                "`url` holds an account or a password".to_owned(),
+                "leave out what is before the `@`, and name the environment variables that hold \
+                 it: `email_env` and `token_env`",
             );
         }
         let token = librato.token_env.as_ref().map(|name| self.variable(name));
@@ -516,7 +548,64 @@ impl Check<'_> {
             url: url?,
             api: librato.api,
             credentials,
+            breaker,
+            spool: spool.flatten().unwrap_or(librato::SPOOL),
         })
+    }
+
+    fn name(&mut self, name: &Scalar) -> Option<String> {
+        if !http::is_name(&name.value) {
+            self.wrong(
+                name,
+                format!("`{}` is no name of a host", name.value),
+                "write the name alone, without a scheme or a port, such as `metrics.example.com`",
+            );
+            return None;
+        }
+        let name = name.value.to_ascii_lowercase();
+        Some(name.trim_end_matches('.').to_owned())
+    }
+
+    fn token(&mut self, name: &Scalar) -> Option<Token> {
+        let value = self.variable(name)?;
+        let token = Token::new(&value);
+        if let Err(why) = token {
+            self.wrong(
+                name,
+                format!(
+                    "the token in the environment variable `{}` {why}",
+                    name.value
+                ),
+                TOKEN_HINT,
+            );
+        }
+        token.ok()
+    }
+
+    fn breaker(&mut self, breaker: file::Breaker) -> breaker::Settings {
+        let mut settings = breaker::Settings::default();
+        let mut failures = settings.failures as usize;
+        self.span(&mut settings.timeout, breaker.timeout, "timeout", TIMEOUT);
+        self.limit(&mut failures, breaker.failures, FAILURES_RANGE);
+        self.span(
+            &mut settings.attempt_after,
+            breaker.attempt_after,
+            "attempt_after",
+            ATTEMPT_AFTER,
+        );
+        // Within its range it is small.
+        settings.failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        settings
+    }
+
+    fn spool(&mut self, text: &Scalar) -> Option<u64> {
+        let message = match size::bytes(&text.value) {
+            Some(bytes) if SPOOL_RANGE.contains(&bytes) => return Some(bytes),
+            Some(_) => format!("`{}` is out of range", text.value),
+            None => format!("`{}` is no number of bytes", text.value),
+        };
+        self.wrong(text, message, "`spool` is 1MiB to 16GiB, such as `256MiB`");
+        None
     }
 
     fn variable(&mut self, name: &Scalar) -> Option<String> {

@@ -9,14 +9,17 @@
 
 use crate::account::Account;
 use crate::checkpoint::{Changes, Checkpoint, Generation, Keeper};
+use crate::clock;
 use crate::input::batch::Dispatcher;
 use crate::sink::Outbox;
 use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
 use crate::window::Unreadable;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// How long a checkpoint waits for sinks to take what its windows have told. They say
@@ -26,9 +29,24 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// The same when weir stops.
 const FLUSH_AT_END_WITHIN: Duration = Duration::from_secs(3);
 
-/// The state of the windows after a cut.
-pub struct Snapshot {
-    pub changes: Changes,
+/// Whether the next checkpoint has to hold everything, because one could not be kept: nobody
+/// knows then what the file has.
+#[derive(Clone, Debug, Default)]
+pub struct Everything(Arc<AtomicBool>);
+
+impl Everything {
+    /// Whether it has, since the last time.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+
+    fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What is needed to keep checkpoints.
@@ -37,35 +55,20 @@ pub struct Checkpoints {
     pub every: Duration,
     pub outboxes: Vec<Arc<Outbox>>,
     pub telemetry: Arc<Telemetry>,
-    /// What could not be kept yet.
-    unkept: Option<Changes>,
+    pub everything: Everything,
 }
 
 impl Checkpoints {
-    pub fn new(
-        keeper: Keeper,
-        every: Duration,
-        outboxes: Vec<Arc<Outbox>>,
-        telemetry: Arc<Telemetry>,
-    ) -> Self {
-        Checkpoints {
-            keeper,
-            every,
-            outboxes,
-            telemetry,
-            unkept: None,
-        }
-    }
-
     /// Cuts checkpoints until `stop`, and keeps the last one, which comes when everything has
     /// run through. One is under way at a time.
     pub async fn run(
-        mut self,
+        self,
         dispatcher: Dispatcher,
-        mut snapshots: mpsc::Receiver<Snapshot>,
+        mut snapshots: mpsc::Receiver<Changes>,
         stop: CancellationToken,
     ) {
-        let mut every = tokio::time::interval(self.every);
+        // Not at once: first comes what the last run acknowledged, in one pass.
+        let mut every = tokio::time::interval_at(Instant::now() + self.every, self.every);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -73,22 +76,34 @@ impl Checkpoints {
                 () = stop.cancelled() => break,
                 _ = every.tick() => {}
             }
+            let at = clock::now();
             let keeper = &self.keeper;
             let covers = dispatcher.cut(|| keeper.cut()).await;
-            let Some(snapshot) = snapshots.recv().await else {
+            let Some(changes) = snapshots.recv().await else {
                 return;
             };
-            self.keep(covers, snapshot, FLUSH_WITHIN).await;
+            self.keep(covers, at, changes, FLUSH_WITHIN).await;
         }
         // Workers end when the last dispatcher is gone, and the owner after them.
         drop(dispatcher);
-        while let Some(snapshot) = snapshots.recv().await {
-            let covers = self.keeper.cut();
-            self.keep(covers, snapshot, FLUSH_AT_END_WITHIN).await;
+        while let Some(changes) = snapshots.recv().await {
+            if self.everything.is_asked() && !changes.whole {
+                tracing::error!("the last checkpoint is not kept, since the one before it failed");
+                continue;
+            }
+            let (covers, at) = (self.keeper.cut(), clock::now());
+            self.keep(covers, at, changes, FLUSH_AT_END_WITHIN).await;
         }
     }
 
-    async fn keep(&mut self, covers: Generation, snapshot: Snapshot, flush_within: Duration) {
+    /// Keeps the checkpoint that was cut then.
+    async fn keep(
+        &self,
+        covers: Generation,
+        at: Timestamp,
+        changes: Changes,
+        flush_within: Duration,
+    ) {
         // Windows that are closed in a checkpoint do not go out again after a restart.
         let flushed = async {
             for outbox in &self.outboxes {
@@ -96,20 +111,15 @@ impl Checkpoints {
             }
         };
         let _ = tokio::time::timeout(flush_within, flushed).await;
-        let changes = match self.unkept.take() {
-            Some(unkept) => unkept.followed_by(snapshot.changes),
-            None => snapshot.changes,
-        };
-        // Kept again with the next one if this one fails.
-        let copy = changes.clone();
         match self.keeper.commit(covers, changes).await {
             Ok(()) => {
+                self.telemetry.set_checkpoint(at);
                 if self.telemetry.broken("checkpoint", None) {
                     tracing::info!("checkpoints are kept again");
                 }
             }
             Err(why) => {
-                self.unkept = Some(copy);
+                self.everything.ask();
                 let text = format!("{why}: what is received now is lost if weir is killed");
                 if self.telemetry.broken("checkpoint", Some(text)) {
                     tracing::error!(%why, "cannot keep checkpoints; retrying");

@@ -27,7 +27,7 @@ use crate::checkpoint::{Checkpoint, Keeper};
 use crate::clock;
 use crate::config::{Limits, Time};
 use crate::delta::{Delta, Layout};
-use crate::input::batch::{Batch, Dispatcher, Spares, Work};
+use crate::input::batch::{Batch, Dispatcher, Pass, Spares, Work};
 use crate::load::Loaded;
 use crate::notices::{Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
@@ -39,7 +39,7 @@ use crate::telemetry::{Tally, Telemetry};
 use crate::time::Timestamp;
 use crate::window::{Settings, Windows};
 use crate::worker::Worker;
-use checkpoints::Checkpoints;
+use checkpoints::{Checkpoints, Everything};
 use clock_jump::ClockWatch;
 use jiff::tz::TimeZone;
 use owner::Owner;
@@ -88,12 +88,13 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Starts workers and the owner of windows; whatever is sent to the dispatcher
-    /// runs through them.
+    /// runs through them. No checkpoint is cut before the pass is dropped: the first one covers
+    /// the journal, whose lines have to be sent by then.
     pub fn start(
         plan: Plan,
         telemetry: &Arc<Telemetry>,
         supervisor: &Supervisor,
-    ) -> (Pipeline, Dispatcher) {
+    ) -> (Pipeline, Dispatcher, Pass) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
         let mut loaded = plan.loaded;
@@ -135,14 +136,21 @@ impl Pipeline {
         let layout = Arc::clone(first.rules.layout());
         let (windows, account) = begin(&layout, settings, plan.checkpoint, beginning);
         telemetry.carry(&account);
+        if let Some(taken_at) = windows.seen_to() {
+            telemetry.set_checkpoint(taken_at);
+            let lines = account.received();
+            tracing::info!(%taken_at, lines, "going on from the last checkpoint");
+        }
         // One checkpoint is under way at a time, and the last one.
         let (snapshots, keeping) = mpsc::channel(2);
+        let everything = Everything::default();
         let owner = Owner {
             windows,
             account,
             cuts: vec![false; plan.workers],
             held: Vec::new(),
             snapshots,
+            everything: everything.clone(),
             layout,
             loaded,
             outboxes: plan.outboxes.clone(),
@@ -154,20 +162,22 @@ impl Pipeline {
             telemetry: Arc::clone(telemetry),
         };
         let owner = supervisor.spawn("owner of the windows", owner.run(taking));
-        let checkpoints = Checkpoints::new(
-            plan.keeper,
-            plan.time.checkpoint_every,
-            plan.outboxes,
-            Arc::clone(telemetry),
-        );
+        let checkpoints = Checkpoints {
+            keeper: plan.keeper,
+            every: plan.time.checkpoint_every,
+            outboxes: plan.outboxes,
+            telemetry: Arc::clone(telemetry),
+            everything,
+        };
         let stop = supervisor.stopping().clone();
+        let pass = dispatcher.first_pass();
         let checkpoints = checkpoints.run(dispatcher.clone(), keeping, stop);
         let pipeline = Pipeline {
             workers,
             owner,
             checkpoints: supervisor.spawn("keeper of checkpoints", checkpoints),
         };
-        (pipeline, dispatcher)
+        (pipeline, dispatcher, pass)
     }
 
     /// Waits until everything that was sent has gone through: every dispatcher must be

@@ -1,9 +1,10 @@
 //! The owner of the windows: merges, closes by the wall clock, and gives to the sinks.
 
-use super::checkpoints::{self, Snapshot};
+use super::checkpoints::{self, Everything};
 use super::clock_jump::ClockWatch;
 use super::{HandOver, TICK};
 use crate::account::Account;
+use crate::checkpoint::Changes;
 use crate::clock;
 use crate::delta::Layout;
 use crate::load::Loaded;
@@ -30,7 +31,8 @@ pub struct Owner {
     /// What workers have handed over behind their cut, while that of another is to come: what
     /// they count until it has worked off what waits for it.
     pub held: Vec<HandOver>,
-    pub snapshots: mpsc::Sender<Snapshot>,
+    pub snapshots: mpsc::Sender<Changes>,
+    pub everything: Everything,
     /// That of the windows.
     pub layout: Arc<Layout>,
     pub loaded: watch::Receiver<Arc<Loaded>>,
@@ -102,10 +104,10 @@ impl Owner {
         let now = clock::now();
         let closed = self.windows.advance(now);
         self.publish(&closed);
-        let mut changes = self.windows.snapshot(now);
+        let mut changes = self.windows.snapshot(now, self.everything.take());
         changes.head = checkpoints::head(&self.account, &changes.head);
         // There is room: the next cut comes when this one is kept.
-        if self.snapshots.try_send(Snapshot { changes }).is_err() {
+        if self.snapshots.try_send(changes).is_err() {
             tracing::error!("nobody keeps checkpoints any more");
         }
         self.cuts.fill(false);

@@ -4,6 +4,7 @@
 use crate::delta::{Grouping, Layout, Name};
 use crate::metric::{Measurement, Series, identifier};
 use crate::reload;
+use crate::sink::{breaker, health};
 use crate::telemetry::{DeliveriesSnapshot, SinkSnapshot, Snapshot, Telemetry};
 use crate::time::Timestamp;
 use crate::window::ClosedWindow;
@@ -172,6 +173,22 @@ impl Collector for Own {
         )?;
         counters(
             e,
+            "weir_relp_resent_frames",
+            "Lines that a sender sent again because it had not heard that they were kept. They \
+             are not received anew",
+            own.listeners
+                .iter()
+                .filter(|listener| listener.protocol == "relp")
+                .map(|listener| {
+                    let labels = [
+                        ("protocol", listener.protocol),
+                        ("address", &listener.address),
+                    ];
+                    (labels_of(&labels), listener.resent)
+                }),
+        )?;
+        counters(
+            e,
             "weir_datagrams_lost",
             "Datagrams that the kernel dropped because they were not read in time",
             of(|listener| listener.lost),
@@ -208,6 +225,23 @@ impl Collector for Own {
             "weir_connections",
             "Open connections",
             of(|listener| listener.connections).map(|(labels, n)| (labels, n as f64)),
+        )?;
+        gauges(
+            e,
+            "weir_http_connections",
+            "Open connections of the HTTP server",
+            [(Labels::new(), own.http.connections as f64)],
+        )?;
+        counters(
+            e,
+            "weir_http_refused",
+            "What the HTTP server turned away: connections (too many), address (too many from \
+             one), slow (a client that sends or reads nothing), name (not one of weir's), site \
+             (a web page of another site asked), token (none or a wrong one)",
+            own.http
+                .refused
+                .iter()
+                .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
         )?;
         counters(
             e,
@@ -311,6 +345,14 @@ impl Collector for Own {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
 
+        gauges(
+            e,
+            "weir_checkpoint_timestamp_seconds",
+            "When the newest checkpoint was cut that is kept, in seconds since 1970: what came \
+             before survives a kill",
+            own.checkpoint.map(|at| (Labels::new(), at)),
+        )?;
+
         let skewed = own.skewed_hosts.iter();
         gauges(
             e,
@@ -380,8 +422,56 @@ impl Collector for Own {
             "weir_sink_up",
             "1 while the sink takes what it is given, else 0",
             up,
-        )
+        )?;
+        push_sinks(e, &own.sinks)
     }
+}
+
+/// What only sinks with a far side have.
+fn push_sinks(e: &mut DescriptorEncoder<'_>, sinks: &[SinkSnapshot]) -> fmt::Result {
+    let pushed = || {
+        let sinks = sinks.iter();
+        sinks.filter_map(|sink| Some((sink.name, sink.health.as_ref()?)))
+    };
+    let states = pushed().flat_map(|(name, health)| {
+        breaker::State::ALL.map(|state| {
+            let labels = labels_of(&[("sink", name), ("state", state.as_str())]);
+            (
+                labels,
+                f64::from(u8::from(health.breaker == state.as_str())),
+            )
+        })
+    });
+    gauges(
+        e,
+        "weir_sink_breaker_state",
+        "1 for the state in which the sink's circuit breaker is: closed (requests flow), open \
+         (nothing is sent), half-open (one attempt is under way), else 0",
+        states,
+    )?;
+    let of = |get: fn(&health::Spool) -> Option<f64>| {
+        pushed().filter_map(move |(name, health)| {
+            Some((labels_of(&[("sink", name)]), get(&health.spool)?))
+        })
+    };
+    gauges(
+        e,
+        "weir_sink_spool_bytes_used",
+        "Bytes of the sink's spool that are in use",
+        of(|spool| Some(spool.bytes_used as f64)),
+    )?;
+    gauges(
+        e,
+        "weir_sink_spool_bytes_max",
+        "Bytes of the sink's spool at which its oldest are dropped",
+        of(|spool| Some(spool.bytes_max as f64)),
+    )?;
+    gauges(
+        e,
+        "weir_sink_spool_oldest_timestamp_seconds",
+        "Since when the oldest in the sink's spool waits, in seconds since 1970",
+        of(|spool| spool.oldest.map(|oldest| oldest as f64)),
+    )
 }
 
 /// Which rules are in force, and what became of reloads.
@@ -527,6 +617,11 @@ mod tests {
         let sink = telemetry.sink("librato", "http://127.0.0.1:8420".to_owned());
         sink.measurements.delivered.add(5);
         sink.annotations.rejected.add(2);
+        sink.health().set_spool(health::Spool {
+            bytes_used: 8192,
+            bytes_max: 1 << 20,
+            oldest: Some(7),
+        });
         telemetry.add(&Tally {
             parsed: 3,
             skipped: 1,
@@ -673,6 +768,11 @@ mod tests {
             [r#"weir_promise_broken{promise="journal"} 1.0"#]
         );
         for line in [
+            r#"weir_sink_breaker_state{sink="librato",state="closed"} 1.0"#,
+            r#"weir_sink_breaker_state{sink="librato",state="half-open"} 0.0"#,
+            r#"weir_sink_spool_bytes_used{sink="librato"} 8192.0"#,
+            r#"weir_sink_spool_bytes_max{sink="librato"} 1048576.0"#,
+            r#"weir_sink_spool_oldest_timestamp_seconds{sink="librato"} 7.0"#,
             r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,
             r#"weir_sink_annotations_total{sink="librato",outcome="rejected"} 2"#,
             r#"weir_sink_annotations_queued{sink="librato"} 0.0"#,

@@ -65,13 +65,13 @@ struct GroupHead {
 type Rows<R> = Vec<(usize, R)>;
 
 impl Windows {
-    /// What has changed since the last snapshot; everything, the first time and after
-    /// [`reload`](Windows::reload).
+    /// What has changed since the last snapshot; everything, if asked for, the first time and
+    /// after [`reload`](Windows::reload).
     ///
     /// To be taken just after [`advance`](Windows::advance): what it would have sent again is
     /// not in it.
-    pub fn snapshot(&mut self, at: Timestamp) -> Changes {
-        let whole = self.groupings.iter().any(|own| own.changed.is_none());
+    pub fn snapshot(&mut self, at: Timestamp, everything: bool) -> Changes {
+        let whole = everything || self.groupings.iter().any(|own| own.changed.is_none());
         let mut panes = Vec::new();
         for (place, own) in self.groupings.iter_mut().enumerate() {
             let changed = own.changed.replace(BTreeSet::new()).filter(|_| !whole);

@@ -652,7 +652,7 @@ impl Story {
     fn checkpoint(&mut self, second: i64) -> Checkpoint {
         self.advance(second);
         let mut checkpoint = Checkpoint::default();
-        apply(&mut checkpoint, self.windows.snapshot(at(second)));
+        apply(&mut checkpoint, self.windows.snapshot(at(second), false));
         checkpoint
     }
 
@@ -822,7 +822,7 @@ proptest! {
                 story.event(["a", "b", "c", "d"][service], second, value.into());
                 closed.extend(story.windows.advance(at(now)));
                 if killed && (snapshots[i] || kills[i]) {
-                    apply(&mut checkpoint, story.windows.snapshot(at(now)));
+                    apply(&mut checkpoint, story.windows.snapshot(at(now), false));
                 }
                 if killed && kills[i] {
                     story.restore(&checkpoint, now);

@@ -47,7 +47,11 @@ export function watch() {
     for (const sink of pipeline.sinks) {
       if (sink.state === "retrying") {
         const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
-        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+        const breaker = sink.breaker && sink.breaker !== "closed" ? ", circuit breaker open" : "";
+        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${breaker}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+      }
+      if (nearlyFull(sink.spool)) {
+        raise("warn", "queue", `spool of ${sink.name} is filling up`, `the spool of sink ${sink.name} is nearly full: when it is, its oldest are dropped`);
       }
       const same = (p) => p.sinks.find(({ name }) => name === sink.name);
       const dropped = grown((p) => both(same(p), "dropped"));
@@ -102,6 +106,11 @@ export function watch() {
 /** What arrived or should have, and is not in the numbers: kernel drops and sink drops. */
 export function lost(pipeline) {
   return kernelLost(pipeline) + pipeline.sinks.reduce((sum, sink) => sum + both(sink, "dropped"), 0);
+}
+
+/** Whether a spool, if there is one, will drop before long. */
+export function nearlyFull(spool) {
+  return spool !== undefined && spool.bytes_used >= 0.8 * spool.bytes_max;
 }
 
 /** A sink's counter over measurements and annotations. */

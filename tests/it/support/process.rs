@@ -121,8 +121,15 @@ impl Process {
     }
 
     /// SIGKILL, and gone when this returns.
-    pub fn kill(mut self) {
+    pub fn kill(mut self) -> Ended {
         self.end();
+        self.stdout.finish();
+        self.stderr.finish();
+        Ended {
+            code: None,
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 
     fn end(&mut self) {

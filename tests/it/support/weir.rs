@@ -22,6 +22,14 @@ impl Weir {
         Weir::serve_in(folder, &[])
     }
 
+    /// The same, without waiting for anything.
+    pub fn launch(folder: &Path) -> Weir {
+        let (name, mut command) = command(&["serve", "-c", "weir.yaml"], Some(folder));
+        Weir {
+            process: Process::spawn(&name, &mut command),
+        }
+    }
+
     /// The same with these variables in its environment.
     pub fn serve_in(folder: &Path, environment: &[(String, String)]) -> Weir {
         let (name, mut command) = command(&["serve", "-c", "weir.yaml"], Some(folder));
@@ -121,11 +129,12 @@ impl Weir {
     }
 
     /// SIGKILL: no chance to write anything more.
-    pub fn kill(self) {
-        self.process.kill();
+    pub fn kill(self) -> Ended {
+        self.process.kill()
     }
 
-    fn until_it_answers(mut self) -> Weir {
+    /// Waits until it answers over HTTP.
+    pub fn until_it_answers(mut self) -> Weir {
         let url = format!("{}/healthz", self.http());
         wait_for(&format!("200 from {url}"), START, || {
             let answer = http::get(&url)?;
