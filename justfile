@@ -1,9 +1,10 @@
 # What is run often; `just --list` shows it.
 
-# Formatting and lints
+# Formatting, lints, and what dependencies may be
 check:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings
+    tools/deny.sh
 
 # Everything, with what the tests need installed first
 test:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks everything: installs what the tests need, then formatting, lints, the
-# release build of the Dockerfile, and all tests. No test may be skipped.
+# Checks everything: installs what the tests need, then formatting, lints,
+# dependencies, the release build of the Dockerfile, and all tests. No test may be skipped.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -47,6 +47,7 @@ export WEIR_TEST_NO_SKIP=1
 
 cargo fmt --check
 cargo clippy --all-targets --locked -- -D warnings
+tools/deny.sh
 # What the Dockerfile runs.
 cargo build --release --locked
 cargo test --locked --doc

@@ -4,10 +4,13 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
+use crate::checkpoint::{self, Keeper, Restored};
 use crate::clock;
-use crate::config::{Config, Listen, Protocol};
-use crate::http::{self, Mode, Status};
+use crate::config::{Config, Listen, Protocol, TlsFiles};
+use crate::http::{self, Access, Mode, Status};
+use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
+use crate::input::connections::{Bounds, Connections};
 use crate::input::{tcp, udp};
 use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
@@ -18,6 +21,7 @@ use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
+use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::Signal;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +58,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Store(#[from] store::OpenError),
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::OpenError),
     #[error("cannot write rejected lines to {path}")]
     Rejects { path: PathBuf, source: io::Error },
     #[error("{0}")]
@@ -73,7 +79,10 @@ impl StartError {
                      weir may write",
                 );
             }
-            StartError::Store(_) | StartError::Sink(_) | StartError::Signal { .. } => return None,
+            StartError::Store(_)
+            | StartError::Checkpoint(_)
+            | StartError::Sink(_)
+            | StartError::Signal { .. } => return None,
         };
         Some(match source.kind() {
             io::ErrorKind::AddrInUse => {
@@ -104,7 +113,7 @@ pub struct Bound {
 
 /// A syslog socket.
 struct Socket {
-    protocol: Protocol,
+    wanted: Listen,
     /// Differs from the wanted one where that had port 0.
     address: SocketAddr,
     kind: SocketKind,
@@ -113,7 +122,18 @@ struct Socket {
 enum SocketKind {
     /// With the size of the receive buffer that the kernel granted, in bytes.
     Udp(UdpSocket, usize),
-    Tcp(TcpListener),
+    /// Of senders that connect.
+    Stream(TcpListener),
+}
+
+/// What listeners have in common.
+struct Inputs<'a> {
+    frame_max: usize,
+    connections: Arc<Connections>,
+    loaded: watch::Receiver<Arc<Loaded>>,
+    dispatcher: &'a Dispatcher,
+    telemetry: &'a Telemetry,
+    supervisor: &'a Supervisor,
 }
 
 impl Bound {
@@ -129,7 +149,7 @@ impl Bound {
             .and_then(|socket| socket.local_addr().map(|address| (socket, address)))
             .map_err(|source| bind_error("http", wanted, source))?;
         let sockets = config.listen.iter().map(|listen| {
-            Socket::bind(*listen)
+            Socket::bind(listen.clone())
                 .map_err(|source| bind_error(listen.protocol.as_str(), listen.address, source))
         });
         let sockets = sockets.collect::<Result<_, _>>()?;
@@ -145,7 +165,7 @@ impl Bound {
     pub fn listeners(&self) -> Vec<(Protocol, SocketAddr)> {
         let sockets = self.sockets.iter();
         sockets
-            .map(|socket| (socket.protocol, socket.address))
+            .map(|socket| (socket.wanted.protocol, socket.address))
             .collect()
     }
 }
@@ -159,52 +179,76 @@ fn bind_error(protocol: &'static str, address: SocketAddr, source: io::Error) ->
 }
 
 impl Socket {
-    fn bind(listen: Listen) -> io::Result<Socket> {
-        let (kind, address) = match listen.protocol {
+    fn bind(wanted: Listen) -> io::Result<Socket> {
+        let (kind, address) = match wanted.protocol {
             Protocol::Udp => {
-                let (socket, receive_buffer) = udp::bind(listen.address)?;
+                let (socket, receive_buffer) = udp::bind(wanted.address)?;
                 let address = socket.local_addr()?;
                 (SocketKind::Udp(socket, receive_buffer), address)
             }
-            Protocol::Tcp => {
-                let socket = tcp::bind(listen.address)?;
+            Protocol::Tcp | Protocol::Tls | Protocol::Relp => {
+                let socket = accept::bind(wanted.address)?;
                 let address = socket.local_addr()?;
-                (SocketKind::Tcp(socket), address)
+                (SocketKind::Stream(socket), address)
             }
         };
         Ok(Socket {
-            protocol: listen.protocol,
+            wanted,
             address,
             kind,
         })
     }
 
-    fn start(
-        self,
-        limits: &tcp::Limits,
-        telemetry: &Telemetry,
-        dispatcher: &Dispatcher,
-        supervisor: &Supervisor,
-    ) -> JoinHandle<()> {
-        let (protocol, address) = (self.protocol.as_str(), self.address);
-        let listener = telemetry.listener(protocol, address.to_string());
-        let (dispatcher, stop) = (dispatcher.clone(), supervisor.stopping().clone());
-        match self.kind {
+    fn start(self, inputs: &Inputs<'_>) -> JoinHandle<()> {
+        let Inputs {
+            frame_max,
+            supervisor,
+            ..
+        } = *inputs;
+        let (protocol, address) = (self.wanted.protocol.as_str(), self.address);
+        let listener = inputs.telemetry.listener(protocol, address.to_string());
+        let (dispatcher, stop) = (inputs.dispatcher.clone(), supervisor.stopping().clone());
+        let socket = match self.kind {
             SocketKind::Udp(socket, receive_buffer) => {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
-                supervisor.spawn(
+                return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, limits.frame_max, listener, dispatcher, stop),
-                )
+                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                );
             }
-            SocketKind::Tcp(socket) => {
-                tracing::info!(protocol, %address, "listening");
-                supervisor.spawn(
-                    "tcp listener",
-                    tcp::run(socket, limits.clone(), listener, dispatcher, stop),
-                )
-            }
-        }
+            SocketKind::Stream(socket) => socket,
+        };
+        tracing::info!(protocol, %address, "listening");
+        let door = Door {
+            connections: Arc::clone(&inputs.connections),
+            allow: self.wanted.allow,
+            tls: self.wanted.tls.map(|files| inputs.terms(files)),
+            listener: Arc::clone(&listener),
+        };
+        let lines = tcp::Lines {
+            frame_max,
+            listener,
+            dispatcher,
+        };
+        supervisor.spawn(
+            "tcp listener",
+            accept::run(socket, door, stop, move |connection| {
+                tcp::serve(connection, lines.clone())
+            }),
+        )
+    }
+}
+
+impl Inputs<'_> {
+    /// What TLS goes by at the moment, as the files of a listener say.
+    fn terms(&self, files: TlsFiles) -> accept::Terms {
+        let loaded = self.loaded.clone();
+        let first = loaded.borrow().tls.get(&files).cloned();
+        let first = first.expect("a set is compiled with the certificates that `listen` names");
+        Arc::new(move || {
+            let loaded = loaded.borrow();
+            Arc::clone(loaded.tls.get(&files).unwrap_or(&first))
+        })
     }
 }
 
@@ -265,7 +309,11 @@ impl Daemon {
             store: store.clone(),
         });
         let stop_http = CancellationToken::new();
-        let router = http::router(&status, config.http.token.clone(), &stop_http);
+        let access = Access {
+            token: config.http.token.clone(),
+            names: config.http.names.clone(),
+        };
+        let router = http::router(&status, access, &stop_http);
         tracing::info!(protocol = "http", address = %http, "listening");
         if config.http.token.is_none() && !http.ip().is_loopback() {
             tracing::warn!(
@@ -284,27 +332,43 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        let pipeline = loaded.as_ref().map(|(loaded, _)| {
-            let plan = Plan {
-                loaded: loaded.subscribe(),
-                timezone: config.haproxy.timezone.clone(),
-                time: config.time,
-                limits: config.limits,
-                workers: workers(),
-                outboxes: outboxes.clone(),
-                latest: config.sinks.prometheus.then_some(latest),
-                rejects: Takers { samples, outlet },
-            };
-            let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
-            let limits = tcp::Limits {
-                frame_max: config.limits.line_bytes,
-                connections: Arc::new(Semaphore::new(config.limits.connections)),
-            };
-            for socket in sockets {
-                inputs.push(socket.start(&limits, &telemetry, &dispatcher, &supervisor));
-            }
-            (pipeline, dispatcher)
-        });
+        // The receiver alone has no windows.
+        let kept = loaded
+            .as_ref()
+            .map(|_| open_keeper(&config.state, started, &telemetry));
+        let kept = kept.transpose()?;
+        let pipeline = loaded
+            .as_ref()
+            .zip(kept)
+            .map(|((loaded, _), (keeper, restored))| {
+                let plan = Plan {
+                    loaded: loaded.subscribe(),
+                    timezone: config.haproxy.timezone.clone(),
+                    time: config.time,
+                    limits: config.limits,
+                    workers: workers(),
+                    outboxes: outboxes.clone(),
+                    latest: config.sinks.prometheus.then_some(latest),
+                    rejects: Takers { samples, outlet },
+                    keeper: keeper.clone(),
+                    checkpoint: restored.checkpoint,
+                };
+                let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
+                let listening = Inputs {
+                    frame_max: config.limits.line_bytes,
+                    connections: Connections::new(Bounds {
+                        all: config.limits.connections,
+                        per_address: config.limits.connections_per_address,
+                        idle: config.limits.idle,
+                    }),
+                    loaded: loaded.subscribe(),
+                    dispatcher: &dispatcher,
+                    telemetry: &telemetry,
+                    supervisor: &supervisor,
+                };
+                inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
+                (pipeline, dispatcher)
+            });
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -433,6 +497,20 @@ fn start_sinks(
     Ok((outboxes, tasks))
 }
 
+/// What cannot be kept at the moment is told, and no reason not to start.
+fn open_keeper(
+    state: &Path,
+    now: Timestamp,
+    telemetry: &Telemetry,
+) -> Result<(Keeper, Restored), checkpoint::OpenError> {
+    let (keeper, restored) = Keeper::open(state, now)?;
+    if let Some(why) = &restored.broken {
+        tracing::error!(%why, "cannot keep checkpoints; retrying");
+        telemetry.broken("checkpoint", Some(why.to_string()));
+    }
+    Ok((keeper, restored))
+}
+
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
     RotatingFile::open(path.to_owned(), rejects::FILE_BYTES, rejects::FILES).map_err(|source| {
         StartError::Rejects {
@@ -462,9 +540,7 @@ async fn serve(
     stop: CancellationToken,
     status: Arc<Status>,
 ) {
-    if let Err(error) = http::serve(socket, router, stop).await {
-        tracing::error!(%error, "the HTTP server failed");
-    }
+    http::serve(socket, router, Arc::clone(&status.telemetry.http), stop).await;
     drop(status);
 }
 

@@ -8,6 +8,7 @@
 //! Each stage owns the type that leaves it; the next stage imports that type and
 //! the one before never hears of it. `time` and `metric` are shared leaves.
 
+pub mod account;
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;
@@ -16,6 +17,8 @@ pub mod daemon;
 pub mod dashboard;
 pub mod delta;
 pub mod demo;
+#[cfg(test)]
+mod disk;
 pub mod event_time;
 pub mod haproxy;
 pub mod http;

@@ -3,8 +3,9 @@
 //! Reading and compiling are two steps: a reload compares the texts that it has read with
 //! those in force, and compiles them only where they differ.
 
-use crate::config::{Config, Env, LogFormats};
+use crate::config::{Config, Env, LogFormats, TlsFiles};
 use crate::haproxy::{self, FieldNames, Formats};
+use crate::input::tls;
 use crate::rules::{self, Rules};
 use crate::source::{Problem, Source};
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub struct Loaded {
     pub rules: Arc<Rules>,
     pub formats: Arc<Formats>,
+    pub tls: Arc<tls::Servers>,
 }
 
 /// Everything that is wrong with a set of files.
@@ -105,6 +107,8 @@ pub struct Texts {
     /// `haproxy.cfg`, where one is named.
     haproxy: Option<Result<Source, Wrong>>,
     rules: Result<Vec<Source>, Wrong>,
+    /// What the TLS listeners' certificates are read from.
+    tls: BTreeMap<TlsFiles, tls::Texts>,
 }
 
 impl Texts {
@@ -121,11 +125,14 @@ impl Texts {
             .collect()
     }
 
-    fn by_name(&self) -> BTreeMap<&Arc<str>, &str> {
+    fn by_name(&self) -> BTreeMap<Arc<str>, &str> {
         let sources = self.sources();
-        sources
-            .map(|source| (&source.name, &*source.text))
-            .collect()
+        let sources = sources.map(|source| (Arc::clone(&source.name), &*source.text));
+        let tls = self.tls.iter().flat_map(|(files, texts)| {
+            let texts = texts.by_path(files);
+            texts.map(|(file, text)| (file.path.display().to_string().into(), text))
+        });
+        sources.chain(tls).collect()
     }
 
     fn sources(&self) -> impl Iterator<Item = &Source> {
@@ -175,6 +182,7 @@ impl Files {
                     LogFormats::BuiltIn | LogFormats::One(_) => None,
                 }),
                 rules: named.map_or(Ok(Vec::new()), rule_files),
+                tls: named.map(tls_texts).unwrap_or_default(),
             },
             config,
         }
@@ -209,8 +217,12 @@ impl Files {
             .flatten()
             .filter(|_| rules.is_some());
         let files: Vec<PathBuf> = files.map(|source| (*source.name).into()).collect();
+        let tls = self.texts.tls.iter().flat_map(|(files, texts)| {
+            let texts = texts.by_path(files);
+            texts.map(|(file, _)| file.path.clone())
+        });
         let places = self.path.clone().into_iter().chain(haproxy).chain(rules);
-        places.chain(files).collect()
+        places.chain(files).chain(tls).collect()
     }
 
     /// Compiles all of them together.
@@ -227,12 +239,14 @@ impl Files {
         let names = formats.as_ref().map(|(formats, _)| formats.names());
         let rules = self.texts.rules.clone();
         let rules = rules.and_then(|rules| compile(&rules, &config, &names.unwrap_or_default()));
-        let ((formats, warnings), rules) = both(formats, rules)?;
+        let lines = both(formats, rules);
+        let (((formats, warnings), rules), tls) = both(lines, tls_servers(&self.texts.tls))?;
         Ok(Compiled {
             config,
             loaded: Loaded {
                 rules: Arc::new(rules),
                 formats: Arc::new(formats),
+                tls: Arc::new(tls),
             },
             warnings,
         })
@@ -286,6 +300,36 @@ fn own_formats(config: &Config, env: Env<'_>) -> Result<Formats, Wrong> {
             Formats::one(format, env).map_err(|problem| vec![*problem].into())
         }
         LogFormats::BuiltIn | LogFormats::Haproxy(_) => Ok(Formats::built_in()),
+    }
+}
+
+/// What is wrong with the files of the TLS listeners.
+pub fn tls_problems(config: &Config) -> Vec<Problem> {
+    let wrong = tls_servers(&tls_texts(config)).err();
+    wrong.unwrap_or_default().problems
+}
+
+fn tls_texts(config: &Config) -> BTreeMap<TlsFiles, tls::Texts> {
+    let files = config
+        .listen
+        .iter()
+        .filter_map(|listen| listen.tls.as_ref());
+    files
+        .map(|files| (files.clone(), tls::Texts::read(files)))
+        .collect()
+}
+
+fn tls_servers(texts: &BTreeMap<TlsFiles, tls::Texts>) -> Result<tls::Servers, Wrong> {
+    let (mut servers, mut wrong) = (tls::Servers::new(), Wrong::default());
+    for (files, texts) in texts {
+        match texts.server(files) {
+            Ok(server) => drop(servers.insert(files.clone(), server)),
+            Err(problems) => wrong.problems.extend(problems),
+        }
+    }
+    match wrong.problems.is_empty() {
+        true => Ok(servers),
+        false => Err(wrong),
     }
 }
 

@@ -5,12 +5,15 @@
 //! number being counted where it happens:
 //!
 //! ```text
-//! received = parsed + rejected + queued
+//! received = parsed + rejected + queued, where received = carried + by every listener
 //! parsed   = counted + late + too_late + future + over_limit + skipped + notices
 //! rejected = written + unwritten + queued, of the file of rejected lines, if there is
-//!            one, up to a tick later
+//!            one, up to a tick later, and since weir began
 //! ```
+//!
+//! After a restart these sums go on from those of the last checkpoint.
 
+use crate::account::Account;
 use crate::haproxy::Reject;
 use crate::skew::SkewedHost;
 use crate::time::Timestamp;
@@ -49,7 +52,10 @@ pub struct Telemetry {
     started: Timestamp,
     /// Frames that are received, and neither parsed nor rejected yet.
     pub queued: Arc<Counter>,
+    /// Frames that earlier runs have received, up to the last checkpoint.
+    carried: Counter,
     listeners: Mutex<Vec<Arc<Listener>>>,
+    pub http: Arc<HttpServer>,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
@@ -87,10 +93,111 @@ pub struct Listener {
     pub received: Counter,
     /// Open connections; always 0 for UDP.
     pub connections: Counter,
-    /// Connections refused because there were too many.
-    pub refused: Counter,
+    /// Connections that were refused, and over UDP datagrams.
+    pub refused: Refused,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
+}
+
+/// Why a connection, or a datagram, is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its address is not in `allow`.
+    NotAllowed,
+    /// `limits.connections` is reached.
+    Connections,
+    /// `limits.connections_per_address` is reached.
+    ConnectionsPerAddress,
+    /// The TLS handshake failed, or took too long.
+    Handshake,
+    /// The client showed no certificate, or not the right one.
+    Certificate,
+}
+
+impl Refusal {
+    pub const ALL: [Refusal; 5] = [
+        Refusal::NotAllowed,
+        Refusal::Connections,
+        Refusal::ConnectionsPerAddress,
+        Refusal::Handshake,
+        Refusal::Certificate,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Refusal::NotAllowed => "not_allowed",
+            Refusal::Connections => "connections",
+            Refusal::ConnectionsPerAddress => "connections_per_address",
+            Refusal::Handshake => "handshake",
+            Refusal::Certificate => "certificate",
+        }
+    }
+}
+
+/// What the HTTP server has open, and what it has turned away.
+#[derive(Debug, Default)]
+pub struct HttpServer {
+    /// Open connections.
+    pub connections: Counter,
+    refused: [Counter; HttpRefusal::REASONS.len()],
+}
+
+/// Why the HTTP server did not take a connection or a request, or did not go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpRefusal {
+    /// There are too many connections.
+    Connections,
+    /// There are too many connections from one address.
+    Address,
+    /// The connection: it has sent no whole head, or has read nothing, for too long.
+    Slow,
+    /// The request: asked under a name that is not weir's, as a rebound one is.
+    Name,
+    /// The request: a web page of another site asked, through somebody's browser.
+    Site,
+    /// The request: it shows no token, or a wrong one.
+    Token,
+}
+
+impl HttpRefusal {
+    /// In the order of the enum.
+    pub const REASONS: [&str; 6] = ["connections", "address", "slow", "name", "site", "token"];
+}
+
+impl HttpServer {
+    pub fn refused(&self, why: HttpRefusal) {
+        self.refused[why as usize].add(1);
+    }
+
+    fn snapshot(&self) -> HttpSnapshot {
+        let refused = self.refused.iter().map(Counter::get);
+        HttpSnapshot {
+            connections: self.connections.get(),
+            refused: HttpRefusal::REASONS.into_iter().zip(refused).collect(),
+        }
+    }
+}
+
+/// What one listener has refused, by reason.
+#[derive(Debug, Default)]
+pub struct Refused([Counter; Refusal::ALL.len()]);
+
+impl Refused {
+    pub fn add(&self, reason: Refusal, n: u64) {
+        self.0[reason as usize].add(n);
+    }
+
+    pub fn get(&self, reason: Refusal) -> u64 {
+        self.0[reason as usize].get()
+    }
+
+    /// By the reasons' names.
+    fn snapshot(&self) -> BTreeMap<&'static str, u64> {
+        let reasons = Refusal::ALL.iter();
+        reasons
+            .map(|reason| (reason.as_str(), self.get(*reason)))
+            .collect()
+    }
 }
 
 /// What one sink has done.
@@ -151,6 +258,28 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Whether there were no lines.
+    pub fn is_empty(&self) -> bool {
+        self.parsed == 0 && self.rejected.iter().all(|n| *n == 0)
+    }
+
+    /// Adds those of later batches.
+    pub fn merge(&mut self, later: &Tally) {
+        self.parsed += later.parsed;
+        for (n, more) in self.rejected.iter_mut().zip(later.rejected) {
+            *n += more;
+        }
+        self.cut += later.cut;
+        self.skipped += later.skipped;
+        self.notices += later.notices;
+        self.notices_dropped += later.notices_dropped;
+        self.future += later.future;
+        self.over_limit += later.over_limit;
+        self.undated += later.undated;
+        self.from = self.from.into_iter().chain(later.from).min();
+        self.to = self.to.max(later.to);
+    }
+
     /// Notes an event's time.
     #[inline]
     pub fn saw(&mut self, at: Timestamp) {
@@ -164,7 +293,9 @@ impl Telemetry {
         Telemetry {
             started,
             queued: Arc::default(),
+            carried: Counter::default(),
             listeners: Mutex::default(),
+            http: Arc::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
@@ -199,7 +330,7 @@ impl Telemetry {
             address,
             received: Counter::default(),
             connections: Counter::default(),
-            refused: Counter::default(),
+            refused: Refused::default(),
             lost: Counter::default(),
         });
         lock(&self.listeners).push(Arc::clone(&listener));
@@ -230,6 +361,26 @@ impl Telemetry {
             })
         });
         Arc::clone(file)
+    }
+
+    /// Goes on from what earlier runs have counted.
+    pub fn carry(&self, account: &Account) {
+        self.carried.add(account.received());
+        self.parsed.add(account.parsed);
+        for (counter, reason) in self.rejected.iter().zip(Reject::REASONS) {
+            counter.add(account.rejected.get(reason).copied().unwrap_or_default());
+        }
+        self.cut.add(account.cut);
+        self.skipped.add(account.skipped);
+        self.notices.add(account.notices);
+        self.notices_dropped.add(account.notices_dropped);
+        self.future.add(account.future);
+        self.counted.add(account.counted);
+        self.late.add(account.late);
+        self.too_late.add(account.too_late);
+        self.over_limit.add(account.over_limit);
+        self.missing_too_late.add(account.missing_too_late);
+        self.missing_over_limit.add(account.missing_over_limit);
     }
 
     /// Adds one batch.
@@ -318,7 +469,12 @@ impl Telemetry {
         Snapshot {
             started: self.started.as_secs(),
             lines_per_second: self.lines_per_second.get(),
-            received: listeners.iter().map(|listener| listener.received).sum(),
+            received: self.carried.get()
+                + listeners
+                    .iter()
+                    .map(|listener| listener.received)
+                    .sum::<u64>(),
+            carried: self.carried.get(),
             parsed: self.parsed.get(),
             queued: self.queued.get(),
             rejected,
@@ -345,6 +501,7 @@ impl Telemetry {
             skewed_hosts: lock(&self.skewed_hosts).clone(),
             broken: lock(&self.broken).clone(),
             listeners,
+            http: self.http.snapshot(),
             sinks: lock(&self.sinks)
                 .iter()
                 .map(|sink| sink.snapshot())
@@ -360,7 +517,7 @@ impl Listener {
             address: self.address.clone(),
             received: self.received.get(),
             connections: self.connections.get(),
-            refused: self.refused.get(),
+            refused: self.refused.snapshot(),
             lost: self.lost.get(),
         }
     }
@@ -465,6 +622,8 @@ pub struct Snapshot {
     pub started: i64,
     pub lines_per_second: u64,
     pub received: u64,
+    /// Of these, by earlier runs, up to the last checkpoint.
+    pub carried: u64,
     pub parsed: u64,
     /// Received, and neither parsed nor rejected yet.
     pub queued: u64,
@@ -494,6 +653,7 @@ pub struct Snapshot {
     /// Promises that cannot be kept at the moment, and why.
     pub broken: BTreeMap<&'static str, String>,
     pub listeners: Vec<ListenerSnapshot>,
+    pub http: HttpSnapshot,
     pub sinks: Vec<SinkSnapshot>,
 }
 
@@ -521,8 +681,16 @@ pub struct ListenerSnapshot {
     pub address: String,
     pub received: u64,
     pub connections: u64,
-    pub refused: u64,
+    /// Connections, or over UDP datagrams, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
     pub lost: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HttpSnapshot {
+    pub connections: u64,
+    /// Connections and requests, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -2,6 +2,7 @@
 //!
 //! Nothing here asks what time it is; [`crate::clock`] does, at the edges.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -10,7 +11,9 @@ use std::time::Duration;
 ///
 /// HAProxy logs milliseconds and RFC 5424 up to microseconds, so nothing that a
 /// log says is lost. Covers some 290,000 years either side of 1970.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

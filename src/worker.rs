@@ -68,7 +68,11 @@ impl Worker {
     /// From here on lines are read and counted by these. What was counted so far has to be
     /// handed over before.
     pub fn load(&mut self, loaded: &Loaded) {
-        let Loaded { rules, formats } = loaded;
+        let Loaded {
+            rules,
+            formats,
+            tls: _,
+        } = loaded;
         self.haproxy = haproxy::Parser::new(Arc::clone(formats), self.timezone.clone());
         self.evaluator =
             Evaluator::new(Arc::clone(rules), self.rows_max).beginning_at(self.beginning);

@@ -50,6 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Everything that is wrong, and what to say where nothing is.
 fn check(path: Option<&Path>, rules: &[PathBuf], env: Env<'_>) -> (Vec<Problem>, String) {
     let (config, mut problems) = config(path, env);
+    problems.extend(load::tls_problems(&config));
     let formats = match load::formats(&config, env) {
         Ok((formats, warnings)) => {
             told::warn(&warnings);

@@ -25,10 +25,7 @@ pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
     let state = tempfile::tempdir().context("cannot make a folder for the demo's store")?;
     let mut config = load::config(None)?;
     config.state = state.path().to_owned();
-    config.listen = vec![Listen {
-        protocol: Protocol::Tcp,
-        address: ANY_PORT,
-    }];
+    config.listen = vec![Listen::plain(Protocol::Tcp, ANY_PORT)];
     let source = Source::new("demo.yaml", RULES);
     let rules = load::compile(&[source], &config, &FieldNames::default())?;
     log_to_stderr("warn");
@@ -77,6 +74,7 @@ async fn start(bound: Bound, rules: Rules) -> Result<Daemon, StartError> {
         Some(Loaded {
             rules: Arc::new(rules),
             formats: Arc::new(Formats::built_in()),
+            tls: Arc::default(),
         }),
         Mode::Demo,
     )

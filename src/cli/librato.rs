@@ -4,7 +4,7 @@ use super::serve::run_until_stopped;
 use super::{Failure, load, log_to_stderr};
 use crate::config::Sinks;
 use crate::daemon::{Bound, Daemon};
-use crate::http::{Mode, Token};
+use crate::http::{Mode, TOKEN_HINT, Token};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -31,11 +31,14 @@ pub fn run(
 }
 
 fn token(name: &str) -> Result<Token, Failure> {
-    let token = std::env::var(name).ok().filter(|token| !token.is_empty());
-    let missing = || {
-        Failure::Input(format!(
+    let Some(token) = std::env::var(name).ok().filter(|token| !token.is_empty()) else {
+        return Err(Failure::Input(format!(
             "error: the environment variable `{name}` is not set"
-        ))
+        )));
     };
-    token.map(|token| Token::new(&token)).ok_or_else(missing)
+    Token::new(&token).map_err(|why| {
+        Failure::Input(format!(
+            "error: the token in the environment variable `{name}` {why}\n\nhint: {TOKEN_HINT}"
+        ))
+    })
 }

@@ -6,13 +6,14 @@ use crate::sink::librato::Api;
 use crate::source::{Notes, Problem, Scalar, Source, Written};
 use crate::yaml::Node;
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "listen",
     "haproxy",
     "event_time",
     "grace",
     "amend_for",
     "expire_after",
+    "checkpoint_every",
     "rules",
     "rejects",
     "state",
@@ -20,13 +21,20 @@ pub(super) const KEYS: [&str; 12] = [
     "http",
     "limits",
 ];
-pub(super) const LISTEN_KEYS: [&str; 2] = ["protocol", "address"];
+pub(super) const LISTEN_KEYS: [&str; 6] =
+    ["protocol", "address", "allow", "cert", "key", "client_ca"];
 pub(super) const HAPROXY_KEYS: [&str; 4] = ["config", "log_format", "service", "timezone"];
 pub(super) const SINK_KEYS: [&str; 4] = ["librato", "prometheus", "store", "stdout"];
 pub(super) const LIBRATO_KEYS: [&str; 4] = ["url", "email_env", "token_env", "api"];
 pub(super) const STORE_KEYS: [&str; 1] = ["retention"];
-pub(super) const HTTP_KEYS: [&str; 2] = ["address", "token_env"];
-pub(super) const LIMIT_KEYS: [&str; 3] = ["line_bytes", "series", "connections"];
+pub(super) const HTTP_KEYS: [&str; 3] = ["address", "token_env", "names"];
+pub(super) const LIMIT_KEYS: [&str; 5] = [
+    "line_bytes",
+    "series",
+    "connections",
+    "connections_per_address",
+    "idle",
+];
 
 #[derive(Debug, Default)]
 pub(super) struct File {
@@ -41,6 +49,8 @@ pub(super) struct File {
     pub amend_for: Option<Scalar>,
     /// How long a silent series still says 0, such as `1h`.
     pub expire_after: Option<Scalar>,
+    /// How often the state of the windows is kept, such as `5s`.
+    pub checkpoint_every: Option<Scalar>,
     /// A rule file or a folder of them; without the key, the bundled rules.
     pub rules: Option<Scalar>,
     /// The file to which rejected lines are written; without the key, none.
@@ -58,21 +68,43 @@ pub(super) struct Listen {
     pub protocol: Protocol,
     /// `address:port`; port 0 lets the system choose one.
     pub address: Scalar,
+    /// Networks and addresses whose senders are let in; without the key, all are.
+    pub allow: Option<Allow>,
+    /// PEM: our certificate, with those that lead to its root behind it.
+    pub cert: Option<Scalar>,
+    /// PEM: the certificate's private key.
+    pub key: Option<Scalar>,
+    /// PEM: who signs the certificates of senders that are let in.
+    pub client_ca: Option<Scalar>,
+}
+
+/// A list, and where it stands.
+#[derive(Debug)]
+pub(super) struct Allow {
+    pub span: std::ops::Range<usize>,
+    pub networks: Vec<Scalar>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Udp,
     Tcp,
+    /// Syslog over TLS (RFC 5425).
+    Tls,
+    /// rsyslog's RELP, over TLS where there is a certificate.
+    Relp,
 }
 
 impl Protocol {
-    const ALL: [Protocol; 2] = [Protocol::Udp, Protocol::Tcp];
+    /// Those that may be written.
+    const ALL: [Protocol; 3] = [Protocol::Udp, Protocol::Tcp, Protocol::Tls];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
+            Protocol::Tls => "tls",
+            Protocol::Relp => "relp",
         }
     }
 }
@@ -117,6 +149,7 @@ pub(super) struct Http {
     pub address: Option<Scalar>,
     /// The environment variable that holds the token.
     pub token_env: Option<Scalar>,
+    pub names: Vec<Scalar>,
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +157,10 @@ pub(super) struct Limits {
     pub line_bytes: Option<Written<usize>>,
     pub series: Option<Written<usize>>,
     pub connections: Option<Written<usize>>,
+    /// Of them, from one address.
+    pub connections_per_address: Option<Written<usize>>,
+    /// How long a connection may be silent when its room is needed, such as `10m`.
+    pub idle: Option<Scalar>,
 }
 
 /// Reads a file, and everything about its shape that is wrong. Only what YAML does not
@@ -147,6 +184,7 @@ fn file(notes: &mut Notes<'_>, root: &Node) -> File {
             "grace" => file.grace = notes.text(value),
             "amend_for" => file.amend_for = notes.text(value),
             "expire_after" => file.expire_after = notes.text(value),
+            "checkpoint_every" => file.checkpoint_every = notes.text(value),
             "rules" => file.rules = notes.text(value),
             "rejects" => file.rejects = notes.text(value),
             "state" => file.state = notes.text(value),
@@ -171,7 +209,8 @@ fn listen(notes: &mut Notes<'_>, node: &Node) -> Option<Vec<Listen>> {
 
 fn socket(notes: &mut Notes<'_>, node: &Node) -> Option<Listen> {
     let pairs = notes.pairs(node)?;
-    let (mut protocol, mut address) = (None, None);
+    let (mut protocol, mut address, mut allow) = (None, None, None);
+    let (mut cert, mut key_file, mut client_ca) = (None, None, None);
     let mut unknown = Vec::new();
     for (key, value) in pairs {
         match key.value.as_str() {
@@ -180,6 +219,10 @@ fn socket(notes: &mut Notes<'_>, node: &Node) -> Option<Listen> {
                 protocol = Some(notes.word(value, "protocol", &known));
             }
             "address" => address = Some(notes.text(value)),
+            "allow" => allow = networks(notes, value),
+            "cert" => cert = notes.text(value),
+            "key" => key_file = notes.text(value),
+            "client_ca" => client_ca = notes.text(value),
             _ => {
                 notes.unknown_key(key, &LISTEN_KEYS);
                 unknown.push(key);
@@ -195,6 +238,21 @@ fn socket(notes: &mut Notes<'_>, node: &Node) -> Option<Listen> {
     Some(Listen {
         protocol: protocol??,
         address: address??,
+        allow,
+        cert,
+        key: key_file,
+        client_ca,
+    })
+}
+
+fn networks(notes: &mut Notes<'_>, node: &Node) -> Option<Allow> {
+    let networks = notes.list(node)?;
+    Some(Allow {
+        span: node.span.clone(),
+        networks: networks
+            .iter()
+            .filter_map(|network| notes.text(network))
+            .collect(),
     })
 }
 
@@ -282,6 +340,10 @@ fn http(notes: &mut Notes<'_>, node: &Node) -> Http {
         match key.value.as_str() {
             "address" => http.address = notes.text(value),
             "token_env" => http.token_env = notes.text(value),
+            "names" => {
+                let names = notes.list(value).unwrap_or_default().iter();
+                http.names = names.filter_map(|name| notes.text(name)).collect();
+            }
             _ => notes.unknown_key(key, &HTTP_KEYS),
         }
     }
@@ -295,6 +357,10 @@ fn limits(notes: &mut Notes<'_>, node: &Node) -> Limits {
             "line_bytes" => limits.line_bytes = notes.whole_number(value),
             "series" => limits.series = notes.whole_number(value),
             "connections" => limits.connections = notes.whole_number(value),
+            "connections_per_address" => {
+                limits.connections_per_address = notes.whole_number(value);
+            }
+            "idle" => limits.idle = notes.text(value),
             _ => notes.unknown_key(key, &LIMIT_KEYS),
         }
     }

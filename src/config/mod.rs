@@ -3,16 +3,18 @@
 //! Nothing is opened or bound here; the environment is asked through an argument.
 
 mod file;
+mod listen;
 
 pub use file::Protocol;
 #[cfg(test)]
 pub(crate) use file::known_keys;
+pub use listen::{Listen, NamedFile, TlsFiles};
 
 use crate::event_time::EventTime;
-use crate::http::Token;
+use crate::http::{self, TOKEN_HINT, Token};
 use crate::metric::SERIES_MAX;
 use crate::sink::librato;
-use crate::source::{Placed, Problem, Scalar, Source, Written};
+use crate::source::{Placed, Problem, Scalar, Source, Written, without_userinfo};
 use crate::store;
 use crate::window;
 use jiff::tz::TimeZone;
@@ -40,12 +42,6 @@ pub struct Config {
     pub limits: Limits,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
-    pub protocol: Protocol,
-    pub address: SocketAddr,
-}
-
 #[derive(Clone, Debug)]
 pub struct Haproxy {
     pub formats: LogFormats,
@@ -64,6 +60,8 @@ pub struct Time {
     pub amend_for: Duration,
     /// How long a series that has gone silent still says that its counts are 0.
     pub expire_after: Duration,
+    /// How often the state of the windows is kept.
+    pub checkpoint_every: Duration,
 }
 
 impl Default for Time {
@@ -74,6 +72,7 @@ impl Default for Time {
             grace: windows.grace,
             amend_for: windows.amend_for,
             expire_after: windows.expire_after,
+            checkpoint_every: Duration::from_secs(5),
         }
     }
 }
@@ -101,6 +100,8 @@ pub struct Sinks {
 pub struct Http {
     pub address: SocketAddr,
     pub token: Option<Token>,
+    /// What weir is called, in lower case; asked for where there is no token.
+    pub names: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,10 @@ pub struct Limits {
     pub series: usize,
     /// Open connections of all listeners together.
     pub connections: usize,
+    /// Open connections from one address.
+    pub connections_per_address: usize,
+    /// How long a connection is silent before it may be closed to make room for another.
+    pub idle: Duration,
 }
 
 /// What the system tells: environment variables by name.
@@ -126,6 +131,10 @@ const RETENTION: Duration = Duration::from_secs(24 * 3600);
 const LINE_BYTES: usize = 65_536;
 const SERIES: usize = 100_000;
 const CONNECTIONS: usize = 1024;
+/// rsyslog opens one connection for each action and worker: hundreds are no sender's need,
+/// and four hosts that are out of control still leave nobody else outside.
+const CONNECTIONS_PER_ADDRESS: usize = 256;
+const IDLE_AFTER: Duration = Duration::from_secs(600);
 
 /// HAProxy's shortest line is longer than this, and a longer one than that is no line.
 const LINE_BYTES_RANGE: std::ops::RangeInclusive<usize> = 256..=16 * 1024 * 1024;
@@ -142,9 +151,19 @@ const AMEND_FOR: Span = Span {
     range: Duration::ZERO..=Duration::from_secs(24 * 3600),
     words: "0s to 24h, such as `10m`",
 };
+const IDLE: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600),
+    words: "1s to 7d, such as `10m`",
+};
 const EXPIRE_AFTER: Span = Span {
     range: Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3600),
     words: "1m to 7d, such as `1h`",
+};
+
+/// What a kill costs at most; each costs a sync of the disk.
+const CHECKPOINT_EVERY: Span = Span {
+    range: Duration::from_millis(100)..=Duration::from_secs(600),
+    words: "100ms to 10m, such as `5s`",
 };
 
 /// What a time may be, as a range and in words.
@@ -160,10 +179,7 @@ const fn loopback(port: u16) -> SocketAddr {
 impl Config {
     /// What holds without a file.
     pub fn default_for(env: Env<'_>) -> Config {
-        let listen = |protocol| Listen {
-            protocol,
-            address: SYSLOG_ADDRESS,
-        };
+        let listen = |protocol| Listen::plain(protocol, SYSLOG_ADDRESS);
         Config {
             listen: vec![listen(Protocol::Udp), listen(Protocol::Tcp)],
             haproxy: Haproxy {
@@ -185,11 +201,14 @@ impl Config {
             http: Http {
                 address: HTTP_ADDRESS,
                 token: None,
+                names: Vec::new(),
             },
             limits: Limits {
                 line_bytes: LINE_BYTES,
                 series: SERIES,
                 connections: CONNECTIONS,
+                connections_per_address: CONNECTIONS_PER_ADDRESS,
+                idle: IDLE_AFTER,
             },
         }
     }
@@ -250,6 +269,10 @@ impl Config {
             ("grace", self.time.grace != time.grace),
             ("amend_for", self.time.amend_for != time.amend_for),
             ("expire_after", self.time.expire_after != time.expire_after),
+            (
+                "checkpoint_every",
+                self.time.checkpoint_every != time.checkpoint_every,
+            ),
             ("rejects", self.rejects != *rejects),
             ("state", self.state != *state),
             (
@@ -297,12 +320,8 @@ struct Check<'a> {
 impl Check<'_> {
     fn fill(&mut self, config: &mut Config, file: file::File, base: &Path) {
         if let Some(listen) = file.listen {
-            let listen = listen.iter().filter_map(|listen| {
-                Some(Listen {
-                    protocol: listen.protocol,
-                    address: self.address(&listen.address)?,
-                })
-            });
+            let listen = listen.into_iter();
+            let listen = listen.filter_map(|listen| self.listen(listen, base));
             config.listen = listen.collect();
         }
         // Whether these can be compiled, `haproxy` tells, which knows the formats.
@@ -341,6 +360,12 @@ impl Check<'_> {
             "expire_after",
             EXPIRE_AFTER,
         );
+        self.span(
+            &mut time.checkpoint_every,
+            file.checkpoint_every,
+            "checkpoint_every",
+            CHECKPOINT_EVERY,
+        );
         // A window that is open still takes what comes.
         time.amend_for = time.amend_for.max(time.grace);
         config.rules = file.rules.map(|path| base.join(path.value));
@@ -367,11 +392,10 @@ impl Check<'_> {
         if let Some(address) = file.http.address.and_then(|address| self.address(&address)) {
             config.http.address = address;
         }
-        config.http.token = file
-            .http
-            .token_env
-            .and_then(|name| self.variable(&name))
-            .map(|t| Token::new(&t));
+        let token = file.http.token_env;
+        config.http.token = token.and_then(|name| self.token(&name));
+        let names = file.http.names.iter();
+        config.http.names = names.filter_map(|name| self.name(name)).collect();
         let limits = file.limits;
         self.limit(
             &mut config.limits.line_bytes,
@@ -384,6 +408,12 @@ impl Check<'_> {
             limits.connections,
             CONNECTIONS_RANGE,
         );
+        self.limit(
+            &mut config.limits.connections_per_address,
+            limits.connections_per_address,
+            CONNECTIONS_RANGE,
+        );
+        self.span(&mut config.limits.idle, limits.idle, "idle", IDLE);
     }
 
     fn formats(&mut self, file: Option<Scalar>, format: Option<Scalar>, base: &Path) -> LogFormats {
@@ -463,8 +493,22 @@ impl Check<'_> {
         if url.is_none() {
             self.wrong(
                 &librato.url,
-                format!("`{}` is no URL of a server", librato.url.value),
+                format!(
+                    "`{}` is no URL of a server",
+                    without_userinfo(&librato.url.value)
+                ),
                 "write its base, such as `http://metrics.internal:8420`",
+            );
+        }
+        // The URL is in the log, on the page and in `/metrics`.
+        let has_secrets =
+            |url: &reqwest::Url| !url.username().is_empty() || url.password().is_some();
+        if url.as_ref().is_some_and(has_secrets) {
+            self.wrong(
+                &librato.url,
+                "`url` holds an account or a password".to_owned(),
+                "leave out what is before the `@`, and name the environment variables that hold \
+                 it: `email_env` and `token_env`",
             );
         }
         let token = librato.token_env.as_ref().map(|name| self.variable(name));
@@ -489,6 +533,35 @@ impl Check<'_> {
             api: librato.api,
             credentials,
         })
+    }
+
+    fn name(&mut self, name: &Scalar) -> Option<String> {
+        if !http::is_name(&name.value) {
+            self.wrong(
+                name,
+                format!("`{}` is no name of a host", name.value),
+                "write the name alone, without a scheme or a port, such as `metrics.example.com`",
+            );
+            return None;
+        }
+        let name = name.value.to_ascii_lowercase();
+        Some(name.trim_end_matches('.').to_owned())
+    }
+
+    fn token(&mut self, name: &Scalar) -> Option<Token> {
+        let value = self.variable(name)?;
+        let token = Token::new(&value);
+        if let Err(why) = token {
+            self.wrong(
+                name,
+                format!(
+                    "the token in the environment variable `{}` {why}",
+                    name.value
+                ),
+                TOKEN_HINT,
+            );
+        }
+        token.ok()
     }
 
     fn variable(&mut self, name: &Scalar) -> Option<String> {

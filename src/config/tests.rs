@@ -6,6 +6,7 @@ fn parse(text: &str) -> Result<Config, String> {
     let env = |name: &str| match name {
         "TOKEN" => Some("s3cret".into()),
         "EMAIL" => Some("me@example.com".into()),
+        "BLANK" => Some("s3cret\n".into()),
         "HOME" => Some("/users/me".into()),
         _ => None,
     };
@@ -102,6 +103,7 @@ event_time: start
 grace: 500ms
 amend_for: 1h30m
 expire_after: 7d
+checkpoint_every: 500ms
 rules: rules/
 rejects: log/rejects.log
 state: /srv/weir
@@ -110,7 +112,7 @@ sinks:
   prometheus: {}
   store: { retention: 6h }
   stdout: {}
-http: { address: "[::1]:80", token_env: TOKEN }
+http: { address: "[::1]:80", token_env: TOKEN, names: [Weir.example.com., weir-2] }
 limits: { line_bytes: 8192, series: 500, connections: 7 }
 "#,
     )
@@ -127,6 +129,7 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         grace: Duration::from_millis(500),
         amend_for: Duration::from_secs(5400),
         expire_after: Duration::from_secs(7 * 86_400),
+        checkpoint_every: Duration::from_millis(500),
     };
     assert_eq!(config.time, time);
     assert_eq!(config.rules.as_deref(), Some(Path::new("/etc/weir/rules/")));
@@ -146,10 +149,13 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
     assert_eq!(config.retention, Duration::from_secs(6 * 3600));
     assert_eq!(config.http.address, "[::1]:80".parse().unwrap());
     assert!(config.http.token.is_some());
+    assert_eq!(config.http.names, ["weir.example.com", "weir-2"]);
     let limits = Limits {
         line_bytes: 8192,
         series: 500,
         connections: 7,
+        connections_per_address: 256,
+        idle: Duration::from_secs(600),
     };
     assert_eq!(config.limits, limits);
 }
@@ -278,6 +284,18 @@ fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
             "environment",
         ),
         (
+            "http: { names: [\"http://weir\"] }",
+            "weir.yaml:1:17",
+            "`http://weir` is no name of a host",
+            "name alone",
+        ),
+        (
+            "http: { token_env: BLANK }",
+            "weir.yaml:1:20",
+            "`BLANK` begins or ends with a blank",
+            "openssl rand",
+        ),
+        (
             "listen: [{ protocol: tpc, address: \"a\" }]",
             "weir.yaml:1:22",
             "tpc",
@@ -295,6 +313,20 @@ fn what_is_wrong_is_named_with_its_place_and_a_remedy() {
         for part in [place, about, hint] {
             assert!(problem.contains(part), "{part:?} is not in:\n{problem}");
         }
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_shown() {
+    for url in [
+        "http://me:s3cret@a.example",
+        "ftp://s3cret@a.example",
+        "http://me:s3/cret@:a",
+    ] {
+        let text = format!("sinks: {{ librato: {{ url: \"{url}\" }} }}\nlimits: {{ series: 0 }}\n");
+        let problem = parse(&text).unwrap_err();
+        assert!(!problem.contains("cret"), "{problem}");
+        assert_eq!(problem.matches("hint:").count(), 2, "{problem}");
     }
 }
 

@@ -6,6 +6,7 @@ use super::map::GroupKey;
 use super::row::Row;
 use crate::metric::Tags;
 use crate::names;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
     pub groupings: Vec<Grouping>,
+}
+
+impl Layout {
+    /// How long the longest window is; zero without any.
+    pub fn longest_span(&self) -> Duration {
+        let spans = self.groupings.iter().map(|grouping| grouping.window.span);
+        spans.max().unwrap_or_default()
+    }
 }
 
 /// The place of a grouping in its layout.
@@ -130,7 +139,7 @@ pub enum NamePart {
 
 /// A window's shape. A sliding one is made of panes, each as long as its step; a tumbling
 /// one is its own only pane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// How long it is: a multiple of `every`.
     pub span: Duration,

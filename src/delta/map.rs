@@ -5,6 +5,7 @@ use super::row::Row;
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ pub struct Entry {
 
 /// The values of a group, in the order of its grouping's `by`, in one string of
 /// bytes: comparing and hashing a group is comparing and hashing that.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GroupKey(Vec<u8>);
 
 /// In place of a length: the event does not have this value.

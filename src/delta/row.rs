@@ -1,11 +1,12 @@
 //! A row: all cells of one group in one window.
 
-use super::cell::Cell;
+use super::cell::{Cell, CellKind};
 use super::layout::{Grouping, RuleLayout};
+use serde::{Deserialize, Serialize};
 use std::ops::{Deref, DerefMut};
 
 /// The cells of one group in one window, in the order of its grouping's layout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row(Box<[Cell]>);
 
 impl Row {
@@ -20,6 +21,12 @@ impl Row {
     /// Whether that rule's condition let no event through.
     pub fn is_silent(&self, rule: &RuleLayout) -> bool {
         self.count(rule.matched) == 0
+    }
+
+    /// Whether it has cells of those kinds.
+    pub fn fits(&self, kinds: &[CellKind]) -> bool {
+        let mut pairs = kinds.iter().zip(&self.0);
+        self.0.len() == kinds.len() && pairs.all(|(kind, cell)| kind.fits(cell))
     }
 
     /// Moves a rule's cells into `to`, and leaves empty ones.

@@ -1,35 +1,80 @@
-//! Who may ask: a token, as a bearer token or in basic authentication.
+//! The token, and the forms in which requests show it.
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::fmt;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
+/// The longest token, in bytes.
+pub const TOKEN_MAX: usize = 1024;
+
+/// What to do about a [`BadToken`].
+pub const TOKEN_HINT: &str = "use letters and digits, such as `openssl rand -hex 32` prints";
+
 /// The secret that callers show. It never prints itself.
 #[derive(Clone)]
-pub struct Token(Arc<str>);
+pub struct Token(Arc<Padded>);
 
-/// In a time that does not tell how much is the same.
+/// Why a text can be no token. It does not repeat the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadToken {
+    #[error("is empty")]
+    Empty,
+    #[error("is longer than {TOKEN_MAX} bytes")]
+    TooLong,
+    #[error("begins or ends with a blank, or has a character that no header carries")]
+    Characters,
+}
+
+/// As long as the longest token, zeros behind its end: to compare two takes the same time
+/// whatever they are and however long.
+struct Padded {
+    bytes: [u8; TOKEN_MAX],
+    length: usize,
+}
+
+impl Padded {
+    /// `None` where it is too long.
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; TOKEN_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        let length = text.len();
+        Some(Padded { bytes, length })
+    }
+
+    fn is(&self, other: &Padded) -> bool {
+        (self.bytes.ct_eq(&other.bytes) & self.length.ct_eq(&other.length)).into()
+    }
+}
+
 impl PartialEq for Token {
     fn eq(&self, other: &Token) -> bool {
-        self.is(other.0.as_bytes())
+        self.0.is(&other.0)
     }
 }
 
 impl Token {
-    pub fn new(token: &str) -> Self {
-        Token(token.into())
+    /// # Errors
+    ///
+    /// When it is empty, longer than [`TOKEN_MAX`], or no header can carry it: ASCII without
+    /// control characters, and no blank at its ends.
+    pub fn new(token: &str) -> Result<Self, BadToken> {
+        if token.is_empty() {
+            return Err(BadToken::Empty);
+        }
+        let carried = token.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !carried || token.trim() != token {
+            return Err(BadToken::Characters);
+        }
+        let padded = Padded::new(token.as_bytes()).ok_or(BadToken::TooLong)?;
+        Ok(Token(Arc::new(padded)))
     }
 
     /// Whether the headers carry it: `Bearer TOKEN`; or basic authentication as
     /// Librato's clients do it (account and token) or AppOptics' (token, no password).
-    fn is_in(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return false;
         };
@@ -54,9 +99,9 @@ impl Token {
         }
     }
 
-    /// Compares in a time that does not tell how much was right.
+    /// Compares in a time that depends on what was shown alone.
     fn is(&self, shown: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(shown).into()
+        Padded::new(shown).is_some_and(|shown| self.0.is(&shown))
     }
 }
 
@@ -66,42 +111,14 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Puts the token before every route of `router`.
-pub fn require(router: Router, token: Token) -> Router {
-    router.layer(middleware::from_fn_with_state(token, check))
-}
-
-async fn check(State(token): State<Token>, request: Request, next: Next) -> Response {
-    if token.is_in(request.headers()) {
-        return next.run(request).await;
-    }
-    // The challenge makes a browser ask for the token: any user name will do.
-    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"weir\"")];
-    // Librato's API answers POST, for machines, in another form than the rest.
-    let (kind, body) = match *request.method() {
-        Method::POST => (
-            "text/plain",
-            "Credentials are required to access this resource.",
-        ),
-        _ => (
-            "application/json",
-            r#"{"errors":{"request":["Authorization Required"]}}"#,
-        ),
-    };
-    let kind = [(header::CONTENT_TYPE, kind)];
-    (StatusCode::UNAUTHORIZED, challenge, kind, body).into_response()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::{Body, to_bytes};
-    use tower::ServiceExt;
 
     #[test]
     fn the_token_is_taken_in_every_form_that_clients_use() {
         let basic = |pair: &str| format!("Basic {}", BASE64_STANDARD.encode(pair));
-        let token = Token::new("s3cret");
+        let token = Token::new("s3cret").unwrap();
         for (shown, ok) in [
             ("Bearer s3cret".to_owned(), true),
             ("bearer s3cret".to_owned(), true),
@@ -110,7 +127,9 @@ mod tests {
             (basic("s3cret"), true),
             (basic("token:s3cret"), true),
             (basic("s3cret:wrong"), false),
+            (basic("s3cret\0"), false),
             (basic(":"), false),
+            (basic(&"s".repeat(TOKEN_MAX + 1)), false),
             ("Bearer s3cre".to_owned(), false),
             ("Bearer s3crets".to_owned(), false),
             ("Bearer ".to_owned(), false),
@@ -124,32 +143,22 @@ mod tests {
         assert!(!token.is_in(&HeaderMap::new()));
     }
 
-    #[tokio::test]
-    async fn who_shows_no_token_is_told_in_the_words_that_clients_know() {
-        let answer = async |method: &str| {
-            let router = require(Router::new(), Token::new("s3cret"));
-            let request = Request::builder().method(method).uri("/v1/metrics");
-            let request = request.body(Body::empty()).expect("a request");
-            let answer = router.oneshot(request).await.expect("an answer");
-            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-            let kind = answer.headers()[header::CONTENT_TYPE].clone();
-            let body = to_bytes(answer.into_body(), 1000).await.expect("a body");
-            (kind, String::from_utf8_lossy(&body).into_owned())
-        };
-        let json = r#"{"errors":{"request":["Authorization Required"]}}"#;
-        assert_eq!(
-            answer("GET").await,
-            ("application/json".parse().unwrap(), json.into())
-        );
-        let text = "Credentials are required to access this resource.";
-        assert_eq!(
-            answer("POST").await,
-            ("text/plain".parse().unwrap(), text.into())
-        );
+    #[test]
+    fn what_no_header_carries_is_no_token() {
+        for (text, why) in [
+            ("", BadToken::Empty),
+            ("s3cret\n", BadToken::Characters),
+            (" s3cret", BadToken::Characters),
+            ("s3crét", BadToken::Characters),
+            (&"s".repeat(TOKEN_MAX + 1), BadToken::TooLong),
+        ] {
+            assert_eq!(Token::new(text).unwrap_err(), why, "{text:?}");
+        }
+        assert!(Token::new(&"s".repeat(TOKEN_MAX)).is_ok());
     }
 
     #[test]
     fn a_token_does_not_print_itself() {
-        assert_eq!(format!("{:?}", Token::new("s3cret")), "Token");
+        assert_eq!(format!("{:?}", Token::new("s3cret").unwrap()), "Token");
     }
 }

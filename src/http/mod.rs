@@ -6,10 +6,15 @@
 pub mod api;
 pub mod assets;
 mod auth;
+mod connections;
+mod guard;
+mod headers;
 pub mod librato;
 mod status;
 
-pub use auth::Token;
+pub use auth::{BadToken, TOKEN_HINT, Token};
+pub use connections::serve;
+pub use guard::{Access, is_name};
 pub use status::{Mode, Status};
 
 use axum::Router;
@@ -28,9 +33,9 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// All routes. With a token, everything but `/healthz` asks for it. Live streams end
-/// with `stop`: a server that waited for them would never stop.
-pub fn router(status: &Arc<Status>, token: Option<Token>, stop: &CancellationToken) -> Router {
+/// All routes. The guard is before everything but `/healthz`, which tells nothing. Live
+/// streams end with `stop`: a server that waited for them would never stop.
+pub fn router(status: &Arc<Status>, access: Access, stop: &CancellationToken) -> Router {
     let store = &status.store;
     let guarded = Router::new()
         .merge(assets::router())
@@ -42,20 +47,8 @@ pub fn router(status: &Arc<Status>, token: Option<Token>, stop: &CancellationTok
             stop.clone(),
         ))
         .merge(status::router(Arc::clone(status)));
-    let guarded = match token {
-        Some(token) => auth::require(guarded, token),
-        None => guarded,
-    };
-    librato::announce_limits(guarded).merge(status::health())
-}
-
-/// Serves until `stop`, then lets the requests under way finish.
-///
-/// # Errors
-///
-/// When the listener breaks.
-pub async fn serve(socket: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
-    axum::serve(socket, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    let account = Arc::clone(&status.telemetry.http);
+    let guarded = guard::put_before(guarded, access, account);
+    let guarded = librato::announce_limits(guarded);
+    headers::add_to(guarded.merge(status::health()))
 }

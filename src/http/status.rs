@@ -15,10 +15,13 @@ use axum::routing::get;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// How often the report is made anew.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Pages of `/metrics` that are written at the same time.
+const RENDERS_MAX: usize = 2;
 
 /// What kind of weir this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -104,10 +107,24 @@ pub fn health() -> Router {
 
 /// `/readyz` and `/metrics`.
 pub fn router(status: Arc<Status>) -> Router {
+    let metrics = Metrics {
+        status: Arc::clone(&status),
+        renders: Arc::new(Semaphore::new(RENDERS_MAX)),
+    };
+    let metrics = Router::new()
+        .route("/metrics", get(self::metrics))
+        .with_state(metrics);
     Router::new()
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
         .with_state(status)
+        .merge(metrics)
+}
+
+/// What `/metrics` is made of.
+#[derive(Clone)]
+struct Metrics {
+    status: Arc<Status>,
+    renders: Arc<Semaphore>,
 }
 
 /// Listeners are bound before the server answers at all, so it is the sinks that
@@ -131,12 +148,22 @@ async fn ready(State(status): State<Arc<Status>>) -> Response {
     }
 }
 
-async fn metrics(State(status): State<Arc<Status>>) -> Response {
-    match prometheus::render(&status.latest, &status.telemetry, status.rules()) {
-        Ok(page) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "cannot write /metrics");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+/// Many series take a while to write: apart from the tasks that take lines, and further
+/// requests wait.
+async fn metrics(State(metrics): State<Metrics>) -> Response {
+    let Ok(_permit) = metrics.renders.acquire().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let status = metrics.status;
+    let render = move || prometheus::render(&status.latest, &status.telemetry, status.rules());
+    match tokio::task::spawn_blocking(render).await {
+        Ok(Ok(page)) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response(),
+        Ok(Err(error)) => unwritten(&error),
+        Err(panicked) => unwritten(&panicked),
     }
+}
+
+fn unwritten(error: &dyn std::error::Error) -> Response {
+    tracing::error!(%error, "cannot write /metrics");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

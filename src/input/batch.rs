@@ -17,6 +17,14 @@ pub struct Batch {
     pub frames: Vec<Frame>,
 }
 
+/// What runs through the channel to a worker.
+#[derive(Debug)]
+pub enum Work {
+    Batch(Batch),
+    /// A checkpoint is cut here.
+    Cut,
+}
+
 /// How many batches may wait for one worker. With the batches' usual size that is
 /// some 4 MiB; when it is full, listeners wait, and the senders behind them do.
 const BATCHES_PER_WORKER: usize = 64;
@@ -31,7 +39,7 @@ const SPARE_BYTES: usize = 256 * 1024;
 /// because deltas merge in any order.
 #[derive(Clone)]
 pub struct Dispatcher {
-    workers: Arc<[mpsc::Sender<Batch>]>,
+    workers: Arc<[mpsc::Sender<Work>]>,
     next: Arc<AtomicUsize>,
     spares: Spares,
     queued: Arc<Counter>,
@@ -52,7 +60,7 @@ impl Dispatcher {
     /// A dispatcher and the receiving end of each worker. The workers' ends close
     /// when every clone of the dispatcher is gone. `queued` counts the frames that have
     /// been sent; workers take off those that they are done with.
-    pub fn new(workers: usize, queued: &Arc<Counter>) -> (Dispatcher, Vec<mpsc::Receiver<Batch>>) {
+    pub fn new(workers: usize, queued: &Arc<Counter>) -> (Dispatcher, Vec<mpsc::Receiver<Work>>) {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers)
             .map(|_| mpsc::channel(BATCHES_PER_WORKER))
             .unzip();
@@ -78,6 +86,20 @@ impl Dispatcher {
         }
     }
 
+    /// Cuts a checkpoint: waits for those who have a [`Pass`], begins the next part, and sends
+    /// every worker the cut, behind what was sent under a pass before and before what comes
+    /// after.
+    pub async fn cut<T>(&self, begin: impl FnOnce() -> T) -> T {
+        let _closed = self.gate.write().await;
+        let begun = begin();
+        for worker in &*self.workers {
+            if worker.send(Work::Cut).await.is_err() {
+                tracing::error!("a worker has failed: no checkpoint can be cut");
+            }
+        }
+        begun
+    }
+
     /// Counts the batch's frames as received and hands it on; waits while every
     /// worker has as much as it may hold. A batch without frames is not handed on.
     pub async fn send(&self, batch: Batch, listener: &Listener) {
@@ -89,25 +111,22 @@ impl Dispatcher {
         self.queued.add(frames);
         listener.received.add(frames);
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut batch = batch;
+        let mut work = Work::Batch(batch);
         for i in 0..self.workers.len() {
             let worker = &self.workers[(first + i) % self.workers.len()];
-            match worker.try_send(batch) {
+            match worker.try_send(work) {
                 Ok(()) => return,
                 Err(
                     mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back),
                 ) => {
-                    batch = back;
+                    work = back;
                 }
             }
         }
         let worker = &self.workers[first % self.workers.len()];
         // Workers end when the last dispatcher is gone, or by a defect.
-        if let Err(mpsc::error::SendError(batch)) = worker.send(batch).await {
-            tracing::error!(
-                lines = batch.frames.len(),
-                "a worker has failed: lines are lost"
-            );
+        if worker.send(work).await.is_err() {
+            tracing::error!(lines = frames, "a worker has failed: lines are lost");
         }
     }
 }

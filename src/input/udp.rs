@@ -181,6 +181,7 @@ fn kernel_drops(socket: &impl AsRawFd) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::batch::Work;
     use crate::telemetry::Telemetry;
     use crate::time::Timestamp;
 
@@ -207,7 +208,7 @@ mod tests {
             stop,
         ));
         let mut batches = Vec::new();
-        while let Some(batch) = workers[0].recv().await {
+        while let Some(Work::Batch(batch)) = workers[0].recv().await {
             batches.push(batch);
         }
         reading.await.unwrap();

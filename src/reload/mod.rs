@@ -6,8 +6,8 @@
 //!                                    -> right: workers and windows take it over
 //! ```
 //!
-//! A set is `weir.yaml`'s `rules` and `haproxy` with the files that they name. What else is
-//! in `weir.yaml` holds until weir stops.
+//! A set is `weir.yaml`'s `rules` and `haproxy` with the files that they name, and the
+//! certificates that `listen` names. What else is in `weir.yaml` holds until weir stops.
 
 mod account;
 mod folders;
@@ -17,6 +17,7 @@ pub use folders::Folders;
 
 use crate::clock;
 use crate::config::{Config, Env};
+use crate::input::tls;
 use crate::load::{Compiled, Files, Loaded, Texts, Wrong};
 use crate::time::Timestamp;
 use std::path::PathBuf;
@@ -125,12 +126,21 @@ impl Reloader {
     fn accept(&mut self, compiled: Compiled, texts: &Texts, now: Timestamp) {
         let Compiled {
             config,
-            loaded,
+            mut loaded,
             warnings,
         } = compiled;
         for warning in &warnings {
             tracing::warn!("{}", warning.render());
         }
+        // A listener keeps what it was started with, even if `listen` does not name it now.
+        let mut tls = tls::Servers::clone(&self.loaded.borrow().tls);
+        tls.extend(
+            loaded
+                .tls
+                .iter()
+                .map(|(files, server)| (files.clone(), Arc::clone(server))),
+        );
+        loaded.tls = Arc::new(tls);
         let before = self.loaded.send_replace(Arc::new(loaded.clone()));
         self.account.accepted(&loaded, now);
         let changes = loaded.rules.changes_since(&before.rules);

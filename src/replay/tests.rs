@@ -100,6 +100,8 @@ fn plan(rules: &str, threads: usize) -> Plan {
             line_bytes: 4096,
             series: 10_000,
             connections: 1,
+            connections_per_address: 1,
+            idle: std::time::Duration::ZERO,
         },
         threads: NonZeroUsize::new(threads).unwrap(),
         whole: true,

@@ -34,6 +34,8 @@ fn run_on(rules: &[Source], tests: &Source) -> Result<Report, Vec<Problem>> {
             line_bytes: 4096,
             series: 100,
             connections: 1,
+            connections_per_address: 1,
+            idle: std::time::Duration::ZERO,
         },
         fixture: &|path| match path {
             "slow.log" => Ok(format!("{LINE}\n\n{LINE}\r\n").into_bytes()),

@@ -154,6 +154,7 @@ fn what_the_readers_refuse_is_refused() {
         "sinks: { stdout: { a: 1 } }",
         "haproxy: { config: a, log_format: b }",
         "http: { address: localhost }",
+        "http: { names: ['http://weir'] }",
         "event_time: never",
     ] {
         refused(Kind::Config, config);

@@ -176,17 +176,55 @@ impl Collector for Own {
             "Datagrams that the kernel dropped because they were not read in time",
             of(|listener| listener.lost),
         )?;
+        let refused = |udp: bool| {
+            let listeners = own.listeners.iter();
+            let listeners = listeners.filter(move |listener| (listener.protocol == "udp") == udp);
+            listeners.flat_map(|listener| {
+                listener.refused.iter().map(|(reason, n)| {
+                    let labels = [
+                        ("protocol", listener.protocol),
+                        ("address", &listener.address),
+                        ("reason", reason),
+                    ];
+                    (labels_of(&labels), *n)
+                })
+            })
+        };
         counters(
             e,
             "weir_connections_refused",
-            "Connections refused because limits.connections was reached",
-            of(|listener| listener.refused),
+            "Connections refused, by reason: not_allowed (allow), connections and \
+             connections_per_address (limits), handshake and certificate (TLS)",
+            refused(false),
+        )?;
+        counters(
+            e,
+            "weir_datagrams_refused",
+            "Datagrams refused because their sender is not in allow",
+            refused(true).filter(|(_, n)| *n > 0),
         )?;
         gauges(
             e,
             "weir_connections",
             "Open connections",
             of(|listener| listener.connections).map(|(labels, n)| (labels, n as f64)),
+        )?;
+        gauges(
+            e,
+            "weir_http_connections",
+            "Open connections of the HTTP server",
+            [(Labels::new(), own.http.connections as f64)],
+        )?;
+        counters(
+            e,
+            "weir_http_refused",
+            "What the HTTP server turned away: connections (too many), address (too many from \
+             one), slow (a client that sends or reads nothing), name (not one of weir's), site \
+             (a web page of another site asked), token (none or a wrong one)",
+            own.http
+                .refused
+                .iter()
+                .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
         )?;
         counters(
             e,

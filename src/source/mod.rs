@@ -9,7 +9,7 @@ mod read;
 
 pub(crate) use notes::Notes;
 pub use problem::Problem;
-pub(crate) use problem::{Fault, Place, did_you_mean};
+pub(crate) use problem::{Fault, Place, did_you_mean, without_userinfo};
 pub use read::ReadError;
 
 use std::ops::Range;

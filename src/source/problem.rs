@@ -2,6 +2,7 @@
 
 use super::Source;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -65,12 +66,13 @@ impl Problem {
     }
 
     fn quoted(&self, excerpt: &Excerpt) -> String {
-        let marked = Snippet::source(&*excerpt.text)
+        let text = without_userinfo(&excerpt.text);
+        let marked = Snippet::source(&*text)
             .line_numbering(excerpt.numbered)
             .annotation(AnnotationKind::Primary.span(excerpt.span.clone()));
         let mut groups = vec![Group::with_level(Level::ERROR).element(marked)];
         if let Some((label, place)) = &self.other {
-            let other = Snippet::source(&*place.source.text)
+            let other = Snippet::source(without_userinfo(&place.source.text))
                 .path(&*place.source.name)
                 .annotation(AnnotationKind::Context.span(place.span.clone()));
             groups.push(Group::with_title(Level::NOTE.secondary_title(*label)).element(other));
@@ -87,6 +89,23 @@ impl Problem {
         self.other = Some((label, place.clone()));
         self
     }
+}
+
+/// The text with stars for what stands before the `@` of a URL: a password may be there, and
+/// problems are shown in logs. As long as before in bytes, so that places stay where they are.
+pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let mut hidden = Cow::Borrowed(text);
+    for (scheme_end, _) in text.match_indices("://") {
+        let start = scheme_end + "://".len();
+        let rest = &text[start..];
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+        let url = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        if let Some(at) = url.rfind('@') {
+            let stars = "*".repeat(at);
+            hidden.to_mut().replace_range(start..start + at, &stars);
+        }
+    }
+    hidden
 }
 
 /// `path:line:column: message`; `path: message` where the file itself is wrong.

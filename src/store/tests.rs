@@ -1,12 +1,11 @@
 //! The store as its users see it: what is written is read back.
 
 use super::*;
+use crate::disk::Disk;
 use proptest::prelude::*;
-use redb::backends::InMemoryBackend;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 const NOW: i64 = 1_767_268_800;
@@ -466,40 +465,9 @@ fn a_file_that_cannot_be_opened_is_named_with_the_remedy() {
     ));
 }
 
-/// A disk in memory that can be full.
-#[derive(Clone, Debug)]
-struct Disk {
-    bytes: Arc<InMemoryBackend>,
-    full: Arc<AtomicBool>,
-}
-
-impl redb::StorageBackend for Disk {
-    fn len(&self) -> Result<u64, std::io::Error> {
-        self.bytes.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
-        self.bytes.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
-        self.bytes.set_len(len)
-    }
-    fn sync_data(&self) -> Result<(), std::io::Error> {
-        self.bytes.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
-        self.bytes.write(offset, data)
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_an_error_until_there_is_room_again() {
-    let disk = Disk {
-        bytes: Arc::new(InMemoryBackend::new()),
-        full: Arc::default(),
-    };
+    let disk = Disk::default();
     let (path, backend) = (PathBuf::from("store.redb"), disk.clone());
     let reopen = move || {
         let db = redb::Database::builder().create_with_backend(backend.clone());
@@ -529,7 +497,7 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
         .await
         .unwrap();
 
-    disk.full.store(true, Ordering::SeqCst);
+    disk.fill(0);
     for _ in 0..3 {
         let refused = store.write(vec![point("b", "x", NOW, 1.0)], now()).await;
         assert!(
@@ -543,7 +511,7 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
         );
         assert_eq!(store.annotations(0, i64::MAX, 9), [annotation("kept")]);
     }
-    disk.full.store(false, Ordering::SeqCst);
+    disk.make_room();
     store
         .write(vec![point("c", "x", NOW, 3.0)], now())
         .await

@@ -5,6 +5,7 @@ use crate::metric::{Series, Tags, with_tags};
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub struct Group {
 }
 
 /// When a rule last matched in a group. All are ends of panes; `None`: never.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Heard {
     /// In any pane.
     pub last: Option<Timestamp>,

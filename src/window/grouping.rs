@@ -1,6 +1,7 @@
 //! The windows of one grouping.
 
 use super::group::{Group, Groups};
+use super::outage::Outages;
 use super::{ClosedWindow, Room};
 use crate::delta::{Coverage, GroupKey, Grouping, GroupingId, OTHER, Row, RuleLayout};
 use crate::metric::Measurement;
@@ -39,6 +40,8 @@ pub(super) struct GroupingWindows {
     waiting: usize,
     /// From when on each rule has seen events, by its place. `None`: since weir has.
     pub covered_from: Box<[Option<Timestamp>]>,
+    /// The panes that have changed since the last snapshot; `None`: there was none.
+    pub changed: Option<BTreeSet<Timestamp>>,
 }
 
 impl GroupingWindows {
@@ -51,6 +54,7 @@ impl GroupingWindows {
             amended: BTreeSet::new(),
             waiting: 0,
             covered_from: vec![None; grouping.rules.len()].into(),
+            changed: None,
         }
     }
 
@@ -217,10 +221,17 @@ impl GroupingWindows {
     }
 
     pub fn insert_row(&mut self, pane: Timestamp, number: usize, row: Row) {
+        self.note_change(pane);
         let is_new = merge_row(self.panes.entry(pane).or_default(), number, row);
         if is_new && let Some(group) = self.groups.get_mut(number) {
             group.rows += 1;
             self.waiting += usize::from(!group.is_admitted());
+        }
+    }
+
+    fn note_change(&mut self, pane: Timestamp) {
+        if let Some(changed) = &mut self.changed {
+            changed.insert(pane);
         }
     }
 
@@ -369,6 +380,7 @@ impl GroupingWindows {
                 // There would be a place, and no room for its series.
                 room.count_over_limit(grouping, &row);
             }
+            self.note_change(pane);
             // The pane is in no closed window yet, so nothing has to be amended.
             self.put_with_others(grouping, pane, row, Duration::ZERO, room);
             self.waiting -= 1;
@@ -499,26 +511,39 @@ impl GroupingWindows {
                 });
             }
         };
+        let is_hidden = closing
+            .outages
+            .is_some_and(|outages| outages.hide_silence(start, end));
         for (place, rule) in closing.grouping.rules.iter().enumerate() {
             if self.covered_from[place].is_some_and(|from| end <= from) {
                 // It was loaded later: another rule may have told that window.
                 continue;
             }
-            let from = closing
-                .covered_from
-                .map(|covered_from| self.covered_from[place].unwrap_or(covered_from));
-            let unseen = from.map_or(Duration::ZERO, |from| from.saturating_since(start));
-            let seen = window.span.saturating_sub(unseen);
+            let seen = self.seen(closing, place, start);
             let is_recent = |heard| end.saturating_since(heard) <= closing.expire_after;
             match row.filter(|row| !row.is_silent(rule)) {
                 Some(row) => {
                     let span = window.span;
                     group.values(rule, row, Coverage { span, seen }, &mut emit);
                 }
+                None if is_hidden => {}
                 None if heard(place).is_some_and(is_recent) => group.silence(rule, &mut emit),
                 None => {}
             }
         }
+    }
+
+    /// For how much of a window the rule has seen its events.
+    fn seen(&self, closing: &Closing<'_>, place: usize, start: Timestamp) -> Duration {
+        let span = closing.grouping.window.span;
+        let Some(outages) = closing.outages else {
+            return span;
+        };
+        let end = start + span;
+        // Before it was loaded it has seen nothing, whoever was there.
+        let from = self.covered_from[place].map_or(start, |from| from.clamp(start, end));
+        let unseen = from.saturating_since(start) + outages.unseen(from, end);
+        span.saturating_sub(unseen)
     }
 
     /// The rows of a window: those of its only pane, or of all of them, merged.
@@ -535,6 +560,14 @@ impl GroupingWindows {
         Some(rows)
     }
 
+    /// Opens the windows again that end after `now`.
+    pub fn reopen(&mut self, grouping: &Grouping, now: Timestamp) {
+        let window = grouping.window;
+        let open = (now - (window.span - window.every)).floor(window.every);
+        self.closed_to = self.closed_to.map(|closed_to| closed_to.min(open));
+        self.amended.retain(|(_, start)| *start < open);
+    }
+
     /// Drops the rows of panes that start at or before `last`, if all their windows are
     /// closed.
     pub fn forget(&mut self, grouping: &Grouping, last: Timestamp) {
@@ -546,6 +579,9 @@ impl GroupingWindows {
             && *first.key() < closed_to
         {
             let (pane, rows) = first.remove_entry();
+            if let Some(changed) = &mut self.changed {
+                changed.insert(pane);
+            }
             let end = Some(pane + grouping.window.every);
             for (number, row) in rows {
                 self.groups.lose_row(number);
@@ -600,8 +636,8 @@ pub(super) struct Closing<'a> {
     pub grouping: &'a Grouping,
     /// How long a silent series says 0.
     pub expire_after: Duration,
-    /// From when on events are known of; `None`: that does not matter.
-    pub covered_from: Option<Timestamp>,
+    /// When events were missed; `None`: that does not matter.
+    pub outages: Option<&'a Outages>,
 }
 
 /// Whether the rule matched in that group, in a pane of these rows.

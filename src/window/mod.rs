@@ -14,14 +14,18 @@
 mod beginning;
 mod group;
 mod grouping;
+mod outage;
 mod reload;
+mod snapshot;
 
 use crate::delta::{Delta, Entry, GroupKey, Grouping, GroupingId, Layout, Row};
 use crate::metric::Measurement;
 use crate::time::Timestamp;
 use beginning::Beginning;
 use grouping::{Closing, GroupingWindows};
+use outage::Outages;
 use reload::Moves;
+pub use snapshot::Unreadable;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,8 +95,10 @@ pub struct Windows {
     now: Timestamp,
     /// Until it is known from when on events have been seen.
     beginning: Option<Beginning>,
-    /// Since then all events have been seen.
-    covered_from: Timestamp,
+    /// The end of what was seen before: when the checkpoint was taken that this goes on from,
+    /// or [`Timestamp::MIN`].
+    seen_to: Timestamp,
+    outages: Outages,
     groupings: Vec<GroupingWindows>,
     room: Room,
 }
@@ -150,7 +156,8 @@ impl Windows {
             },
             now: Timestamp::MIN,
             beginning: None,
-            covered_from: Timestamp::MIN,
+            seen_to: Timestamp::MIN,
+            outages: Outages::default(),
             room: Room {
                 series: 0,
                 series_max: settings.series_max,
@@ -238,13 +245,22 @@ impl Windows {
     /// Moves time on: closes what has ended, sends what has been amended once more,
     /// forgets what can no longer be amended and the series that have expired.
     ///
-    /// A time before an earlier one changes nothing: a clock that was set back does
-    /// not open a window again.
+    /// A time before an earlier one changes nothing, unless it is before it by more than
+    /// windows can be amended: then a clock has been set back, and what comes now would be too
+    /// late for ever. Windows that end after the new time are opened again, with what they have.
     pub fn advance(&mut self, now: Timestamp) -> Vec<ClosedWindow> {
+        if now + self.settings.amend_for < self.now {
+            self.now = now;
+            for (_, grouping, own) in groupings(&self.layout, &mut self.groupings) {
+                own.reopen(grouping, now);
+            }
+        }
         self.now = self.now.max(now);
         let (now, settings) = (self.now, self.settings);
+        if self.is_awaited() {
+            return Vec::new();
+        }
         self.decide_beginning();
-        let covered_from = Some(self.covered_from);
         let mut closed = Vec::new();
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
             let window = grouping.window;
@@ -253,7 +269,7 @@ impl Windows {
                 id,
                 grouping,
                 expire_after: settings.expire_after,
-                covered_from,
+                outages: Some(&self.outages),
             };
             own.close(&closing, until, &mut self.room, &mut closed);
             own.forget(grouping, now - settings.amend_for - window.span);
@@ -261,6 +277,8 @@ impl Windows {
             let unseen_for = settings.expire_after.max(settings.amend_for) + window.span;
             self.room.series -= own.expire(grouping, now - unseen_for);
         }
+        self.outages
+            .forget(now - settings.amend_for - self.layout.longest_span());
         closed
     }
 
@@ -275,7 +293,7 @@ impl Windows {
                     id,
                     grouping,
                     expire_after,
-                    covered_from: None,
+                    outages: None,
                 };
                 own.close(&closing, until, &mut self.room, &mut closed);
             }
@@ -287,7 +305,6 @@ impl Windows {
     /// later is too late. For whoever has no clock and little memory.
     pub fn settle(&mut self, end: Timestamp) -> Vec<ClosedWindow> {
         self.now = self.now.max(end + self.settings.amend_for);
-        let covered_from = Some(self.covered_from);
         let mut closed = Vec::new();
         let expire_after = self.settings.expire_after;
         for (id, grouping, own) in groupings(&self.layout, &mut self.groupings) {
@@ -297,7 +314,7 @@ impl Windows {
                 id,
                 grouping,
                 expire_after,
-                covered_from,
+                outages: Some(&self.outages),
             };
             own.close(&closing, until, &mut self.room, &mut closed);
             own.forget(grouping, end - window.span);
@@ -312,8 +329,15 @@ impl Windows {
         let old = std::mem::take(&mut self.groupings);
         self.groupings = moves.groupings(old, &layout, now);
         self.layout = layout;
-        let series = self.layout.groupings.iter().zip(&self.groupings);
-        self.room.series = series.map(|(grouping, own)| own.series(grouping)).sum();
+        self.count_series();
+    }
+
+    /// Whether windows that ended while weir was away wait for what their senders have kept, as
+    /// long as any window waits after its end.
+    fn is_awaited(&self) -> bool {
+        let beginning = self.beginning.as_ref();
+        let since = beginning.filter(|_| self.seen_to > Timestamp::MIN);
+        since.is_some_and(|since| self.now < since.at() + self.settings.grace)
     }
 
     /// Decides from when on events have been seen, as late as that does not matter: when the
@@ -323,13 +347,14 @@ impl Windows {
             return;
         };
         let mut groupings = self.layout.groupings.iter().zip(&self.groupings);
-        let closes = groupings.any(|(grouping, own)| {
-            let every = grouping.window.every;
-            let pane = own.panes.range(..beginning.at()).next();
-            pane.is_some_and(|(&pane, _)| pane + every + self.settings.grace <= self.now)
-        });
+        let closes = self.seen_to > Timestamp::MIN
+            || groupings.any(|(grouping, own)| {
+                let every = grouping.window.every;
+                let pane = own.panes.range(..beginning.at()).next();
+                pane.is_some_and(|(&pane, _)| pane + every + self.settings.grace <= self.now)
+            });
         if closes {
-            self.covered_from = beginning.covered_from(self.now);
+            self.outages.add(self.seen_to, beginning, self.now);
             self.beginning = None;
         }
     }

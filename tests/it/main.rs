@@ -12,6 +12,7 @@ mod docker;
 mod examples;
 mod formats;
 mod haproxy_config;
+mod http_limits;
 mod listeners;
 mod page;
 mod parse;

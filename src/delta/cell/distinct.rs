@@ -1,5 +1,6 @@
 //! How many different values there were.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Few values by their hashes, exactly; many as a HyperLogLog sketch of 4,096 registers,
@@ -13,14 +14,14 @@ use xxhash_rust::xxh3::xxh3_64;
 /// cardinality estimation algorithm" (2007). Its estimate errs for some thousands of values;
 /// the one used here does not: Ertl, "New cardinality estimation algorithms for HyperLogLog
 /// sketches" (2017), section 2, the improved raw estimator.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distinct(Hashes);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Hashes {
     /// At most [`FEW`], sorted.
     Few(Vec<u64>),
-    Many(Box<[u8; REGISTERS]>),
+    Many(#[serde(with = "registers")] Box<[u8; REGISTERS]>),
 }
 
 /// So many hashes take as much room as half the registers.
@@ -87,6 +88,25 @@ impl Distinct {
                 self.0 = Hashes::Many(registers);
             }
         }
+    }
+}
+
+/// The registers, one byte each.
+mod registers {
+    use super::REGISTERS;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(registers: &[u8; REGISTERS], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(registers)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Box<[u8; REGISTERS]>, D::Error> {
+        let bytes = Vec::<u8>::deserialize(from)?.into_boxed_slice();
+        let found = bytes.len();
+        let registers = bytes.try_into();
+        registers.map_err(|_| D::Error::custom(format!("{found} registers are not {REGISTERS}")))
     }
 }
 

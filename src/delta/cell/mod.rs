@@ -10,10 +10,11 @@ pub use samples::Samples;
 pub use sum::{Moments, Sum};
 pub use top::Top;
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a cell of a group aggregates.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CellKind {
     Count,
     Sum,
@@ -36,7 +37,7 @@ pub enum CellKind {
 }
 
 /// One partial aggregate of one group in one window.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Cell {
     Count(u64),
     Sum(Sum),
@@ -67,6 +68,27 @@ impl CellKind {
             CellKind::Apdex { target } => Cell::Apdex(Box::new(Apdex::new(*target))),
             CellKind::Distinct => Cell::Distinct(Distinct::default()),
             CellKind::Top => Cell::Top(Top::default()),
+        }
+    }
+}
+
+impl CellKind {
+    /// Whether a cell that came from elsewhere is of this kind.
+    pub fn fits(&self, cell: &Cell) -> bool {
+        match (self, cell) {
+            (CellKind::Samples { scale }, Cell::Samples(samples)) => samples.scale() == *scale,
+            (CellKind::Buckets(bounds), Cell::Buckets(buckets)) => {
+                buckets.bounds == *bounds && buckets.counts.len() == bounds.len() + 1
+            }
+            (CellKind::Apdex { target }, Cell::Apdex(apdex)) => apdex.target == *target,
+            (CellKind::Count, Cell::Count(_))
+            | (CellKind::Sum, Cell::Sum(_))
+            | (CellKind::Min, Cell::Min(_))
+            | (CellKind::Max, Cell::Max(_))
+            | (CellKind::Moments, Cell::Moments(_))
+            | (CellKind::Distinct, Cell::Distinct(_))
+            | (CellKind::Top, Cell::Top(_)) => true,
+            _ => false,
         }
     }
 }
@@ -134,7 +156,7 @@ fn pick(a: Option<f64>, b: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f
 }
 
 /// How many values are between bounds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Buckets {
     bounds: Arc<[f64]>,
     /// Those up to each bound and above the one before, and those above the last.
@@ -167,7 +189,7 @@ impl Buckets {
 ///
 /// Apdex Technical Specification 1.1: up to the target they are satisfied, up to four times
 /// that they tolerate it, which counts half, and beyond they are frustrated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Apdex {
     target: f64,
     satisfied: u64,
@@ -294,6 +316,33 @@ mod tests {
             let counts: Vec<_> = buckets.cumulative().map(|(_, n)| n as f64).collect();
             prop_assert_eq!(counts, [satisfied, up_to(2 * target), values.len() as f64]);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_that_is_written_reads_back(
+            values in prop::collection::vec(-1e9..1e9f64, 0..1000),
+        ) {
+            for kind in &kinds() {
+                let cell = cell(kind, &values);
+                let bytes = postcard::to_stdvec(&cell).unwrap();
+                let read: Cell = postcard::from_bytes(&bytes).unwrap();
+                prop_assert!(kind.fits(&read));
+                prop_assert_eq!(read, cell);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_fits_its_own_kind_alone() {
+        for (i, kind) in kinds().iter().enumerate() {
+            for (j, other) in kinds().iter().enumerate() {
+                assert_eq!(kind.fits(&other.empty()), i == j, "{kind:?}, {other:?}");
+            }
+        }
+        let buckets = CellKind::Buckets([0.0].into());
+        assert!(!CellKind::Buckets([1.0].into()).fits(&buckets.empty()));
+        assert!(!CellKind::Samples { scale: 1 }.fits(&CellKind::Samples { scale: 2 }.empty()));
     }
 
     #[test]

@@ -1,23 +1,24 @@
 //! The values of one group in one window, for percentiles.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// Few values as they are; many as an HDR histogram with two significant digits.
 ///
 /// Most groups see few events in a window, and a list of them is both smaller than
 /// a histogram and exact. Which of the two it is depends on the number of values
 /// alone, never on how they were split over workers, so results repeat to the bit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Samples {
     scale: u32,
     values: Values,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Values {
     /// At most [`FEW`], in order of arrival.
     Few(Vec<u64>),
-    Many(Box<Histogram<u32>>),
+    Many(#[serde(with = "pairs")] Box<Histogram<u32>>),
 }
 
 /// Up to here a list is smaller than a histogram.
@@ -36,6 +37,11 @@ impl Samples {
             scale,
             values: Values::Few(Vec::new()),
         }
+    }
+
+    /// What values are multiplied by.
+    pub fn scale(&self) -> u32 {
+        self.scale
     }
 
     /// Takes in one value. A histogram starts at zero, and so does this: a negative
@@ -124,6 +130,30 @@ fn histogram(values: &[u64]) -> Box<Histogram<u32>> {
         add(&mut many, value);
     }
     Box::new(many)
+}
+
+/// A histogram as the values that it has, each with how often.
+mod pairs {
+    use super::{Histogram, histogram};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(many: &Histogram<u32>, to: S) -> Result<S::Ok, S::Error> {
+        // A list, since its length is written first.
+        let recorded = many.iter_recorded();
+        let pairs = recorded.map(|value| (value.value_iterated_to(), value.count_at_value()));
+        pairs.collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Box<Histogram<u32>>, D::Error> {
+        let mut many = histogram(&[]);
+        for (value, count) in Vec::<(u64, u32)>::deserialize(from)? {
+            // As in `add`.
+            many.record_n(value, count).unwrap_or_default();
+        }
+        Ok(many)
+    }
 }
 
 fn add(many: &mut Histogram<u32>, value: u64) {

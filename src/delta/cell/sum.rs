@@ -3,11 +3,13 @@
 //! Floating-point addition is not associative. These add whole numbers, so any split of the
 //! same events over workers gives the same bits.
 
+use serde::{Deserialize, Serialize};
+
 /// A sum and how many values are in it.
 ///
 /// The sum is a fixed-point number with 32 fractional bits. Integers are exact; a fraction
 /// is rounded to 2⁻³².
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub count: u64,
     fixed: i128,
@@ -45,7 +47,7 @@ impl Sum {
 /// Values are rounded to 2⁻¹⁰, and those beyond ±2⁴⁰ count as that. Then the sum of the
 /// squares of a hundred million of them is exact, and so is the difference that makes the
 /// variance: nothing is lost where values are large and close together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moments {
     count: u64,
     sum: i128,

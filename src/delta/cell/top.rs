@@ -2,6 +2,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 /// The counts of the most frequent values: exact while there are at most 1,024 different
 /// ones, a lower bound beyond.
@@ -14,8 +15,25 @@ use hashbrown::HashMap;
 ///
 /// While it is exact, parts merge in any order to the same counts. Beyond, which of the rare
 /// values are dropped depends on where they are cut into parts.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Top(HashMap<Box<[u8]>, u64, RandomState>);
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Top(#[serde(with = "pairs")] HashMap<Box<[u8]>, u64, RandomState>);
+
+/// The values, each with its count.
+mod pairs {
+    use super::{HashMap, RandomState};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Counts = HashMap<Box<[u8]>, u64, RandomState>;
+
+    pub fn serialize<S: Serializer>(counts: &Counts, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(counts)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Counts, D::Error> {
+        let pairs = Vec::<(Box<[u8]>, u64)>::deserialize(from)?;
+        Ok(pairs.into_iter().collect())
+    }
+}
 
 /// Values that are kept when some are dropped.
 const KEPT: usize = 1024;

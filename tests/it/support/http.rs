@@ -32,7 +32,7 @@ pub fn post(url: &str, body: &Value) -> Result<Answer, String> {
     RUNTIME.block_on(answer(CLIENT.post(url).json(body)))
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {
+pub async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, String> {
     let response = request.send().await.map_err(|e| format!("{e:?}"))?;
     let status = response.status().as_u16();
     let body = response.text().await.map_err(|e| format!("{e:?}"))?;
@@ -59,7 +59,12 @@ impl Metrics {
         if status != 200 {
             return Err(format!("{url} answered {status}: {body}"));
         }
-        Ok(Metrics(body))
+        Ok(Metrics::of(body))
+    }
+
+    /// What such a page holds.
+    pub fn of(page: String) -> Metrics {
+        Metrics(page)
     }
 
     /// The sum of all samples of this name that carry this label, such as
