@@ -22,6 +22,8 @@ for pair in $needed; do
 done
 # The C library's headers: a compiler may be installed without them.
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+# A module of rsyslog.
+[ -e /usr/lib/x86_64-linux-gnu/rsyslog/omrelp.so ] || missing+=(rsyslog-relp)
 
 if [ ${#missing[@]} -gt 0 ]; then
     has apt-get || fail "install these first (named as in Debian): ${missing[*]}"

@@ -4,24 +4,24 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Keeper, Restored};
+use crate::checkpoint::{self, Journal, Keeper};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
 use crate::input::batch::Dispatcher;
 use crate::input::connections::{Bounds, Connections};
-use crate::input::{tcp, udp};
+use crate::input::{relp, tcp, udp};
 use crate::load::{Files, Loaded};
 use crate::pipeline::{Pipeline, Plan};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
+use crate::sink::spool::Spool;
 use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
-use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -132,7 +132,8 @@ struct Inputs<'a> {
     connections: Arc<Connections>,
     loaded: watch::Receiver<Arc<Loaded>>,
     dispatcher: &'a Dispatcher,
-    telemetry: &'a Telemetry,
+    keeper: Keeper,
+    telemetry: &'a Arc<Telemetry>,
     supervisor: &'a Supervisor,
 }
 
@@ -213,7 +214,14 @@ impl Socket {
                 tracing::info!(protocol, %address, receive_buffer, "listening");
                 return supervisor.spawn(
                     "udp listener",
-                    udp::run(socket, frame_max, listener, dispatcher, stop),
+                    udp::run(
+                        socket,
+                        frame_max,
+                        self.wanted.allow,
+                        listener,
+                        dispatcher,
+                        stop,
+                    ),
                 );
             }
             SocketKind::Stream(socket) => socket,
@@ -225,6 +233,21 @@ impl Socket {
             tls: self.wanted.tls.map(|files| inputs.terms(files)),
             listener: Arc::clone(&listener),
         };
+        if self.wanted.protocol == Protocol::Relp {
+            let receiver = relp::Receiver {
+                line_max: frame_max,
+                keeper: inputs.keeper.clone(),
+                dispatcher,
+                listener,
+                telemetry: Arc::clone(inputs.telemetry),
+            };
+            return supervisor.spawn(
+                "relp listener",
+                accept::run(socket, door, stop, move |connection| {
+                    relp::serve(connection, receiver.clone())
+                }),
+            );
+        }
         let lines = tcp::Lines {
             frame_max,
             listener,
@@ -289,7 +312,12 @@ impl Daemon {
         } = bound;
         let started = clock::now();
         let telemetry = Arc::new(Telemetry::new(started));
-        let store = Store::open(&config.state, config.store_options())?;
+        let store = Store::open_anyway(&config.state, config.store_options())?;
+        note_trouble(&store.trouble().borrow(), &telemetry);
+        // The receiver alone has no windows to keep.
+        let kept = loaded.as_ref();
+        let kept = kept.map(|_| Keeper::open(&config.state, started));
+        let kept = kept.transpose()?;
         // The receiver alone rejects no lines.
         let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
@@ -327,48 +355,46 @@ impl Daemon {
         let server = supervisor.spawn("HTTP server", serving);
 
         let (outboxes, sinks) = start_sinks(&config, &store, &telemetry, &supervisor)?;
-        let keeping = keep_store(store.clone(), supervisor.stopping().clone());
+        let stopping = supervisor.stopping().clone();
+        let keeping = keep_store(store.clone(), Arc::clone(&telemetry), stopping);
         let mut inputs = vec![supervisor.spawn("store's upkeep", keeping)];
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        // The receiver alone has no windows.
-        let kept = loaded
-            .as_ref()
-            .map(|_| open_keeper(&config.state, started, &telemetry));
-        let kept = kept.transpose()?;
-        let pipeline = loaded
-            .as_ref()
-            .zip(kept)
-            .map(|((loaded, _), (keeper, restored))| {
-                let plan = Plan {
-                    loaded: loaded.subscribe(),
-                    timezone: config.haproxy.timezone.clone(),
-                    time: config.time,
-                    limits: config.limits,
-                    workers: workers(),
-                    outboxes: outboxes.clone(),
-                    latest: config.sinks.prometheus.then_some(latest),
-                    rejects: Takers { samples, outlet },
-                    keeper: keeper.clone(),
-                    checkpoint: restored.checkpoint,
-                };
-                let (pipeline, dispatcher) = Pipeline::start(plan, &telemetry, &supervisor);
-                let listening = Inputs {
-                    frame_max: config.limits.line_bytes,
-                    connections: Connections::new(Bounds {
-                        all: config.limits.connections,
-                        per_address: config.limits.connections_per_address,
-                        idle: config.limits.idle,
-                    }),
-                    loaded: loaded.subscribe(),
-                    dispatcher: &dispatcher,
-                    telemetry: &telemetry,
-                    supervisor: &supervisor,
-                };
-                inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
-                (pipeline, dispatcher)
-            });
+        let pipeline = if let Some(((loaded, _), (keeper, restored))) = loaded.as_ref().zip(kept) {
+            let plan = Plan {
+                loaded: loaded.subscribe(),
+                timezone: config.haproxy.timezone.clone(),
+                time: config.time,
+                limits: config.limits,
+                workers: workers(),
+                outboxes: outboxes.clone(),
+                latest: config.sinks.prometheus.then_some(latest),
+                rejects: Takers { samples, outlet },
+                keeper: keeper.clone(),
+                checkpoint: restored.checkpoint,
+            };
+            let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
+            receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
+            drop(pass);
+            let listening = Inputs {
+                frame_max: config.limits.line_bytes,
+                connections: Connections::new(Bounds {
+                    all: config.limits.connections,
+                    per_address: config.limits.connections_per_address,
+                    idle: config.limits.idle,
+                }),
+                loaded: loaded.subscribe(),
+                dispatcher: &dispatcher,
+                keeper,
+                telemetry: &telemetry,
+                supervisor: &supervisor,
+            };
+            inputs.extend(sockets.into_iter().map(|socket| socket.start(&listening)));
+            Some((pipeline, dispatcher))
+        } else {
+            None
+        };
         Ok(Daemon {
             supervisor,
             stop_http,
@@ -460,12 +486,31 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Lines that the last run acknowledged, and that no checkpoint of its has.
+async fn receive_again(
+    journal: Journal,
+    config: &Config,
+    dispatcher: &Dispatcher,
+    telemetry: &Telemetry,
+) {
+    let mut journal = journal.peekable();
+    if journal.peek().is_none() {
+        return;
+    }
+    let listener = telemetry.listener(Protocol::Relp.as_str(), "journal".to_owned());
+    let lines = relp::replay(journal, config.limits.line_bytes, dispatcher, &listener).await;
+    tracing::info!(
+        lines,
+        "weir was killed: what it had acknowledged since its last checkpoint is counted now"
+    );
+}
+
 type Sinks = (Vec<Arc<Outbox>>, Vec<JoinHandle<()>>);
 
 fn start_sinks(
     config: &Config,
     store: &Store,
-    telemetry: &Telemetry,
+    telemetry: &Arc<Telemetry>,
     supervisor: &Supervisor,
 ) -> Result<Sinks, StartError> {
     let (mut outboxes, mut tasks) = (Vec::new(), Vec::new());
@@ -486,7 +531,9 @@ fn start_sinks(
     if let Some(settings) = &config.sinks.librato {
         let librato = sink::librato::Librato::new(settings.clone()).map_err(StartError::Sink)?;
         let outbox = outbox("librato", librato.target());
-        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox).await }));
+        let sink = Arc::clone(outbox.sink());
+        let spool = Spool::open(&config.state, settings.spool, sink, Arc::clone(telemetry));
+        tasks.push(supervisor.spawn("sink", async move { librato.run(&outbox, &spool).await }));
     }
     if config.sinks.stdout {
         let outbox = outbox("stdout", "standard output".to_owned());
@@ -495,20 +542,6 @@ fn start_sinks(
         }));
     }
     Ok((outboxes, tasks))
-}
-
-/// What cannot be kept at the moment is told, and no reason not to start.
-fn open_keeper(
-    state: &Path,
-    now: Timestamp,
-    telemetry: &Telemetry,
-) -> Result<(Keeper, Restored), checkpoint::OpenError> {
-    let (keeper, restored) = Keeper::open(state, now)?;
-    if let Some(why) = &restored.broken {
-        tracing::error!(%why, "cannot keep checkpoints; retrying");
-        telemetry.broken("checkpoint", Some(why.to_string()));
-    }
-    Ok((keeper, restored))
 }
 
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
@@ -544,13 +577,25 @@ async fn serve(
     drop(status);
 }
 
-async fn keep_store(store: Store, stop: CancellationToken) {
+/// Tells the store the time, and what it has to tell.
+async fn keep_store(store: Store, telemetry: Arc<Telemetry>, stop: CancellationToken) {
     let mut every = tokio::time::interval(STORE_TICK);
+    let mut trouble = store.trouble();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => store_tick(&store).await,
+            Ok(()) = trouble.changed() => note_trouble(&trouble.borrow_and_update(), &telemetry),
         }
+    }
+}
+
+fn note_trouble(trouble: &Option<String>, telemetry: &Telemetry) {
+    let news = telemetry.broken("store", trouble.clone());
+    match trouble {
+        Some(why) if news => tracing::error!(%why, "the store cannot keep what it is given"),
+        None if news => tracing::info!("the store keeps what it is given again"),
+        _ => {}
     }
 }
 

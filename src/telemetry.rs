@@ -15,6 +15,8 @@
 
 use crate::account::Account;
 use crate::haproxy::Reject;
+use crate::sink::health::{self, Health};
+use crate::sink::rare::Rare;
 use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
@@ -60,6 +62,8 @@ pub struct Telemetry {
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
     broken: Mutex<BTreeMap<&'static str, String>>,
+    /// Microseconds since 1970; 0 before the first.
+    checkpoint: Counter,
     /// Lines in the last second.
     lines_per_second: Counter,
     parsed: Counter,
@@ -97,6 +101,9 @@ pub struct Listener {
     pub refused: Refused,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub lost: Counter,
+    /// Frames that were received before, acknowledged again and not counted again. Only over
+    /// RELP.
+    pub resent: Counter,
 }
 
 /// Why a connection, or a datagram, is refused.
@@ -208,6 +215,10 @@ pub struct Sink {
     pub target: String,
     pub measurements: Deliveries,
     pub annotations: Deliveries,
+    /// How rarely the log is told of what is dropped.
+    pub drops_told: Rare,
+    /// Of a sink with a far side.
+    health: OnceLock<Health>,
 }
 
 /// What became of one kind of thing that a sink was given.
@@ -300,6 +311,7 @@ impl Telemetry {
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
             broken: Mutex::default(),
+            checkpoint: Counter::default(),
             lines_per_second: Counter::default(),
             parsed: Counter::default(),
             rejected: Default::default(),
@@ -332,6 +344,7 @@ impl Telemetry {
             connections: Counter::default(),
             refused: Refused::default(),
             lost: Counter::default(),
+            resent: Counter::default(),
         });
         lock(&self.listeners).push(Arc::clone(&listener));
         listener
@@ -344,6 +357,8 @@ impl Telemetry {
             target,
             measurements: Deliveries::default(),
             annotations: Deliveries::default(),
+            drops_told: Rare::default(),
+            health: OnceLock::new(),
         });
         lock(&self.sinks).push(Arc::clone(&sink));
         sink
@@ -447,6 +462,12 @@ impl Telemetry {
         *lock(&self.skewed_hosts) = hosts;
     }
 
+    /// Notes when the newest checkpoint was cut that is kept.
+    pub fn set_checkpoint(&self, at: Timestamp) {
+        self.checkpoint
+            .set(u64::try_from(at.as_micros()).unwrap_or_default());
+    }
+
     /// Notes why weir cannot keep a promise at the moment, or with `None` that it can again.
     /// The promise is a word or two that names what keeps it, such as `checkpoint`. Whether
     /// that is news.
@@ -500,6 +521,9 @@ impl Telemetry {
             series: self.series.get(),
             skewed_hosts: lock(&self.skewed_hosts).clone(),
             broken: lock(&self.broken).clone(),
+            checkpoint: Some(self.checkpoint.get())
+                .filter(|micros| *micros > 0)
+                .map(|micros| micros as f64 / 1e6),
             listeners,
             http: self.http.snapshot(),
             sinks: lock(&self.sinks)
@@ -519,6 +543,7 @@ impl Listener {
             connections: self.connections.get(),
             refused: self.refused.snapshot(),
             lost: self.lost.get(),
+            resent: self.resent.get(),
         }
     }
 }
@@ -549,6 +574,11 @@ impl Deliveries {
 }
 
 impl Sink {
+    /// How its far side is. From the first call on it is part of what the sink tells.
+    pub fn health(&self) -> &Health {
+        self.health.get_or_init(Health::default)
+    }
+
     fn snapshot(&self) -> SinkSnapshot {
         let (measurements, annotations) = (&self.measurements, &self.annotations);
         let mut last_error = lock(&measurements.failure).clone();
@@ -571,6 +601,7 @@ impl Sink {
             measurements,
             annotations,
             last_error,
+            health: self.health.get().map(Health::snapshot),
         }
     }
 }
@@ -652,6 +683,9 @@ pub struct Snapshot {
     pub skewed_hosts: Vec<SkewedHost>,
     /// Promises that cannot be kept at the moment, and why.
     pub broken: BTreeMap<&'static str, String>,
+    /// When the newest checkpoint was cut that is kept, in seconds since 1970; `None` without
+    /// one. What came before is safe.
+    pub checkpoint: Option<f64>,
     pub listeners: Vec<ListenerSnapshot>,
     pub http: HttpSnapshot,
     pub sinks: Vec<SinkSnapshot>,
@@ -684,6 +718,8 @@ pub struct ListenerSnapshot {
     /// Connections, or over UDP datagrams, by reason.
     pub refused: BTreeMap<&'static str, u64>,
     pub lost: u64,
+    /// Received before, and not counted again.
+    pub resent: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -703,6 +739,9 @@ pub struct SinkSnapshot {
     pub annotations: DeliveriesSnapshot,
     /// Why measurements, or else annotations, are not taken.
     pub last_error: String,
+    /// Of a sink with a far side: `breaker`, `spool` and `refused`.
+    #[serde(flatten)]
+    pub health: Option<health::Snapshot>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -9,7 +9,7 @@ use crate::haproxy::{FieldNames, Formats};
 use crate::http::Mode;
 use crate::load::Loaded;
 use crate::rules::Rules;
-use crate::sink::librato;
+use crate::sink::{breaker, librato};
 use crate::source::Source;
 use anyhow::Context;
 use std::io;
@@ -37,6 +37,8 @@ pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
                 url: page_url(bound.http),
                 api: librato::Api::Measurements,
                 credentials: None,
+                breaker: breaker::Settings::default(),
+                spool: librato::SPOOL,
             }),
             prometheus: true,
             ..Sinks::default()

@@ -25,7 +25,9 @@ pub(super) const LISTEN_KEYS: [&str; 6] =
     ["protocol", "address", "allow", "cert", "key", "client_ca"];
 pub(super) const HAPROXY_KEYS: [&str; 4] = ["config", "log_format", "service", "timezone"];
 pub(super) const SINK_KEYS: [&str; 4] = ["librato", "prometheus", "store", "stdout"];
-pub(super) const LIBRATO_KEYS: [&str; 4] = ["url", "email_env", "token_env", "api"];
+pub(super) const LIBRATO_KEYS: [&str; 6] =
+    ["url", "email_env", "token_env", "api", "breaker", "spool"];
+pub(super) const BREAKER_KEYS: [&str; 3] = ["timeout", "failures", "attempt_after"];
 pub(super) const STORE_KEYS: [&str; 1] = ["retention"];
 pub(super) const HTTP_KEYS: [&str; 3] = ["address", "token_env", "names"];
 pub(super) const LIMIT_KEYS: [&str; 5] = [
@@ -96,8 +98,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Those that may be written.
-    const ALL: [Protocol; 3] = [Protocol::Udp, Protocol::Tcp, Protocol::Tls];
+    const ALL: [Protocol; 4] = [Protocol::Udp, Protocol::Tcp, Protocol::Tls, Protocol::Relp];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -137,6 +138,19 @@ pub(super) struct Librato {
     /// The environment variable that holds the token.
     pub token_env: Option<Scalar>,
     pub api: Api,
+    pub breaker: Breaker,
+    /// How much may wait on disk, such as `256MiB`.
+    pub spool: Option<Scalar>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    /// How long one request may take, such as `30s`.
+    pub timeout: Option<Scalar>,
+    /// Failures in a row that open it.
+    pub failures: Option<Written<usize>>,
+    /// How long it is open before one attempt, such as `30s`.
+    pub attempt_after: Option<Scalar>,
 }
 
 #[derive(Debug, Default)]
@@ -296,6 +310,7 @@ fn empty(notes: &mut Notes<'_>, node: &Node) -> bool {
 fn librato(notes: &mut Notes<'_>, node: &Node) -> Option<Librato> {
     let pairs = notes.pairs(node)?;
     let (mut url, mut email_env, mut token_env, mut api) = (None, None, None, Api::default());
+    let (mut breaker, mut spool) = (Breaker::default(), None);
     let mut unknown = Vec::new();
     for (key, value) in pairs {
         match key.value.as_str() {
@@ -306,6 +321,8 @@ fn librato(notes: &mut Notes<'_>, node: &Node) -> Option<Librato> {
                 let known = [Api::Measurements, Api::Metrics].map(|api| (api.as_str(), api));
                 api = notes.word(value, "API", &known).unwrap_or_default();
             }
+            "breaker" => breaker = self::breaker(notes, value),
+            "spool" => spool = notes.text(value),
             _ => {
                 notes.unknown_key(key, &LIBRATO_KEYS);
                 unknown.push(key);
@@ -320,7 +337,22 @@ fn librato(notes: &mut Notes<'_>, node: &Node) -> Option<Librato> {
         email_env,
         token_env,
         api,
+        breaker,
+        spool,
     })
+}
+
+fn breaker(notes: &mut Notes<'_>, node: &Node) -> Breaker {
+    let mut breaker = Breaker::default();
+    for (key, value) in notes.section(node).unwrap_or_default() {
+        match key.value.as_str() {
+            "timeout" => breaker.timeout = notes.text(value),
+            "failures" => breaker.failures = notes.whole_number(value),
+            "attempt_after" => breaker.attempt_after = notes.text(value),
+            _ => notes.unknown_key(key, &BREAKER_KEYS),
+        }
+    }
+    breaker
 }
 
 fn store(notes: &mut Notes<'_>, node: &Node) -> Option<Store> {
@@ -378,6 +410,10 @@ pub(crate) fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         (
             "/properties/sinks/properties/librato/properties",
             &LIBRATO_KEYS,
+        ),
+        (
+            "/properties/sinks/properties/librato/properties/breaker/properties",
+            &BREAKER_KEYS,
         ),
         ("/properties/sinks/properties/store/properties", &STORE_KEYS),
         ("/properties/http/properties", &HTTP_KEYS),

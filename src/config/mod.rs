@@ -4,6 +4,7 @@
 
 mod file;
 mod listen;
+mod size;
 
 pub use file::Protocol;
 #[cfg(test)]
@@ -13,7 +14,7 @@ pub use listen::{Listen, NamedFile, TlsFiles};
 use crate::event_time::EventTime;
 use crate::http::{self, TOKEN_HINT, Token};
 use crate::metric::SERIES_MAX;
-use crate::sink::librato;
+use crate::sink::{breaker, librato};
 use crate::source::{Placed, Problem, Scalar, Source, Written, without_userinfo};
 use crate::store;
 use crate::window;
@@ -165,6 +166,19 @@ const CHECKPOINT_EVERY: Span = Span {
     range: Duration::from_millis(100)..=Duration::from_secs(600),
     words: "100ms to 10m, such as `5s`",
 };
+/// A far side that takes longer does not answer.
+const TIMEOUT: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(300),
+    words: "1s to 5m, such as `30s`",
+};
+const ATTEMPT_AFTER: Span = Span {
+    range: Duration::from_secs(1)..=Duration::from_secs(3600),
+    words: "1s to 1h, such as `30s`",
+};
+const FAILURES_RANGE: std::ops::RangeInclusive<usize> = 1..=1000;
+
+/// Larger files would take long to be checked after a kill.
+const SPOOL_RANGE: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
 
 /// What a time may be, as a range and in words.
 struct Span {
@@ -488,6 +502,8 @@ impl Check<'_> {
     }
 
     fn librato(&mut self, librato: file::Librato) -> Option<librato::Settings> {
+        let breaker = self.breaker(librato.breaker);
+        let spool = librato.spool.map(|spool| self.spool(&spool));
         let url = librato.url.value.parse::<reqwest::Url>().ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
@@ -532,6 +548,8 @@ impl Check<'_> {
             url: url?,
             api: librato.api,
             credentials,
+            breaker,
+            spool: spool.flatten().unwrap_or(librato::SPOOL),
         })
     }
 
@@ -562,6 +580,32 @@ impl Check<'_> {
             );
         }
         token.ok()
+    }
+
+    fn breaker(&mut self, breaker: file::Breaker) -> breaker::Settings {
+        let mut settings = breaker::Settings::default();
+        let mut failures = settings.failures as usize;
+        self.span(&mut settings.timeout, breaker.timeout, "timeout", TIMEOUT);
+        self.limit(&mut failures, breaker.failures, FAILURES_RANGE);
+        self.span(
+            &mut settings.attempt_after,
+            breaker.attempt_after,
+            "attempt_after",
+            ATTEMPT_AFTER,
+        );
+        // Within its range it is small.
+        settings.failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        settings
+    }
+
+    fn spool(&mut self, text: &Scalar) -> Option<u64> {
+        let message = match size::bytes(&text.value) {
+            Some(bytes) if SPOOL_RANGE.contains(&bytes) => return Some(bytes),
+            Some(_) => format!("`{}` is out of range", text.value),
+            None => format!("`{}` is no number of bytes", text.value),
+        };
+        self.wrong(text, message, "`spool` is 1MiB to 16GiB, such as `256MiB`");
+        None
     }
 
     fn variable(&mut self, name: &Scalar) -> Option<String> {

@@ -108,7 +108,7 @@ rules: rules/
 rejects: log/rejects.log
 state: /srv/weir
 sinks:
-  librato: { url: "http://metrics.internal:8420", email_env: EMAIL, token_env: TOKEN, api: metrics }
+  librato: { url: "http://metrics.internal:8420", email_env: EMAIL, token_env: TOKEN, api: metrics, breaker: { timeout: 5s, failures: 2, attempt_after: 1m }, spool: 1GiB }
   prometheus: {}
   store: { retention: 6h }
   stdout: {}
@@ -141,6 +141,12 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
     let librato = config.sinks.librato.unwrap();
     assert_eq!(librato.url.as_str(), "http://metrics.internal:8420/");
     assert_eq!(librato.api, librato::Api::Metrics);
+    let breaker = breaker::Settings {
+        timeout: Duration::from_secs(5),
+        failures: 2,
+        attempt_after: Duration::from_secs(60),
+    };
+    assert_eq!((librato.breaker, librato.spool), (breaker, 1 << 30));
     assert_eq!(
         librato.credentials,
         Some(("me@example.com".into(), "s3cret".into()))
@@ -335,6 +341,56 @@ fn all_wrong_values_are_named_at_once() {
     let text = "limits: { series: 0, connections: 0 }\nhaproxy: { timezone: Nowhere }";
     let problems = parse(text).unwrap_err();
     assert_eq!(problems.matches("hint:").count(), 3, "{problems}");
+}
+
+#[test]
+fn a_breaker_and_a_spool_have_bounds() {
+    let text = r#"
+sinks:
+  librato:
+    url: "http://a.example"
+    breaker: { timeout: 10m, failures: 0, attempt_after: soon, tries: 3 }
+    spool: 5
+"#;
+    insta::assert_snapshot!(parse(text).unwrap_err(), @r"
+    weir.yaml:5:25: `10m` is out of range
+      |
+    5 |     breaker: { timeout: 10m, failures: 0, attempt_after: soon, tries: 3 }
+      |                         ^^^
+
+    hint: `timeout` is 1s to 5m, such as `30s`
+
+    weir.yaml:5:40: 0 is out of range
+      |
+    5 |     breaker: { timeout: 10m, failures: 0, attempt_after: soon, tries: 3 }
+      |                                        ^
+
+    hint: choose 1 to 1000
+
+    weir.yaml:5:58: `soon` is no length of time
+      |
+    5 |     breaker: { timeout: 10m, failures: 0, attempt_after: soon, tries: 3 }
+      |                                                          ^^^^
+
+    hint: `attempt_after` is 1s to 1h, such as `30s`
+
+    weir.yaml:5:64: unknown key `tries`
+      |
+    5 |     breaker: { timeout: 10m, failures: 0, attempt_after: soon, tries: 3 }
+      |                                                                ^^^^^
+
+    hint: the keys are `timeout`, `failures` and `attempt_after`
+
+    weir.yaml:6:12: `5` is no number of bytes
+      |
+    6 |     spool: 5
+      |            ^
+
+    hint: `spool` is 1MiB to 16GiB, such as `256MiB`
+    ");
+    let text = r#"sinks: { librato: { url: "http://a.example", spool: 1KiB } }"#;
+    let problem = parse(text).unwrap_err();
+    assert!(problem.contains("`1KiB` is out of range"), "{problem}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
         None => next.run(request).await,
         Some(why) => {
             guard.account.refused(why);
-            refuse(why, request.method())
+            refuse(request.method(), why)
         }
     }
 }
@@ -140,9 +140,10 @@ fn is_from_another_site(method: &Method, host: Option<&Authority>, headers: &Hea
     !(fetched_here && of_here)
 }
 
-fn refuse(why: HttpRefusal, method: &Method) -> Response {
+fn refuse(method: &Method, why: HttpRefusal) -> Response {
     let (status, message) = match why {
-        HttpRefusal::Token => return ask_for_token(method),
+        // The words of the Librato API, which its clients know.
+        HttpRefusal::Token => (StatusCode::UNAUTHORIZED, "Authorization Required"),
         HttpRefusal::Name => (
             StatusCode::MISDIRECTED_REQUEST,
             "the Host header names no host that weir is known by; hint: add the name to \
@@ -153,32 +154,29 @@ fn refuse(why: HttpRefusal, method: &Method) -> Response {
             "a web page of another site asked for this; hint: open weir's own page instead",
         ),
     };
-    (status, errors(message)).into_response()
-}
-
-/// In the words of the Librato API, which its clients know. It answers `POST` in another
-/// form than the rest.
-fn ask_for_token(method: &Method) -> Response {
-    // Makes a browser ask for the token: any user name will do.
-    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"weir\"")];
-    let status = StatusCode::UNAUTHORIZED;
-    match *method {
-        Method::POST => {
-            let text = [(header::CONTENT_TYPE, "text/plain")];
-            let words = "Credentials are required to access this resource.";
-            (status, challenge, text, words).into_response()
+    let json = Json(json!({"errors": {"request": [message]}}));
+    let mut response = match (why, method) {
+        // Librato's API answers POST, for machines, in another form than the rest.
+        (HttpRefusal::Token, &Method::POST) => {
+            let kind = [(header::CONTENT_TYPE, "text/plain")];
+            let text = "Credentials are required to access this resource.";
+            (status, kind, text).into_response()
         }
-        _ => (status, challenge, errors("Authorization Required")).into_response(),
+        _ => (status, json).into_response(),
+    };
+    if status == StatusCode::UNAUTHORIZED {
+        // Makes a browser ask for the token: any user name will do.
+        let challenge = header::HeaderValue::from_static("Basic realm=\"weir\"");
+        let headers = response.headers_mut();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-}
-
-fn errors(message: &str) -> Json<serde_json::Value> {
-    Json(json!({"errors": {"request": [message]}}))
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::to_bytes;
 
     fn access(token: Option<&str>) -> Access {
         Access {
@@ -291,24 +289,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn who_shows_no_token_is_told_in_the_words_that_clients_know() {
-        let text = "Credentials are required to access this resource.";
-        let json = r#"{"errors":{"request":["Authorization Required"]}}"#;
-        for (method, kind, words) in [
-            (Method::POST, "text/plain", text),
-            (Method::GET, "application/json", json),
-            (Method::PUT, "application/json", json),
-        ] {
-            let answer = refuse(HttpRefusal::Token, &method);
-            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-            assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
-            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind, "{method}");
-            let body = axum::body::to_bytes(answer.into_body(), 1000).await;
-            assert_eq!(body.unwrap(), words, "{method}");
-        }
-    }
-
     #[test]
     fn a_name_is_a_name_alone() {
         for (text, is) in [
@@ -320,6 +300,28 @@ mod tests {
             ("weir/", false),
         ] {
             assert_eq!(is_name(text), is, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_shows_no_token_is_told_in_the_words_that_clients_know() {
+        for (method, kind, text) in [
+            (
+                Method::GET,
+                "application/json",
+                r#"{"errors":{"request":["Authorization Required"]}}"#,
+            ),
+            (
+                Method::POST,
+                "text/plain",
+                "Credentials are required to access this resource.",
+            ),
+        ] {
+            let answer = refuse(&method, HttpRefusal::Token);
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+            let body = to_bytes(answer.into_body(), 1000).await.unwrap();
+            assert_eq!(body, text);
         }
     }
 }

@@ -10,7 +10,9 @@ mod connections;
 mod guard;
 mod headers;
 pub mod librato;
+mod room;
 mod status;
+mod stream;
 
 pub use auth::{BadToken, TOKEN_HINT, Token};
 pub use connections::serve;

@@ -145,6 +145,8 @@ where
                 return self.refusals.refuse(peer, refusal, &why);
             }
         };
+        // Answers are short and waited for.
+        let _ = tcp.set_nodelay(true);
         let socket = Socket::new(tcp, Arc::clone(&permit));
         let terms = self.door.tls.clone();
         let (listener, refusals) = (Arc::clone(&self.door.listener), Arc::clone(&self.refusals));

@@ -86,6 +86,14 @@ impl Dispatcher {
         }
     }
 
+    /// The same at once, for whoever has made the dispatcher: no checkpoint is being cut yet.
+    pub fn first_pass(&self) -> Pass {
+        let open = Arc::clone(&self.gate).try_read_owned();
+        Pass {
+            _open: open.expect("nobody else has the dispatcher yet"),
+        }
+    }
+
     /// Cuts a checkpoint: waits for those who have a [`Pass`], begins the next part, and sends
     /// every worker the cut, behind what was sent under a pass before and before what comes
     /// after.

@@ -179,17 +179,13 @@ mod tests {
     use crate::time::Timestamp;
     use std::io::Write;
     use std::time::Duration;
+    use tokio::sync::mpsc;
     use tokio_util::sync::CancellationToken;
 
-    /// What is received of lines that were written before weir was told to stop, when
-    /// the connection has not even been accepted.
-    #[tokio::test]
-    async fn what_had_arrived_is_read_at_the_end() {
-        let socket = accept::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = socket.local_addr().unwrap();
-        let telemetry = Telemetry::new(Timestamp::from_secs(0));
-        let listener = telemetry.listener("tcp", address.to_string());
-        let (dispatcher, mut workers) = Dispatcher::new(1, &telemetry.queued);
+    /// A door that lets two senders in, and one worker.
+    fn parts(telemetry: &Telemetry) -> (Door, Lines, Vec<mpsc::Receiver<Work>>) {
+        let listener = telemetry.listener("tcp", String::new());
+        let (dispatcher, workers) = Dispatcher::new(1, &telemetry.queued);
         let door = Door {
             connections: Connections::new(Bounds {
                 all: 2,
@@ -202,9 +198,21 @@ mod tests {
         };
         let lines = Lines {
             frame_max: 1000,
-            listener: Arc::clone(&listener),
+            listener,
             dispatcher,
         };
+        (door, lines, workers)
+    }
+
+    /// What is received of lines that were written before weir was told to stop, when
+    /// the connection has not even been accepted.
+    #[tokio::test]
+    async fn what_had_arrived_is_read_at_the_end() {
+        let socket = accept::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let (door, lines, mut workers) = parts(&telemetry);
+        let listener = Arc::clone(&lines.listener);
         let text = "a line\n".repeat(10_000) + "and its rest";
         let senders = [(), ()].map(|()| {
             let mut sender = std::net::TcpStream::connect(address).unwrap();
@@ -223,5 +231,44 @@ mod tests {
         reading.await.unwrap();
         assert_eq!((frames, listener.received.get()), (20_002, 20_002));
         drop(senders);
+    }
+
+    /// As much as nobody holds for a sender: batches that wait, and what kernels buffer.
+    const MORE_THAN_FITS: usize = 64 * 1024 * 1024;
+
+    #[tokio::test]
+    async fn a_sender_waits_while_no_worker_takes_its_lines_and_loses_none() {
+        let socket = accept::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let (door, lines, mut workers) = parts(&telemetry);
+        let stop = CancellationToken::new();
+        let reading = tokio::spawn(accept::run(socket, door, stop.clone(), move |connection| {
+            serve(connection, lines.clone())
+        }));
+        let line = [b'x'; 999].into_iter().chain([b'\n']).collect::<Vec<_>>();
+        let count = MORE_THAN_FITS / line.len();
+        let sender = tokio::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            for _ in 0..count {
+                stream.write_all(&line).unwrap();
+            }
+        });
+        let worker = &mut workers[0];
+        while worker.len() < worker.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!sender.is_finished());
+        let mut frames = 0;
+        while frames < count {
+            let Some(Work::Batch(batch)) = worker.recv().await else {
+                panic!("no batch");
+            };
+            frames += batch.frames.len();
+        }
+        sender.await.unwrap();
+        stop.cancel();
+        reading.await.unwrap();
+        assert_eq!((frames, worker.len()), (count, 0));
     }
 }

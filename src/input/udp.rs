@@ -2,14 +2,20 @@
 
 use super::batch::{Batch, Dispatcher};
 use super::framing::{self, Frame};
+use super::refusals::{Refusals, allows};
 use crate::clock;
-use crate::telemetry::Listener;
+use crate::telemetry::{Listener, Refusal};
+use ipnet::IpNet;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +26,7 @@ const DATAGRAM_MAX: usize = 65_535;
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// What the kernel is asked to hold for us. Its default holds some 250 lines, less
-/// than HAProxy writes in a burst. It may grant less (`net.core.rmem_max`).
+/// than HAProxy writes in a burst.
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
 /// What is read at once at most: as much as the kernel may hold. Whoever goes on
@@ -30,7 +36,8 @@ const DRAIN_MAX: usize = 2 * RECEIVE_BUFFER;
 /// How often the kernel is asked what it has dropped.
 const LOST_EVERY: Duration = Duration::from_secs(1);
 
-/// Binds the socket; says how large a receive buffer the kernel granted, in bytes.
+/// Binds the socket; says how large a receive buffer the kernel granted, in bytes, of which
+/// its own records of the datagrams take their part.
 ///
 /// # Errors
 ///
@@ -42,33 +49,59 @@ pub fn bind(address: SocketAddr) -> io::Result<(UdpSocket, usize)> {
         Some(Protocol::UDP),
     )?;
     socket.set_nonblocking(true)?;
-    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    // With CAP_NET_ADMIN past `net.core.rmem_max`, else up to it (socket(7)).
+    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    // Each datagram tells how many were dropped before it. A kernel that cannot do it is
+    // asked once a second, as all are.
+    let _ = setsockopt(&socket, sockopt::RxqOvfl, &1);
     socket.bind(&address.into())?;
     let granted = socket.recv_buffer_size()?;
     Ok((UdpSocket::from_std(socket.into())?, granted))
 }
 
-/// Reads datagrams until `stop`, then what the kernel still holds, then ends.
+/// Reads datagrams until `stop`, then what the kernel still holds, then ends. Those from
+/// outside of `allow` are counted and not read as frames; without networks in it, nobody is
+/// outside.
 pub async fn run(
     socket: UdpSocket,
     frame_max: usize,
+    allow: Vec<IpNet>,
     listener: Arc<Listener>,
     dispatcher: Dispatcher,
     stop: CancellationToken,
 ) {
+    let mut datagrams = Datagrams {
+        buffer: vec![0; DATAGRAM_MAX].into(),
+        control: nix::cmsg_space!(u32),
+        frame_max,
+        allow,
+        refusals: Refusals::new(Arc::clone(&listener)),
+        lost: Lost::default(),
+        lost_untold: 0,
+        listener,
+        dispatcher,
+    };
     let mut lost_every = tokio::time::interval(LOST_EVERY);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = lost_every.tick() => note_lost(&socket, &listener),
+            _ = lost_every.tick() => {
+                datagrams.note_lost(kernel_drops(&socket));
+                datagrams.tell_lost();
+            }
             ready = socket.readable() => match ready {
                 Ok(()) => {
-                    let receive = |bytes: &mut Vec<u8>| socket.try_recv_buf_from(bytes).map(|_| ());
-                    drain(receive, frame_max, DRAIN_MAX, &listener, &dispatcher).await;
+                    let tell = |receive: &mut dyn FnMut() -> io::Result<Received>| {
+                        socket.try_io(Interest::READABLE, receive)
+                    };
+                    datagrams.drain(&socket, tell, DRAIN_MAX).await;
                 }
                 Err(error) => {
-                    tracing::error!(address = %listener.address, %error, "cannot read datagrams");
+                    let address = &datagrams.listener.address;
+                    tracing::error!(address, %error, "cannot read datagrams");
                     break;
                 }
             },
@@ -79,59 +112,165 @@ pub async fn run(
     let Ok(socket) = socket.into_std() else {
         return;
     };
-    let receive = |bytes: &mut Vec<u8>| receive_directly(&socket, bytes);
-    drain(receive, frame_max, DRAIN_MAX, &listener, &dispatcher).await;
-    note_lost(&socket, &listener);
+    datagrams
+        .drain(&socket, |receive| receive(), DRAIN_MAX)
+        .await;
+    datagrams.note_lost(kernel_drops(&socket));
+    datagrams.tell_lost();
 }
 
-/// Reads what is there, at most some `bytes_max`, a batch at a time.
-async fn drain(
-    receive: impl Fn(&mut Vec<u8>) -> io::Result<()>,
-    frame_max: usize,
-    bytes_max: usize,
-    listener: &Listener,
-    dispatcher: &Dispatcher,
-) {
-    let mut bytes = 0;
-    let mut more = true;
-    while more && bytes < bytes_max {
-        let mut batch = dispatcher.spares().get();
-        batch.received_at = Some(clock::now());
-        more = fill(&receive, frame_max, &mut batch);
-        bytes = bytes.saturating_add(batch.bytes.len());
-        dispatcher.send(batch, listener).await;
-    }
+/// What one datagram brought into the buffer.
+struct Received {
+    bytes: usize,
+    peer: Option<SocketAddr>,
+    /// How many the kernel had dropped when it came, as [`Lost`] takes it.
+    dropped: Option<u32>,
 }
 
-/// Appends datagrams to the batch until it is full (true) or there are none (false).
-fn fill(
-    receive: impl Fn(&mut Vec<u8>) -> io::Result<()>,
+/// One socket's datagrams on their way into batches.
+struct Datagrams {
+    /// Room for the longest one: what is shorter than it needs, the kernel cuts silently.
+    buffer: Box<[u8]>,
+    /// Room for what the kernel tells beside a datagram.
+    control: Vec<u8>,
     frame_max: usize,
-    batch: &mut Batch,
-) -> bool {
-    while batch.bytes.len() < BATCH_BYTES {
-        // With less room than a datagram may need, the kernel would cut it silently.
-        batch.bytes.reserve(DATAGRAM_MAX);
-        let start = batch.bytes.len();
-        match receive(&mut batch.bytes) {
-            Ok(()) => batch.frames.push(datagram(&batch.bytes, start, frame_max)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            // The next look at the socket tells whether it lasts.
-            Err(error) => {
-                tracing::debug!(%error, "a datagram could not be read");
-                return false;
+    allow: Vec<IpNet>,
+    refusals: Refusals,
+    lost: Lost,
+    /// Not told in the log yet.
+    lost_untold: u64,
+    listener: Arc<Listener>,
+    dispatcher: Dispatcher,
+}
+
+impl Datagrams {
+    /// Reads what is there, at most some `bytes_max`, a batch at a time. `tell` lets the
+    /// runtime know what came of each read.
+    async fn drain<S: AsRawFd>(
+        &mut self,
+        socket: &S,
+        tell: impl Fn(&mut dyn FnMut() -> io::Result<Received>) -> io::Result<Received>,
+        bytes_max: usize,
+    ) {
+        let mut bytes = 0;
+        let mut more = true;
+        while more && bytes < bytes_max {
+            let mut batch = self.dispatcher.spares().get();
+            batch.received_at = Some(clock::now());
+            let mut read = 0;
+            while more && read < BATCH_BYTES {
+                let received = tell(&mut || receive(socket, &mut self.buffer, &mut self.control));
+                match received {
+                    Ok(received) => {
+                        // An empty datagram is one read too.
+                        read += received.bytes.max(1);
+                        self.take(&received, &mut batch);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => more = false,
+                    // The next look at the socket tells whether it lasts.
+                    Err(error) => {
+                        tracing::debug!(%error, "a datagram could not be read");
+                        more = false;
+                    }
+                }
             }
+            bytes += read;
+            self.dispatcher.send(batch, &self.listener).await;
         }
     }
-    true
+
+    fn take(&mut self, received: &Received, batch: &mut Batch) {
+        self.note_lost(received.dropped);
+        if !self.allow.is_empty()
+            && let Some(peer) = received.peer
+            && !allows(&self.allow, peer.ip())
+        {
+            let why = "its address is not in `allow`";
+            return self.refusals.refuse(peer, Refusal::NotAllowed, &why);
+        }
+        let start = batch.bytes.len();
+        batch
+            .bytes
+            .extend_from_slice(&self.buffer[..received.bytes]);
+        batch
+            .frames
+            .push(datagram(&batch.bytes, start, self.frame_max));
+    }
+
+    /// Notes how many datagrams the kernel has dropped for this socket, where it is known.
+    fn note_lost(&mut self, dropped: Option<u32>) {
+        if let Some(dropped) = dropped {
+            let more = self.lost.more(dropped);
+            self.listener.lost.add(more);
+            self.lost_untold += more;
+        }
+    }
+
+    /// Tells of them in the log.
+    fn tell_lost(&mut self) {
+        let lost = std::mem::take(&mut self.lost_untold);
+        if lost > 0 {
+            tracing::error!(
+                address = %self.listener.address,
+                lost,
+                "the kernel dropped datagrams: lines came faster than they were read; \
+                 raise net.core.rmem_max or send over TCP"
+            );
+        }
+    }
 }
 
-fn receive_directly(socket: &std::net::UdpSocket, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let start = bytes.len();
-    bytes.resize(start + DATAGRAM_MAX, 0);
-    let received = socket.recv(&mut bytes[start..]);
-    bytes.truncate(start + received.as_ref().copied().unwrap_or(0));
-    received.map(|_| ())
+fn receive(socket: &impl AsRawFd, buffer: &mut [u8], control: &mut [u8]) -> io::Result<Received> {
+    let mut buffers = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<SockaddrStorage>(
+        socket.as_raw_fd(),
+        &mut buffers,
+        Some(control),
+        MsgFlags::MSG_DONTWAIT,
+    )?;
+    let dropped = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::RxqOvfl(dropped) => Some(dropped),
+        _ => None,
+    });
+    let peer = message.address.and_then(|address| {
+        let v4 = address
+            .as_sockaddr_in()
+            .map(|a| SocketAddrV4::from(*a).into());
+        v4.or_else(|| {
+            address
+                .as_sockaddr_in6()
+                .map(|a| SocketAddrV6::from(*a).into())
+        })
+    });
+    Ok(Received {
+        bytes: message.bytes,
+        peer,
+        dropped,
+    })
+}
+
+/// What the kernel's own count of dropped datagrams has come to. It has 32 bits and begins
+/// again behind the last.
+///
+/// It is told twice. With a datagram comes what the count was when that one was queued
+/// (`SO_RXQ_OVFL`, socket(7)): nothing has to be asked, but what is dropped after the last
+/// datagram of a burst is not known until another comes, which may be never. So the count
+/// itself is read once a second too, which makes it right at rest; where there is no `/proc`,
+/// what comes with the datagrams has to do.
+#[derive(Debug, Default)]
+struct Lost(u32);
+
+impl Lost {
+    /// How many more there are than were known. One told by a datagram may be older than what
+    /// is known.
+    fn more(&mut self, dropped: u32) -> u64 {
+        let more = dropped.wrapping_sub(self.0);
+        if more > u32::MAX / 2 {
+            return 0;
+        }
+        self.0 = dropped;
+        u64::from(more)
+    }
 }
 
 /// The frame of the datagram that begins at `start`: without the line ends that some
@@ -145,26 +284,9 @@ fn datagram(bytes: &[u8], start: usize, frame_max: usize) -> Frame {
     }
 }
 
-/// Notes how many datagrams the kernel has dropped for this socket.
-fn note_lost(socket: &impl AsRawFd, listener: &Listener) {
-    let Some(lost) = kernel_drops(socket) else {
-        return;
-    };
-    let before = listener.lost.get();
-    if lost > before {
-        tracing::error!(
-            address = %listener.address,
-            lost = lost - before,
-            "the kernel dropped datagrams: lines came faster than they were read; \
-             raise net.core.rmem_max or send over TCP"
-        );
-    }
-    listener.lost.set(lost);
-}
-
 /// The kernel's own count, the last column of `/proc/net/udp` (proc(5)), in the row
 /// of our socket's inode. `None` where there is no such table.
-fn kernel_drops(socket: &impl AsRawFd) -> Option<u64> {
+fn kernel_drops(socket: &impl AsRawFd) -> Option<u32> {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).ok()?;
     let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
     ["/proc/self/net/udp", "/proc/self/net/udp6"]
@@ -188,7 +310,7 @@ mod tests {
     const FRAME_MAX: usize = 1000;
 
     /// A socket, its counters, and everything that was read from it.
-    async fn read_all(datagrams: &[Vec<u8>]) -> (Arc<Listener>, Vec<Batch>) {
+    async fn read_all(datagrams: &[Vec<u8>], allow: Vec<IpNet>) -> (Arc<Listener>, Vec<Batch>) {
         let (socket, _) = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -203,6 +325,7 @@ mod tests {
         let reading = tokio::spawn(run(
             socket,
             FRAME_MAX,
+            allow,
             Arc::clone(&listener),
             dispatcher,
             stop,
@@ -218,7 +341,11 @@ mod tests {
     #[tokio::test]
     async fn a_datagram_is_a_frame_without_its_line_end_and_cut_where_it_is_too_long() {
         let long = vec![b'x'; FRAME_MAX + 1];
-        let (_, batches) = read_all(&[b"one\n".to_vec(), vec![], b"two".to_vec(), long]).await;
+        let (_, batches) = read_all(
+            &[b"one\n".to_vec(), vec![], b"two".to_vec(), long],
+            Vec::new(),
+        )
+        .await;
         let frames: Vec<(&[u8], bool)> = batches
             .iter()
             .flat_map(|batch| {
@@ -243,9 +370,31 @@ mod tests {
         // More than any receive buffer that was asked for, and nobody reads meanwhile.
         let sent = 3 * RECEIVE_BUFFER / 8192;
         let datagrams = vec![vec![b'x'; 8192]; sent];
-        let (listener, _) = read_all(&datagrams).await;
+        let (listener, _) = read_all(&datagrams, Vec::new()).await;
         let (received, lost) = (listener.received.get(), listener.lost.get());
         assert!(lost > 0, "the kernel held {received} datagrams of 8 KiB");
         assert_eq!(received + lost, sent as u64);
+    }
+
+    #[tokio::test]
+    async fn what_comes_from_outside_the_networks_is_refused_and_counted() {
+        let datagrams = [b"one".to_vec(), b"two".to_vec()];
+        for (network, received, refused) in [("10.0.0.0/8", 0, 2), ("127.0.0.0/8", 2, 0)] {
+            let (listener, _) = read_all(&datagrams, vec![network.parse().unwrap()]).await;
+            let counts = (
+                listener.received.get(),
+                listener.refused.get(Refusal::NotAllowed),
+            );
+            assert_eq!(counts, (received, refused), "{network}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_count_may_come_late_and_begins_again() {
+        let mut lost = Lost::default();
+        let counts = [0, 7, 5, 7, u32::MAX / 2, u32::MAX - 1, 3, u32::MAX, 4];
+        let more: Vec<_> = counts.iter().map(|count| lost.more(*count)).collect();
+        let half = u64::from(u32::MAX / 2);
+        assert_eq!(more, [0, 7, 0, 0, half - 7, half, 5, 0, 1]);
     }
 }

@@ -9,15 +9,17 @@
 
 use crate::account::Account;
 use crate::checkpoint::{Changes, Checkpoint, Generation, Keeper};
+use crate::clock;
 use crate::input::batch::Dispatcher;
 use crate::sink::Outbox;
 use crate::telemetry::Telemetry;
+use crate::time::Timestamp;
 use crate::window::Unreadable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// How long a checkpoint waits for sinks to take what its windows have told. They say
@@ -65,7 +67,8 @@ impl Checkpoints {
         mut snapshots: mpsc::Receiver<Changes>,
         stop: CancellationToken,
     ) {
-        let mut every = tokio::time::interval(self.every);
+        // Not at once: first comes what the last run acknowledged, in one pass.
+        let mut every = tokio::time::interval_at(Instant::now() + self.every, self.every);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -73,12 +76,13 @@ impl Checkpoints {
                 () = stop.cancelled() => break,
                 _ = every.tick() => {}
             }
+            let at = clock::now();
             let keeper = &self.keeper;
             let covers = dispatcher.cut(|| keeper.cut()).await;
             let Some(changes) = snapshots.recv().await else {
                 return;
             };
-            self.keep(covers, changes, FLUSH_WITHIN).await;
+            self.keep(covers, at, changes, FLUSH_WITHIN).await;
         }
         // Workers end when the last dispatcher is gone, and the owner after them.
         drop(dispatcher);
@@ -87,12 +91,19 @@ impl Checkpoints {
                 tracing::error!("the last checkpoint is not kept, since the one before it failed");
                 continue;
             }
-            let covers = self.keeper.cut();
-            self.keep(covers, changes, FLUSH_AT_END_WITHIN).await;
+            let (covers, at) = (self.keeper.cut(), clock::now());
+            self.keep(covers, at, changes, FLUSH_AT_END_WITHIN).await;
         }
     }
 
-    async fn keep(&self, covers: Generation, changes: Changes, flush_within: Duration) {
+    /// Keeps the checkpoint that was cut then.
+    async fn keep(
+        &self,
+        covers: Generation,
+        at: Timestamp,
+        changes: Changes,
+        flush_within: Duration,
+    ) {
         // Windows that are closed in a checkpoint do not go out again after a restart.
         let flushed = async {
             for outbox in &self.outboxes {
@@ -102,6 +113,7 @@ impl Checkpoints {
         let _ = tokio::time::timeout(flush_within, flushed).await;
         match self.keeper.commit(covers, changes).await {
             Ok(()) => {
+                self.telemetry.set_checkpoint(at);
                 if self.telemetry.broken("checkpoint", None) {
                     tracing::info!("checkpoints are kept again");
                 }

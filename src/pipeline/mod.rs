@@ -27,7 +27,7 @@ use crate::checkpoint::{Checkpoint, Keeper};
 use crate::clock;
 use crate::config::{Limits, Time};
 use crate::delta::{Delta, Layout};
-use crate::input::batch::{Batch, Dispatcher, Spares, Work};
+use crate::input::batch::{Batch, Dispatcher, Pass, Spares, Work};
 use crate::load::Loaded;
 use crate::notices::{Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
@@ -88,12 +88,13 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Starts workers and the owner of windows; whatever is sent to the dispatcher
-    /// runs through them.
+    /// runs through them. No checkpoint is cut before the pass is dropped: the first one covers
+    /// the journal, whose lines have to be sent by then.
     pub fn start(
         plan: Plan,
         telemetry: &Arc<Telemetry>,
         supervisor: &Supervisor,
-    ) -> (Pipeline, Dispatcher) {
+    ) -> (Pipeline, Dispatcher, Pass) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
         let mut loaded = plan.loaded;
@@ -135,6 +136,11 @@ impl Pipeline {
         let layout = Arc::clone(first.rules.layout());
         let (windows, account) = begin(&layout, settings, plan.checkpoint, beginning);
         telemetry.carry(&account);
+        if let Some(taken_at) = windows.seen_to() {
+            telemetry.set_checkpoint(taken_at);
+            let lines = account.received();
+            tracing::info!(%taken_at, lines, "going on from the last checkpoint");
+        }
         // One checkpoint is under way at a time, and the last one.
         let (snapshots, keeping) = mpsc::channel(2);
         let everything = Everything::default();
@@ -164,13 +170,14 @@ impl Pipeline {
             everything,
         };
         let stop = supervisor.stopping().clone();
+        let pass = dispatcher.first_pass();
         let checkpoints = checkpoints.run(dispatcher.clone(), keeping, stop);
         let pipeline = Pipeline {
             workers,
             owner,
             checkpoints: supervisor.spawn("keeper of checkpoints", checkpoints),
         };
-        (pipeline, dispatcher)
+        (pipeline, dispatcher, pass)
     }
 
     /// Waits until everything that was sent has gone through: every dispatcher must be

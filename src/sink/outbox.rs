@@ -1,10 +1,9 @@
 //! The bounded queues in front of a push sink.
 
+use super::queue::{Queue, Taken};
 use crate::metric::{Annotation, Measurement};
-use crate::telemetry::{Deliveries, Sink};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use crate::telemetry::Sink;
+use std::sync::Arc;
 
 /// Annotations that may wait for one sink.
 pub const ANNOTATIONS_MAX: usize = 10_000;
@@ -12,37 +11,39 @@ pub const ANNOTATIONS_MAX: usize = 10_000;
 /// Measurements and annotations waiting for one sink, in memory. Each kind has a queue of
 /// its own, so that neither waits for the other.
 ///
-/// Adding never waits: when a queue is full, its oldest are dropped and counted, because
-/// the newest are what someone on call needs.
+/// Adding never waits: when a queue is full, its oldest are dropped and counted.
 pub struct Outbox {
-    measurements: Queue<Measurement>,
-    annotations: Queue<Annotation>,
+    pub(super) measurements: Queue<Measurement>,
+    pub(super) annotations: Queue<Annotation>,
     sink: Arc<Sink>,
 }
 
 impl Outbox {
     /// An outbox that holds at most `measurements_max`, and [`ANNOTATIONS_MAX`].
     pub fn new(measurements_max: usize, sink: Arc<Sink>) -> Self {
+        let own = || Arc::clone(&sink);
         Outbox {
-            measurements: Queue::new("measurements", measurements_max),
-            annotations: Queue::new("annotations", ANNOTATIONS_MAX),
+            measurements: Queue::new("measurements", measurements_max, own(), |sink| {
+                &sink.measurements
+            }),
+            annotations: Queue::new("annotations", ANNOTATIONS_MAX, own(), |sink| {
+                &sink.annotations
+            }),
             sink,
         }
     }
 
     /// The counters of the sink behind this outbox.
-    pub fn sink(&self) -> &Sink {
+    pub fn sink(&self) -> &Arc<Sink> {
         &self.sink
     }
 
     pub fn push(&self, measurements: &[Measurement]) {
-        let counters = &self.sink.measurements;
-        self.measurements.push(measurements, counters, &self.sink);
+        self.measurements.push(measurements);
     }
 
     pub fn push_annotations(&self, annotations: &[Annotation]) {
-        let counters = &self.sink.annotations;
-        self.annotations.push(annotations, counters, &self.sink);
+        self.annotations.push(annotations);
     }
 
     /// No more will come: [`next`](Self::next) and
@@ -56,117 +57,31 @@ impl Outbox {
     /// outbox is closed and has no more of them.
     ///
     /// They stay counted as queued until the sink says what became of them.
-    pub async fn next(&self, max: usize) -> Option<Vec<Measurement>> {
+    pub async fn next(&self, max: usize) -> Option<Taken<'_, Measurement>> {
         self.measurements.next(max).await
     }
 
     /// As [`next`](Self::next), of annotations.
-    pub async fn next_annotations(&self, max: usize) -> Option<Vec<Annotation>> {
+    pub async fn next_annotations(&self, max: usize) -> Option<Taken<'_, Annotation>> {
         self.annotations.next(max).await
     }
 
     /// Waits until everything that was pushed before is where a kill does not lose it, or is
-    /// lost and counted.
-    pub async fn flushed(&self) {}
+    /// lost and counted: committed to the store, in the spool, delivered or refused, written
+    /// to standard output.
+    ///
+    /// That may take as long as the far side is away: where a spool cannot write, what it
+    /// should hold is safe only when it is delivered; where the store cannot write, when it
+    /// can again. Bound the wait.
+    pub async fn flushed(&self) {
+        tokio::join!(self.measurements.flushed(), self.annotations.flushed());
+    }
 
-    /// Gives up what is left, because the time to deliver it is over.
+    /// Gives up what is left in memory, because the time to deliver it is over. What is in a
+    /// spool stays there.
     pub fn abandon(&self) {
-        let sink = &self.sink;
-        self.measurements.abandon(&sink.measurements, sink);
-        self.annotations.abandon(&sink.annotations, sink);
-    }
-}
-
-struct Queue<T> {
-    /// What it holds, in the plural, for the log.
-    what: &'static str,
-    max: usize,
-    waiting: Mutex<Waiting<T>>,
-    changed: Notify,
-}
-
-struct Waiting<T> {
-    items: VecDeque<T>,
-    closed: bool,
-}
-
-impl<T: Clone> Queue<T> {
-    fn new(what: &'static str, max: usize) -> Self {
-        let waiting = Waiting {
-            items: VecDeque::new(),
-            closed: false,
-        };
-        Queue {
-            what,
-            max,
-            waiting: Mutex::new(waiting),
-            changed: Notify::new(),
-        }
-    }
-
-    fn push(&self, items: &[T], counters: &Deliveries, sink: &Sink) {
-        let mut waiting = self.lock();
-        waiting.items.extend(items.iter().cloned());
-        counters.queued.add(items.len() as u64);
-        let excess = waiting.items.len().saturating_sub(self.max);
-        if excess > 0 {
-            waiting.items.drain(..excess);
-            counters.queued.sub(excess as u64);
-            counters.dropped.add(excess as u64);
-            tracing::error!(
-                sink = sink.name,
-                target = %sink.target,
-                dropped = excess,
-                "the sink's queue is full: its oldest {} are lost",
-                self.what
-            );
-        }
-        drop(waiting);
-        self.changed.notify_one();
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_one();
-    }
-
-    async fn next(&self, max: usize) -> Option<Vec<T>> {
-        loop {
-            // Before looking: a push between the look and the wait must wake us.
-            let changed = self.changed.notified();
-            {
-                let mut waiting = self.lock();
-                if !waiting.items.is_empty() {
-                    let count = waiting.items.len().min(max);
-                    return Some(waiting.items.drain(..count).collect());
-                }
-                if waiting.closed {
-                    return None;
-                }
-            }
-            changed.await;
-        }
-    }
-
-    fn abandon(&self, counters: &Deliveries, sink: &Sink) {
-        self.lock().items.clear();
-        let left = counters.queued.get();
-        if left > 0 {
-            counters.queued.set(0);
-            counters.dropped.add(left);
-            tracing::error!(
-                sink = sink.name,
-                target = %sink.target,
-                dropped = left,
-                "stopped before the sink took them: {} are lost",
-                self.what
-            );
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
-        // Each change leaves the queue whole.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.measurements.abandon();
+        self.annotations.abandon();
     }
 }
 
@@ -208,12 +123,21 @@ mod tests {
         starts.map(annotation).collect()
     }
 
-    fn values(chunk: Option<Vec<Measurement>>) -> Option<Vec<i64>> {
-        chunk.map(|chunk| chunk.iter().map(|m| m.value as i64).collect())
+    /// Takes them for good.
+    fn values(taken: Option<Taken<'_, Measurement>>) -> Option<Vec<i64>> {
+        taken.map(|taken| {
+            let values = taken.iter().map(|m| m.value as i64).collect();
+            taken.settle();
+            values
+        })
     }
 
-    fn starts(chunk: Option<Vec<Annotation>>) -> Option<Vec<i64>> {
-        chunk.map(|chunk| chunk.iter().map(|a| a.start.as_secs()).collect())
+    fn starts(taken: Option<Taken<'_, Annotation>>) -> Option<Vec<i64>> {
+        taken.map(|taken| {
+            let starts = taken.iter().map(|a| a.start.as_secs()).collect();
+            taken.settle();
+            starts
+        })
     }
 
     #[tokio::test]
@@ -241,20 +165,62 @@ mod tests {
             measurements,
             annotations,
             ..
-        } = outbox.sink();
+        } = &**outbox.sink();
         assert_eq!(measurements.dropped.get(), 2);
         assert_eq!(values(outbox.next(9).await), Some(vec![2, 3, 4]));
         assert_eq!(annotations.dropped.get(), 1);
-        assert_eq!(starts(outbox.next_annotations(1).await), Some(vec![1]));
+        let held = outbox.next_annotations(1).await.unwrap();
+        assert_eq!(held[0].start.as_secs(), 1);
+        // What was taken and settled is not lost: it counts as queued until the sink says more.
         outbox.abandon();
         assert_eq!(
             (measurements.dropped.get(), measurements.queued.get()),
-            (5, 0)
+            (2, 3)
         );
         assert_eq!(
             (annotations.dropped.get(), annotations.queued.get()),
             (1 + max as u64, 0)
         );
+        // And what comes back then is lost already.
+        held.put_back();
+        assert_eq!(annotations.dropped.get(), 1 + max as u64);
+    }
+
+    #[tokio::test]
+    async fn flushed_waits_for_what_was_pushed_before_and_not_for_more() {
+        let outbox = outbox(5);
+        outbox.flushed().await;
+        outbox.push(&measurements(0..4));
+        let mut flushed = std::pin::pin!(outbox.flushed());
+        let first = outbox.next(2).await.unwrap();
+        let second = outbox.next(2).await.unwrap();
+        outbox.push(&measurements(4..9));
+        second.settle();
+        assert!(futures_pending(&mut flushed).await);
+        first.put_back();
+        assert!(futures_pending(&mut flushed).await);
+        assert_eq!(values(outbox.next(9).await), Some(vec![4, 5, 6, 7, 8]));
+        flushed.await;
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_has_its_old_place() {
+        let outbox = outbox(10);
+        outbox.push(&measurements(0..6));
+        let first = outbox.next(2).await.unwrap();
+        let second = outbox.next(2).await.unwrap();
+        first.put_back();
+        second.put_back();
+        assert_eq!(values(outbox.next(9).await), Some((0..6).collect()));
+    }
+
+    /// Whether it waits, when everything that can move has moved.
+    async fn futures_pending(future: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+        tokio::select! {
+            biased;
+            () = future => false,
+            () = tokio::task::yield_now() => true,
+        }
     }
 
     #[tokio::test]

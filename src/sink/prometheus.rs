@@ -4,6 +4,7 @@
 use crate::delta::{Grouping, Layout, Name};
 use crate::metric::{Measurement, Series, identifier};
 use crate::reload;
+use crate::sink::{breaker, health};
 use crate::telemetry::{DeliveriesSnapshot, SinkSnapshot, Snapshot, Telemetry};
 use crate::time::Timestamp;
 use crate::window::ClosedWindow;
@@ -172,6 +173,22 @@ impl Collector for Own {
         )?;
         counters(
             e,
+            "weir_relp_resent_frames",
+            "Lines that a sender sent again because it had not heard that they were kept. They \
+             are not received anew",
+            own.listeners
+                .iter()
+                .filter(|listener| listener.protocol == "relp")
+                .map(|listener| {
+                    let labels = [
+                        ("protocol", listener.protocol),
+                        ("address", &listener.address),
+                    ];
+                    (labels_of(&labels), listener.resent)
+                }),
+        )?;
+        counters(
+            e,
             "weir_datagrams_lost",
             "Datagrams that the kernel dropped because they were not read in time",
             of(|listener| listener.lost),
@@ -328,6 +345,14 @@ impl Collector for Own {
             gauges(e, name, help, [(Labels::new(), value as f64)])?;
         }
 
+        gauges(
+            e,
+            "weir_checkpoint_timestamp_seconds",
+            "When the newest checkpoint was cut that is kept, in seconds since 1970: what came \
+             before survives a kill",
+            own.checkpoint.map(|at| (Labels::new(), at)),
+        )?;
+
         let skewed = own.skewed_hosts.iter();
         gauges(
             e,
@@ -335,6 +360,14 @@ impl Collector for Own {
             "By how much the dates in a host's lines are ahead of their arrival, below zero \
              behind, where that looks like a wrong haproxy.timezone",
             skewed.map(|host| (labels_of(&[("host", &host.host)]), host.seconds as f64)),
+        )?;
+
+        let broken = own.broken.keys();
+        gauges(
+            e,
+            "weir_promise_broken",
+            "1 for each promise that weir cannot keep at the moment; the log and the page say why",
+            broken.map(|promise| (labels_of(&[("promise", promise)]), 1.0)),
         )?;
 
         gauges(
@@ -389,8 +422,56 @@ impl Collector for Own {
             "weir_sink_up",
             "1 while the sink takes what it is given, else 0",
             up,
-        )
+        )?;
+        push_sinks(e, &own.sinks)
     }
+}
+
+/// What only sinks with a far side have.
+fn push_sinks(e: &mut DescriptorEncoder<'_>, sinks: &[SinkSnapshot]) -> fmt::Result {
+    let pushed = || {
+        let sinks = sinks.iter();
+        sinks.filter_map(|sink| Some((sink.name, sink.health.as_ref()?)))
+    };
+    let states = pushed().flat_map(|(name, health)| {
+        breaker::State::ALL.map(|state| {
+            let labels = labels_of(&[("sink", name), ("state", state.as_str())]);
+            (
+                labels,
+                f64::from(u8::from(health.breaker == state.as_str())),
+            )
+        })
+    });
+    gauges(
+        e,
+        "weir_sink_breaker_state",
+        "1 for the state in which the sink's circuit breaker is: closed (requests flow), open \
+         (nothing is sent), half-open (one attempt is under way), else 0",
+        states,
+    )?;
+    let of = |get: fn(&health::Spool) -> Option<f64>| {
+        pushed().filter_map(move |(name, health)| {
+            Some((labels_of(&[("sink", name)]), get(&health.spool)?))
+        })
+    };
+    gauges(
+        e,
+        "weir_sink_spool_bytes_used",
+        "Bytes of the sink's spool that are in use",
+        of(|spool| Some(spool.bytes_used as f64)),
+    )?;
+    gauges(
+        e,
+        "weir_sink_spool_bytes_max",
+        "Bytes of the sink's spool at which its oldest are dropped",
+        of(|spool| Some(spool.bytes_max as f64)),
+    )?;
+    gauges(
+        e,
+        "weir_sink_spool_oldest_timestamp_seconds",
+        "Since when the oldest in the sink's spool waits, in seconds since 1970",
+        of(|spool| spool.oldest.map(|oldest| oldest as f64)),
+    )
 }
 
 /// Which rules are in force, and what became of reloads.
@@ -536,6 +617,11 @@ mod tests {
         let sink = telemetry.sink("librato", "http://127.0.0.1:8420".to_owned());
         sink.measurements.delivered.add(5);
         sink.annotations.rejected.add(2);
+        sink.health().set_spool(health::Spool {
+            bytes_used: 8192,
+            bytes_max: 1 << 20,
+            oldest: Some(7),
+        });
         telemetry.add(&Tally {
             parsed: 3,
             skipped: 1,
@@ -551,6 +637,9 @@ mod tests {
             seconds: -3600,
             since: 0,
         }]);
+        telemetry.broken("journal", Some("the disk is full".to_owned()));
+        telemetry.broken("store", Some("the disk is full".to_owned()));
+        telemetry.broken("store", None);
         let page = render(latest, &telemetry, None).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -674,7 +763,16 @@ mod tests {
             lines(&latest, "weir_host"),
             [r#"weir_host_clock_skew_seconds{host="lb1"} -3600.0"#]
         );
+        assert_eq!(
+            lines(&latest, "weir_promise"),
+            [r#"weir_promise_broken{promise="journal"} 1.0"#]
+        );
         for line in [
+            r#"weir_sink_breaker_state{sink="librato",state="closed"} 1.0"#,
+            r#"weir_sink_breaker_state{sink="librato",state="half-open"} 0.0"#,
+            r#"weir_sink_spool_bytes_used{sink="librato"} 8192.0"#,
+            r#"weir_sink_spool_bytes_max{sink="librato"} 1048576.0"#,
+            r#"weir_sink_spool_oldest_timestamp_seconds{sink="librato"} 7.0"#,
             r#"weir_sink_measurements_total{sink="librato",outcome="delivered"} 5"#,
             r#"weir_sink_annotations_total{sink="librato",outcome="rejected"} 2"#,
             r#"weir_sink_annotations_queued{sink="librato"} 0.0"#,

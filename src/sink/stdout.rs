@@ -19,11 +19,13 @@ pub async fn run(outbox: &Outbox, out: impl AsyncWrite + Unpin) {
     let measurements = async {
         while let Some(chunk) = outbox.next(CHUNK).await {
             write(chunk.iter().map(line), &out, &sink.measurements).await;
+            chunk.settle();
         }
     };
     let annotations = async {
         while let Some(chunk) = outbox.next_annotations(CHUNK).await {
             write(chunk.iter().map(annotation_line), &out, &sink.annotations).await;
+            chunk.settle();
         }
     };
     tokio::join!(measurements, annotations);
@@ -139,7 +141,7 @@ mod tests {
             measurements,
             annotations,
             ..
-        } = outbox.sink();
+        } = &**outbox.sink();
         assert_eq!(
             (measurements.delivered.get(), measurements.queued.get()),
             (1, 0)

@@ -29,6 +29,7 @@ async fn measurements(outbox: &Outbox, store: &Store) {
             tracing::warn!(refused = written.refused, %why, "the store refused measurements");
         }
         settle(counters, written.accepted, written.refused);
+        chunk.settle();
     }
 }
 
@@ -41,6 +42,7 @@ async fn annotations(outbox: &Outbox, store: &Store) {
             tracing::warn!(refused = posted.refused, %why, "the store refused annotations");
         }
         settle(counters, posted.accepted, posted.refused);
+        chunk.settle();
     }
 }
 

@@ -148,6 +148,7 @@ impl Writer {
             .and_then(|()| annotations::commit(&self.shared, &group, oldest));
         match result {
             Ok(outcomes) => {
+                self.shared.set_trouble(None);
                 for (request, outcomes) in group.into_iter().zip(outcomes) {
                     // Whoever asked may have stopped waiting.
                     let _ = request.reply.send(Ok(outcomes));
@@ -192,6 +193,10 @@ impl Writer {
         let result = self.ensure_open().and_then(|()| self.transact(&group, now));
         match result {
             Ok((commit, answers)) => {
+                // Without points there may have been nothing to write.
+                if !commit.staged.points.is_empty() {
+                    self.shared.set_trouble(None);
+                }
                 self.publish(commit);
                 for (request, answer) in group.into_iter().zip(answers) {
                     let (accepted, refused) = match &answer {
@@ -218,7 +223,7 @@ impl Writer {
     /// After a failed write redb refuses every transaction, also when there is room on the
     /// disk again: only closing and opening the file clears that.
     fn close(&self, why: &str) {
-        tracing::error!(store = %self.shared.path.display(), "cannot write: {why}");
+        self.shared.set_trouble(Some(why.to_owned()));
         *self
             .shared
             .db
@@ -253,7 +258,7 @@ impl Writer {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Index::new(catalogue);
         *db = Some(opened);
-        tracing::info!(store = %self.shared.path.display(), "opened again");
+        tracing::debug!(store = %self.shared.path.display(), "opened again");
         Ok(())
     }
 

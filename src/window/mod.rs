@@ -359,6 +359,11 @@ impl Windows {
         }
     }
 
+    /// When the checkpoint was taken that these go on from, if they do.
+    pub fn seen_to(&self) -> Option<Timestamp> {
+        Some(self.seen_to).filter(|at| *at > Timestamp::MIN)
+    }
+
     /// How many windows hold events and have not been closed.
     pub fn open(&self) -> usize {
         let own = self.groupings.iter();

@@ -107,25 +107,27 @@ http: {{ address: "127.0.0.1:0" }}
 }
 
 #[test]
-fn a_sink_that_is_away_does_not_hold_up_the_end_and_the_loss_is_told() {
+fn a_sink_that_is_away_does_not_hold_up_the_end_and_gets_it_after_the_next_start() {
     let site = folder(&[("rules.yaml", RULES)]);
-    // A port that nobody listens on.
-    let away = format!("http://127.0.0.1:{}", crate::support::ports::free());
+    // Nobody listens there yet.
+    let port = crate::support::ports::free();
+    let base = format!("http://127.0.0.1:{port}");
     let config = format!(
         r#"listen:
   - {{ protocol: tcp, address: "127.0.0.1:0" }}
 rules: rules.yaml
 state: state
 sinks:
-  librato: {{ url: "{away}" }}
+  librato: {{ url: "{base}" }}
 http: {{ address: "127.0.0.1:0" }}
 "#
     );
     write(&site.path().join("weir.yaml"), &config);
     let mut weir = Weir::serve(site.path());
     let own = weir.http();
+    let now = now_millis();
     let mut sender = Sender::connect(weir.address("tcp"));
-    sender.send(&httplog("users", now_millis(), 12, 200));
+    sender.send(&httplog("users", now, 12, 200));
     wait_for(
         "the line",
         Duration::from_secs(10),
@@ -136,11 +138,22 @@ http: {{ address: "127.0.0.1:0" }}
     );
     let ended = weir.terminate();
     assert_eq!(ended.code, Some(0), "weir's log:\n{}", ended.stderr);
-    for told in [
-        "measurements are lost",
-        "dropped=2",
-        "closed before their end",
-    ] {
+    for told in ["stay in the spool", "spooled=2", "told before their end"] {
         assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
     }
+    assert!(!ended.stderr.contains("are lost"), "{}", ended.stderr);
+
+    let receiver = Weir::librato(port, &site.path().join("received"));
+    let weir = Weir::serve(site.path());
+    let from = now / 1000 - 3600;
+    wait_for("both values", Duration::from_secs(20), || {
+        for (name, value) in [("http.count", 1.0), ("http.p99", 12.0)] {
+            let points = http::by_service(&base, name, from, from + 7200)?;
+            let found = points.values().any(|p| p.values().any(|v| *v == value));
+            found.then_some(()).ok_or(format!("{name}: {points:?}"))?;
+        }
+        Ok(())
+    });
+    weir.kill();
+    receiver.kill();
 }

@@ -18,6 +18,14 @@ const GROWING = [
   ["over_limit", "series limit reached", "events over the series limit"],
 ];
 
+/** Promises that may be broken: the item of the strip, short and in full. */
+const PROMISES = {
+  checkpoint: ["lost", "no checkpoints", "a kill would lose what is counted since the last checkpoint"],
+  journal: ["received", "RELP is held up", "lines over RELP are not acknowledged, their senders keep them"],
+  store: ["sinks", "the store keeps nothing", "the store cannot keep what it is given"],
+  spool: ["sinks", "the spool keeps nothing", "a kill would lose what waits for a sink"],
+};
+
 /**
  * Returns `observe(pipeline)`: alarms, worst first, each
  * `{ severity, field, short, text }`: `field` is the item of the strip it
@@ -39,13 +47,22 @@ export function watch() {
     for (const sink of pipeline.sinks) {
       if (sink.state === "retrying") {
         const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
-        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+        const breaker = sink.breaker && sink.breaker !== "closed" ? ", circuit breaker open" : "";
+        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${breaker}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+      }
+      if (nearlyFull(sink.spool)) {
+        raise("warn", "queue", `spool of ${sink.name} is filling up`, `the spool of sink ${sink.name} is nearly full: when it is, its oldest are dropped`);
       }
       const same = (p) => p.sinks.find(({ name }) => name === sink.name);
       const dropped = grown((p) => both(same(p), "dropped"));
       if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
       const refused = grown((p) => both(same(p), "rejected"));
       if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
+    }
+
+    for (const [promise, why] of Object.entries(pipeline.broken)) {
+      const [field, short, text] = PROMISES[promise] ?? ["lost", `${promise} is broken`, promise];
+      raise("bad", field, short, `${text}: ${why}`);
     }
 
     const kernel = grown(kernelLost);
@@ -89,6 +106,11 @@ export function watch() {
 /** What arrived or should have, and is not in the numbers: kernel drops and sink drops. */
 export function lost(pipeline) {
   return kernelLost(pipeline) + pipeline.sinks.reduce((sum, sink) => sum + both(sink, "dropped"), 0);
+}
+
+/** Whether a spool, if there is one, will drop before long. */
+export function nearlyFull(spool) {
+  return spool !== undefined && spool.bytes_used >= 0.8 * spool.bytes_max;
 }
 
 /** A sink's counter over measurements and annotations. */

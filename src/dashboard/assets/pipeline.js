@@ -1,7 +1,7 @@
 // The pipeline's own health: a strip that is always in sight, and the details
 // behind it.
 
-import { lost, rejected, watch, words } from "./alarms.js";
+import { lost, nearlyFull, rejected, watch, words } from "./alarms.js";
 import * as format from "./format.js";
 import { rejectedLines } from "./rejects.js";
 import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
@@ -185,10 +185,26 @@ function renderDetails(root, p, alarms, rejects) {
         p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
     );
   }
+  const pushed = p.sinks.filter((s) => s.breaker);
+  if (pushed.length > 0) {
+    parts.push(
+      table("Far sides", ["sink", "circuit breaker", "spool used", "of", "oldest waits for"],
+        pushed.map((s) => [s.name, s.breaker, format.bytes(s.spool.bytes_used), format.bytes(s.spool.bytes_max), s.spool.oldest === null ? format.number(null) : format.age(p.now - s.spool.oldest)]),
+        pushed.map((s) => (s.breaker !== "closed" ? "bad" : nearlyFull(s.spool) ? "warn" : null))),
+    );
+  }
+  const refusals = pushed.flatMap((s) => s.refused.map((refused) => ({ sink: s.name, ...refused }))).reverse();
+  if (refusals.length > 0) {
+    parts.push(
+      table("Refused last", ["at", "sink", "what", "of", "the far side's words"],
+        refusals.map((r) => [format.dayAndClock(r.at), r.sink, r.what, format.dayAndClock(r.time), r.why]),
+        refusals.map(() => null)),
+    );
+  }
   if (p.listeners.length > 0) {
     parts.push(
-      table("Listeners", ["protocol", "address", "received", "connections", "lost"],
-        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.connections), format.whole(l.lost)]),
+      table("Listeners", ["protocol", "address", "received", "sent again", "connections", "lost"],
+        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.resent), format.whole(l.connections), format.whole(l.lost)]),
         p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
     );
   }

@@ -39,14 +39,21 @@ async fn headers(request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Access, Token, guard};
     use axum::body::Body;
     use axum::routing::get;
+    use std::sync::Arc;
     use tower::ServiceExt;
 
     #[tokio::test]
     async fn all_of_the_api_has_them_and_nothing_else() {
-        let router = announce(Router::new().route("/", get(|| async {})));
-        for (path, status, ours) in [("/v1/none", 404, true), ("/", 200, false)] {
+        let router = Router::new().route("/", get(|| async {}));
+        let access = Access {
+            token: Some(Token::new("s3cret").expect("a token")),
+            ..Access::default()
+        };
+        let router = announce(guard::put_before(router, access, Arc::default()));
+        for (path, status, ours) in [("/v1/metrics", 401, true), ("/", 401, false)] {
             let request = Request::get(path).body(Body::empty()).expect("a request");
             let answer = router.clone().oneshot(request).await.expect("an answer");
             assert_eq!(answer.status(), status, "{path}");

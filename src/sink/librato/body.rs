@@ -8,42 +8,61 @@ use crate::metric::{Annotation, Measurement};
 use crate::names::{self, SameSeries, Unmixed};
 use serde_json::{Map, Value, json};
 
-/// A request's body, and what could not be part of it.
-pub struct Body {
-    pub json: Value,
+/// A measurement and how the API has it.
+pub struct Item<'a> {
+    pub measurement: &'a Measurement,
+    json: Value,
+}
+
+/// What can be sent, and what could not be part of it.
+pub struct Items<'a> {
+    pub items: Vec<Item<'a>>,
     pub left_out: Vec<SameSeries>,
 }
 
-/// One request with all of these.
-pub fn of(api: Api, chunk: &[Measurement]) -> Body {
+/// How the API has all of these.
+pub fn items(api: Api, measurements: &[Measurement]) -> Items<'_> {
     let mut unmixed = Unmixed::default();
     let mut left_out = Vec::new();
-    let mut items = Vec::with_capacity(chunk.len());
-    for measurement in chunk {
-        let mut item = match api {
+    let mut items = Vec::with_capacity(measurements.len());
+    for measurement in measurements {
+        let mut json = match api {
             Api::Measurements => measurement_item(measurement),
             Api::Metrics => gauge_item(measurement),
         };
         // What is left without the value is what the API knows the point by.
-        let identity = item.to_string().to_lowercase();
+        let identity = json.to_string().to_lowercase();
         let time = measurement.time.as_secs();
         if let Err(same) = unmixed.admit(identity, time, &measurement.series) {
             left_out.push(same);
             continue;
         }
-        item["value"] = measurement.value.into();
-        items.push(item);
+        json["value"] = measurement.value.into();
+        items.push(Item { measurement, json });
     }
-    let json = match api {
-        Api::Measurements => json!({ "measurements": items }),
-        Api::Metrics => json!({ "gauges": items }),
+    Items { items, left_out }
+}
+
+/// One request with these.
+pub fn of(api: Api, items: &[&Item<'_>]) -> Vec<u8> {
+    let list = match api {
+        Api::Measurements => "measurements",
+        Api::Metrics => "gauges",
     };
-    Body { json, left_out }
+    let mut body = format!("{{\"{list}\":[");
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            body.push(',');
+        }
+        body.push_str(&item.json.to_string());
+    }
+    body.push_str("]}");
+    body.into_bytes()
 }
 
 /// The stream, and the body of `POST /v1/annotations/:stream`. What nobody said is left
 /// out. A stream's name needs no escaping in a URL.
-pub fn annotation(annotation: &Annotation) -> (Box<str>, Value) {
+pub fn annotation(annotation: &Annotation) -> (Box<str>, Vec<u8>) {
     let valid = names::sanitise_annotation(annotation);
     let mut json = json!({"title": &*valid.title, "start_time": valid.start.as_secs()});
     if let Some(source) = &valid.source {
@@ -55,7 +74,7 @@ pub fn annotation(annotation: &Annotation) -> (Box<str>, Value) {
     if let Some(end) = valid.end {
         json["end_time"] = end.as_secs().into();
     }
-    (valid.stream, json)
+    (valid.stream, json.to_string().into_bytes())
 }
 
 /// Of `POST /v1/measurements`, without the value.

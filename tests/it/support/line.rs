@@ -7,10 +7,15 @@ use std::net::{SocketAddr, TcpStream};
 /// One `option httplog` line in HAProxy's own syslog form, without an end: a
 /// request that ended at `end` (milliseconds since 1970, UTC) after `response` ms.
 pub fn httplog(service: &str, end: i64, response: u32, status: u16) -> String {
+    httplog_of(service, end, response, status, 512)
+}
+
+/// The same of a response of this size.
+pub fn httplog_of(service: &str, end: i64, response: u32, status: u16, bytes: u64) -> String {
     let start = jiff::Timestamp::from_millisecond(end - i64::from(response)).expect("a date");
     format!(
         "<134>{} haproxy[7]: 127.0.0.1:40000 [{}] {service} {service}/s1 \
-         0/0/0/{response}/{response} {status} 512 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"",
+         0/0/0/{response}/{response} {status} {bytes} - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"",
         start.strftime("%b %e %H:%M:%S"),
         start.strftime("%d/%b/%Y:%H:%M:%S.%3f"),
     )

@@ -15,6 +15,7 @@ pub mod ports;
 pub mod process;
 pub mod reference;
 pub mod rsyslog;
+pub mod tls;
 pub mod traffic;
 pub mod weir;
 
@@ -36,7 +37,7 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("a tokio runtime")
 });
 
-/// Whether all of these programs are installed. If not, says so by the test's
+/// Whether all of these programs, and modules of rsyslog, are installed. If not, says so by the test's
 /// name, or panics where `WEIR_TEST_NO_SKIP=1` allows no skip.
 pub fn require(programs: &[&str]) -> bool {
     match lacking(programs) {
@@ -76,13 +77,17 @@ pub fn program(name: &str) -> PathBuf {
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", RSYSLOG_MODULES].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
 }
 
+/// Where Debian puts them.
+const RSYSLOG_MODULES: &str = "/usr/lib/x86_64-linux-gnu/rsyslog";
+
 fn package(program: &str) -> &str {
     match program {
+        "omrelp.so" => "rsyslog-relp",
         "rsyslogd" => "rsyslog",
         "chromedriver" => "chromium-driver",
         "node" => "nodejs",

@@ -72,6 +72,10 @@ impl Process {
         }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn stdout(&self) -> String {
         self.stdout.text()
     }
@@ -117,8 +121,15 @@ impl Process {
     }
 
     /// SIGKILL, and gone when this returns.
-    pub fn kill(mut self) {
+    pub fn kill(mut self) -> Ended {
         self.end();
+        self.stdout.finish();
+        self.stderr.finish();
+        Ended {
+            code: None,
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 
     fn end(&mut self) {

@@ -29,13 +29,19 @@ pub struct Rsyslog {
 const PROBE: &str = "probe-of-the-test";
 
 impl Rsyslog {
-    /// Takes UDP on [`Rsyslog::port`], forwards every line to `target`, and writes
+    /// Takes UDP and TCP on [`Rsyslog::port`], forwards every line to `target`, and writes
     /// every line it forwards to a file of its own. A port that another program
     /// took in between is no failure: it is tried again with another.
     pub fn start(forward: Forward, target: SocketAddr) -> Rsyslog {
+        Rsyslog::start_with("", &forward.action(target))
+    }
+
+    /// The same, with a forwarding action of one's own, and what it needs at the top of the
+    /// file.
+    pub fn start_with(global: &str, action: &str) -> Rsyslog {
         let mut last = String::new();
         for _ in 0..5 {
-            match Rsyslog::try_start(forward, target) {
+            match Rsyslog::try_start(global, action) {
                 Ok(rsyslog) => return rsyslog,
                 Err(stderr) => last = stderr,
             }
@@ -43,7 +49,7 @@ impl Rsyslog {
         panic!("rsyslogd did not start in five tries:\n{last}");
     }
 
-    /// The UDP port that HAProxy logs to.
+    /// The port that HAProxy logs to, for UDP and TCP.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -62,11 +68,11 @@ impl Rsyslog {
         self.folder.path().join("written.log")
     }
 
-    fn try_start(forward: Forward, target: SocketAddr) -> Result<Rsyslog, String> {
+    fn try_start(global: &str, action: &str) -> Result<Rsyslog, String> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = ports::free();
         let config = folder.path().join("rsyslog.conf");
-        write(&config, &configuration(&folder, port, forward, target));
+        write(&config, &configuration(&folder, port, global, action));
         let process = Process::spawn(
             "rsyslogd",
             Command::new(program("rsyslogd"))
@@ -114,17 +120,29 @@ impl Rsyslog {
     }
 }
 
-fn configuration(folder: &TempDir, port: u16, forward: Forward, target: SocketAddr) -> String {
+impl Forward {
+    fn action(self, target: SocketAddr) -> String {
+        let Forward {
+            protocol,
+            framing,
+            template,
+        } = self;
+        let (host, port) = (target.ip(), target.port());
+        format!(
+            r#"action(type="omfwd" target="{host}" port="{port}" protocol="{protocol}"
+         TCP_Framing="{framing}" template="{template}" action.resumeRetryCount="-1")"#
+        )
+    }
+}
+
+fn configuration(folder: &TempDir, port: u16, global: &str, action: &str) -> String {
     let folder = folder.path().display();
-    let Forward {
-        protocol,
-        framing,
-        template,
-    } = forward;
-    let (host, target_port) = (target.ip(), target.port());
     format!(
         r#"global(workDirectory="{folder}" maxMessageSize="64k")
+{global}
 module(load="imudp")
+module(load="imtcp")
+input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="haproxy")
 input(type="imudp" address="127.0.0.1" port="{port}" rcvbufSize="4m" ruleset="haproxy")
 template(name="written" type="string" string="%syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n")
 ruleset(name="haproxy") {{
@@ -132,8 +150,7 @@ ruleset(name="haproxy") {{
     action(type="omfile" file="{folder}/probe.log")
     stop
   }}
-  action(type="omfwd" target="{host}" port="{target_port}" protocol="{protocol}"
-         TCP_Framing="{framing}" template="{template}" action.resumeRetryCount="-1")
+  {action}
   action(type="omfile" file="{folder}/written.log" template="written")
 }}
 "#

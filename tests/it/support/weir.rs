@@ -22,6 +22,14 @@ impl Weir {
         Weir::serve_in(folder, &[])
     }
 
+    /// The same, without waiting for anything.
+    pub fn launch(folder: &Path) -> Weir {
+        let (name, mut command) = command(&["serve", "-c", "weir.yaml"], Some(folder));
+        Weir {
+            process: Process::spawn(&name, &mut command),
+        }
+    }
+
     /// The same with these variables in its environment.
     pub fn serve_in(folder: &Path, environment: &[(String, String)]) -> Weir {
         let (name, mut command) = command(&["serve", "-c", "weir.yaml"], Some(folder));
@@ -30,6 +38,28 @@ impl Weir {
             process: Process::spawn(&name, &mut command),
         };
         weir.until_it_answers()
+    }
+
+    /// As [`Weir::serve`], but a file that may grow no further is an error for it, and does
+    /// not end it: see [`Weir::limit_files`].
+    pub fn serve_limited(folder: &Path) -> Weir {
+        let program = env!("CARGO_BIN_EXE_weir");
+        let script = format!("trap '' XFSZ; exec '{program}' serve -c weir.yaml");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).env_remove("RUST_LOG");
+        command.current_dir(folder);
+        let weir = Weir {
+            process: Process::spawn("weir serve", &mut command),
+        };
+        weir.until_it_answers()
+    }
+
+    /// From now on no file can be written beyond these bytes: as on a full disk, without a
+    /// disk of its own.
+    pub fn limit_files(&self, bytes: u64) {
+        let pid = self.process.id().cast_signed();
+        rlimit::prlimit(pid, rlimit::Resource::FSIZE, Some((bytes, u64::MAX)), None)
+            .expect("a limit of one's own process may be changed");
     }
 
     /// `weir librato`, once it answers. Port 0 picks a free one.
@@ -111,11 +141,12 @@ impl Weir {
     }
 
     /// SIGKILL: no chance to write anything more.
-    pub fn kill(self) {
-        self.process.kill();
+    pub fn kill(self) -> Ended {
+        self.process.kill()
     }
 
-    fn until_it_answers(mut self) -> Weir {
+    /// Waits until it answers over HTTP.
+    pub fn until_it_answers(mut self) -> Weir {
         let url = format!("{}/healthz", self.http());
         wait_for(&format!("200 from {url}"), START, || {
             let answer = http::get(&url)?;

@@ -1,0 +1,426 @@
+//! `spool-NAME.redb`: blocks by number, the oldest first.
+//!
+//! Synchronous: it is called where waiting for a disk hurts nobody. Whatever goes wrong with
+//! the database closes it, because redb does not work on after an error, and may panic on
+//! pages that are damaged. [`File::reopen`] opens it again.
+
+use super::block::{self, Damaged, Draft, Entry, Header, HeaderBytes, Kind};
+use crate::sink::health::Spool as Fill;
+use crate::telemetry::{Deliveries, Sink};
+use crate::time::Timestamp;
+use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Of the tables and blocks; redb's own file format has its own version.
+pub const VERSION: u64 = 1;
+
+/// `"format"`: [`VERSION`].
+const META: TableDefinition<&str, u64> = TableDefinition::new("spool");
+/// A block's number to its [`Header`].
+const HEADERS: TableDefinition<u64, HeaderBytes> = TableDefinition::new("headers");
+/// A block's number to its bytes.
+const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+
+const FORMAT: &str = "format";
+
+/// Every block is written once and read once: there is nothing to gain from more.
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The file does not serve at the moment, and is closed; [`File::failure`] says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable;
+
+/// What is wrong with a file, or with the disk below it.
+#[derive(Debug)]
+enum Fault {
+    /// It may pass: a full disk, a folder without rights, another weir that has the file.
+    Passing(String),
+    /// The file will not get better: it is moved away, under a name that ends like this.
+    Bad(&'static str, String),
+}
+
+pub struct File {
+    path: PathBuf,
+    /// When so many bytes are used, the oldest blocks are dropped.
+    max: u64,
+    sink: Arc<Sink>,
+    /// `None` while it is unusable.
+    db: Option<Database>,
+    /// Why it is unusable.
+    failure: Option<String>,
+    /// What is in it, by kind.
+    blocks: [BTreeMap<u64, Header>; 2],
+    /// Not of use any more, but in the file for all that is known.
+    gone: BTreeSet<u64>,
+    /// The number of the next block; none is used twice.
+    next: u64,
+}
+
+impl File {
+    /// Not opened yet.
+    pub fn new(path: PathBuf, max: u64, sink: Arc<Sink>) -> File {
+        File {
+            path,
+            max,
+            sink,
+            db: None,
+            failure: None,
+            blocks: Default::default(),
+            gone: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    /// Opens it, and shows that it can be written. What is in it counts as queued. A file that
+    /// is damaged, of a later version or of something else is moved away, and the log names
+    /// it.
+    pub fn reopen(&mut self) -> Result<(), Unusable> {
+        self.db = None;
+        for last in [false, true] {
+            match guarded(|| self.open()) {
+                Ok((db, blocks)) => {
+                    self.db = Some(db);
+                    self.failure = None;
+                    self.take_stock(blocks);
+                    return self.write(|_, _, _| Ok(()));
+                }
+                Err(Fault::Bad(ending, why)) if !last => self.set_aside(ending, &why)?,
+                Err(Fault::Bad(_, why) | Fault::Passing(why)) => return Err(self.unusable(&why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds blocks in one step; the oldest make room where there is none.
+    pub fn append(&mut self, drafts: &[Draft], at: Timestamp) -> Result<(), Unusable> {
+        let sealed = drafts.iter().map(|draft| draft.seal(at));
+        let sealed = sealed.collect::<std::io::Result<Vec<_>>>();
+        let sealed = sealed.map_err(|error| self.unusable(&error.to_string()))?;
+        let sealed: Vec<_> = (self.next..).zip(sealed).collect();
+        self.next += sealed.len() as u64;
+        // Should the commit fail and be on disk all the same, it must not count.
+        self.gone.extend(sealed.iter().map(|(number, _)| *number));
+        self.write(|headers, blocks, gone| {
+            for (number, (header, bytes)) in &sealed {
+                headers.insert(number, header.to_bytes())?;
+                blocks.insert(number, bytes.as_slice())?;
+                gone.remove(number);
+            }
+            Ok(())
+        })?;
+        for (number, (header, _)) in sealed {
+            self.gone.remove(&number);
+            self.blocks[header.kind as usize].insert(number, header);
+        }
+        self.make_room()
+    }
+
+    /// The oldest block of a kind, and its number. Damaged ones are dropped and counted.
+    pub fn oldest<T: Entry>(&mut self) -> Result<Option<(u64, Vec<T>)>, Unusable> {
+        while let Some((&number, &header)) = self.blocks[T::KIND as usize].first_key_value() {
+            match self.read(number, header)? {
+                Ok(items) => return Ok(Some((number, items))),
+                Err(Damaged) => {
+                    tracing::error!(
+                        file = %self.path.display(),
+                        block = number,
+                        dropped = header.count,
+                        "a block of the spool is damaged: what was in it is lost"
+                    );
+                    self.drop_block(T::KIND, number);
+                    self.write(|_, _, _| Ok(()))?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A block is not of use any more. Whether it still was: it may have been dropped. As long
+    /// as weir runs it is not given again, even if the file cannot be written now.
+    pub fn remove(&mut self, kind: Kind, number: u64) -> bool {
+        if self.blocks[kind as usize].remove(&number).is_none() {
+            return false;
+        }
+        self.gone.insert(number);
+        // Where this fails, it is done by the next write that does not.
+        let _ = self.write(|_, _, _| Ok(()));
+        true
+    }
+
+    /// Why the file does not serve at the moment; `None` while it does.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    pub fn fill(&self) -> Fill {
+        let firsts = self.blocks.iter().filter_map(|blocks| {
+            let (_, header) = blocks.first_key_value()?;
+            Some(header.at.as_secs())
+        });
+        Fill {
+            bytes_used: self.used(),
+            bytes_max: self.max,
+            oldest: firsts.min(),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        let headers = self.blocks.iter().flat_map(BTreeMap::values);
+        headers.map(|header| header.on_disk()).sum()
+    }
+
+    fn make_room(&mut self) -> Result<(), Unusable> {
+        let mut used = self.used();
+        let mut dropped = 0;
+        while used > self.max {
+            let firsts = Kind::ALL.into_iter().filter_map(|kind| {
+                let (number, header) = self.blocks[kind as usize].first_key_value()?;
+                Some((*number, *header))
+            });
+            let Some((number, header)) = firsts.min_by_key(|(number, _)| *number) else {
+                break;
+            };
+            used -= header.on_disk();
+            dropped += u64::from(header.count);
+            self.drop_block(header.kind, number);
+        }
+        if dropped == 0 {
+            return Ok(());
+        }
+        if let Some(dropped) = self.sink.drops_told.pass(dropped) {
+            tracing::error!(
+                sink = self.sink.name,
+                target = %self.sink.target,
+                dropped,
+                "the sink's spool is full: its oldest measurements and annotations are lost"
+            );
+        }
+        self.write(|_, _, _| Ok(()))
+    }
+
+    /// Its items are lost.
+    fn drop_block(&mut self, kind: Kind, number: u64) {
+        if let Some(header) = self.blocks[kind as usize].remove(&number) {
+            self.gone.insert(number);
+            self.lost(header);
+        }
+    }
+
+    fn lost(&self, header: Header) {
+        let counters = counters(&self.sink, header.kind);
+        counters.queued.sub(u64::from(header.count));
+        counters.dropped.add(u64::from(header.count));
+    }
+
+    fn read<T: Entry>(
+        &mut self,
+        number: u64,
+        header: Header,
+    ) -> Result<Result<Vec<T>, Damaged>, Unusable> {
+        self.guard(|db| {
+            let blocks = db.begin_read()?.open_table(BLOCKS)?;
+            let bytes = blocks.get(number)?;
+            Ok(bytes.map_or(Err(Damaged), |bytes| block::read(header, bytes.value())))
+        })
+    }
+
+    /// One transaction, which also removes what is not of use any more.
+    fn write(
+        &mut self,
+        change: impl FnOnce(
+            &mut redb::Table<'_, u64, HeaderBytes>,
+            &mut redb::Table<'_, u64, &'static [u8]>,
+            &mut BTreeSet<u64>,
+        ) -> Result<(), redb::Error>,
+    ) -> Result<(), Unusable> {
+        let mut gone = self.gone.clone();
+        let removed = self.guard(|db| {
+            let write = db.begin_write()?;
+            write.open_table(META)?.insert(FORMAT, VERSION)?;
+            let mut headers = write.open_table(HEADERS)?;
+            let mut blocks = write.open_table(BLOCKS)?;
+            change(&mut headers, &mut blocks, &mut gone)?;
+            for number in &gone {
+                headers.remove(number)?;
+                blocks.remove(number)?;
+            }
+            drop((headers, blocks));
+            write.commit()?;
+            Ok(gone)
+        })?;
+        self.gone.retain(|number| !removed.contains(number));
+        Ok(())
+    }
+
+    /// Does something with the database, and closes it if that fails.
+    fn guard<R>(
+        &mut self,
+        work: impl FnOnce(&Database) -> Result<R, redb::Error>,
+    ) -> Result<R, Unusable> {
+        let db = self.db.as_ref().ok_or(Unusable)?;
+        let fault = match guarded(|| work(db).map_err(fault)) {
+            Ok(result) => return Ok(result),
+            Err(fault) => fault,
+        };
+        if let Fault::Bad(ending, why) = &fault {
+            self.set_aside(ending, why)?;
+        }
+        let (Fault::Bad(_, why) | Fault::Passing(why)) = fault;
+        Err(self.unusable(&why))
+    }
+
+    fn unusable(&mut self, why: &str) -> Unusable {
+        self.close();
+        self.failure = Some(format!("{}: {why}", self.path.display()));
+        Unusable
+    }
+
+    fn close(&mut self) {
+        // What is left of a damaged database may panic once more when it is dropped.
+        let db = self.db.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    }
+
+    /// Opens or creates the file and lists its blocks.
+    fn open(&self) -> Result<(Database, BTreeMap<u64, Header>), Fault> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|why| Fault::Passing(why.to_string()))?;
+        }
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        let db = builder.create(&self.path).map_err(|why| match why {
+            DatabaseError::DatabaseAlreadyOpen => {
+                Fault::Passing("in use by another process".to_owned())
+            }
+            DatabaseError::UpgradeRequired(_) => Fault::Bad("foreign", why.to_string()),
+            why => fault(why.into()),
+        })?;
+        let blocks = list(&db)?;
+        Ok((db, blocks))
+    }
+
+    /// Compares what is in the file with what was thought to be.
+    fn take_stock(&mut self, mut found: BTreeMap<u64, Header>) {
+        if let Some((last, _)) = found.last_key_value() {
+            self.next = self.next.max(last + 1);
+        }
+        found.retain(|number, _| !self.gone.contains(number));
+        let before = std::mem::take(&mut self.blocks);
+        for header in before
+            .iter()
+            .flatten()
+            .filter(|(number, _)| !found.contains_key(number))
+            .map(|(_, header)| *header)
+        {
+            self.lost(header);
+        }
+        for (number, header) in found {
+            if !before[header.kind as usize].contains_key(&number) {
+                let counters = counters(&self.sink, header.kind);
+                counters.queued.add(u64::from(header.count));
+            }
+            self.blocks[header.kind as usize].insert(number, header);
+        }
+    }
+
+    /// Moves the file away, over one that was moved away for the same reason before: what is
+    /// kept of these is bounded too.
+    fn set_aside(&mut self, ending: &'static str, why: &str) -> Result<(), Unusable> {
+        self.close();
+        let mut aside = self.path.clone().into_os_string();
+        aside.push(".");
+        aside.push(ending);
+        let aside = PathBuf::from(aside);
+        if let Err(error) = std::fs::rename(&self.path, &aside) {
+            return Err(self.unusable(&format!("{why}, and it cannot be moved away: {error}")));
+        }
+        self.gone.clear();
+        let lost = std::mem::take(&mut self.blocks);
+        let headers = lost.iter().flat_map(BTreeMap::values);
+        headers.for_each(|header| self.lost(*header));
+        tracing::error!(
+            file = %self.path.display(),
+            moved_to = %aside.display(),
+            why,
+            "the spool's file is {ending}: it is moved away, and an empty one takes its place"
+        );
+        Ok(())
+    }
+}
+
+fn list(db: &Database) -> Result<BTreeMap<u64, Header>, Fault> {
+    let read = || -> Result<Option<(Option<u64>, Vec<(u64, HeaderBytes)>)>, redb::Error> {
+        let read = db.begin_read()?;
+        if read.list_tables()?.next().is_none() {
+            return Ok(None);
+        }
+        let version = match read.open_table(META) {
+            Ok(meta) => meta.get(FORMAT)?.map(|version| version.value()),
+            Err(redb::TableError::Storage(why)) => return Err(why.into()),
+            Err(_) => None,
+        };
+        if version != Some(VERSION) {
+            return Ok(Some((version, Vec::new())));
+        }
+        let mut headers = Vec::new();
+        for row in read.open_table(HEADERS)?.range::<u64>(..)? {
+            let (number, header) = row?;
+            headers.push((number.value(), header.value()));
+        }
+        Ok(Some((version, headers)))
+    };
+    let bad = |ending, why: String| Err(Fault::Bad(ending, why));
+    match read().map_err(fault)? {
+        None => Ok(BTreeMap::new()),
+        Some((Some(VERSION), headers)) => {
+            let headers = headers.into_iter().map(|(number, bytes)| {
+                let header = Header::from_bytes(&bytes);
+                header.map(|header| (number, header))
+            });
+            match headers.collect() {
+                Ok(headers) => Ok(headers),
+                Err(Damaged) => bad("damaged", "a block is of no known kind".to_owned()),
+            }
+        }
+        Some((Some(later), _)) => bad(
+            "future",
+            format!("spool format {later}, but this weir reads format {VERSION}"),
+        ),
+        Some((None, _)) => bad("foreign", "not a spool of weir's".to_owned()),
+    }
+}
+
+fn counters(sink: &Sink, kind: Kind) -> &Deliveries {
+    match kind {
+        Kind::Measurements => &sink.measurements,
+        Kind::Annotations => &sink.annotations,
+    }
+}
+
+/// redb panics on some pages that are damaged.
+fn guarded<R>(work: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Fault::Bad("damaged", "it cannot be read".to_owned())))
+}
+
+fn fault(why: redb::Error) -> Fault {
+    let damaged = match &why {
+        redb::Error::Io(why) => {
+            matches!(
+                why.kind(),
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+            )
+        }
+        redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen => false,
+        _ => true,
+    };
+    if damaged {
+        Fault::Bad("damaged", why.to_string())
+    } else {
+        Fault::Passing(why.to_string())
+    }
+}
