@@ -77,17 +77,25 @@ pub fn program(name: &str) -> PathBuf {
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", RSYSLOG_MODULES].map(PathBuf::from))
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(rsyslog_modules())
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
 }
 
-/// Where Debian puts them.
-const RSYSLOG_MODULES: &str = "/usr/lib/x86_64-linux-gnu/rsyslog";
+/// Where Debian puts them: `/usr/lib/x86_64-linux-gnu/rsyslog`, on that machine.
+fn rsyslog_modules() -> impl Iterator<Item = PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten();
+    folders
+        .flatten()
+        .map(|folder| folder.path().join("rsyslog"))
+}
 
 fn package(program: &str) -> &str {
     match program {
         "omrelp.so" => "rsyslog-relp",
+        "lmnsd_gtls.so" => "rsyslog-gnutls",
+        "lmnsd_ossl.so" => "rsyslog-openssl",
         "rsyslogd" => "rsyslog",
         "chromedriver" => "chromium-driver",
         "node" => "nodejs",
