@@ -242,6 +242,7 @@ impl Sender<'_> {
         let deadline = Instant::now() + HOLD;
         while !batch.frames.is_empty() {
             tokio::select! {
+                biased;
                 () = keeper.room() => {}
                 () = self.hurry.cancelled() => {
                     return Err(NotKept("the journal has no room until the next checkpoint".to_owned()));
