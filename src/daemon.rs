@@ -4,7 +4,7 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Journal, Keeper, Restored};
+use crate::checkpoint::{self, Journal, Keeper};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
@@ -22,7 +22,6 @@ use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
-use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -313,7 +312,12 @@ impl Daemon {
         } = bound;
         let started = clock::now();
         let telemetry = Arc::new(Telemetry::new(started));
-        let store = Store::open(&config.state, config.store_options())?;
+        let store = Store::open_anyway(&config.state, config.store_options())?;
+        note_trouble(&store.trouble().borrow(), &telemetry);
+        // The receiver alone has no windows to keep.
+        let kept = loaded.as_ref();
+        let kept = kept.map(|_| Keeper::open(&config.state, started));
+        let kept = kept.transpose()?;
         // The receiver alone rejects no lines.
         let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
@@ -351,14 +355,13 @@ impl Daemon {
         let server = supervisor.spawn("HTTP server", serving);
 
         let (outboxes, sinks) = start_sinks(&config, &store, &telemetry, &supervisor)?;
-        let keeping = keep_store(store.clone(), supervisor.stopping().clone());
+        let stopping = supervisor.stopping().clone();
+        let keeping = keep_store(store.clone(), Arc::clone(&telemetry), stopping);
         let mut inputs = vec![supervisor.spawn("store's upkeep", keeping)];
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        // The receiver alone has no windows.
-        let pipeline = if let Some((loaded, _)) = &loaded {
-            let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
+        let pipeline = if let Some(((loaded, _), (keeper, restored))) = loaded.as_ref().zip(kept) {
             let plan = Plan {
                 loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
@@ -541,20 +544,6 @@ fn start_sinks(
     Ok((outboxes, tasks))
 }
 
-/// What cannot be kept at the moment is told, and no reason not to start.
-fn open_keeper(
-    state: &Path,
-    now: Timestamp,
-    telemetry: &Telemetry,
-) -> Result<(Keeper, Restored), checkpoint::OpenError> {
-    let (keeper, restored) = Keeper::open(state, now)?;
-    if let Some(why) = &restored.broken {
-        tracing::error!(%why, "cannot keep checkpoints; retrying");
-        telemetry.broken("checkpoint", Some(why.to_string()));
-    }
-    Ok((keeper, restored))
-}
-
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {
     RotatingFile::open(path.to_owned(), rejects::FILE_BYTES, rejects::FILES).map_err(|source| {
         StartError::Rejects {
@@ -588,13 +577,25 @@ async fn serve(
     drop(status);
 }
 
-async fn keep_store(store: Store, stop: CancellationToken) {
+/// Tells the store the time, and what it has to tell.
+async fn keep_store(store: Store, telemetry: Arc<Telemetry>, stop: CancellationToken) {
     let mut every = tokio::time::interval(STORE_TICK);
+    let mut trouble = store.trouble();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => store_tick(&store).await,
+            Ok(()) = trouble.changed() => note_trouble(&trouble.borrow_and_update(), &telemetry),
         }
+    }
+}
+
+fn note_trouble(trouble: &Option<String>, telemetry: &Telemetry) {
+    let news = telemetry.broken("store", trouble.clone());
+    match trouble {
+        Some(why) if news => tracing::error!(%why, "the store cannot keep what it is given"),
+        None if news => tracing::info!("the store keeps what it is given again"),
+        _ => {}
     }
 }
 

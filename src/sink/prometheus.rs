@@ -362,6 +362,14 @@ impl Collector for Own {
             skewed.map(|host| (labels_of(&[("host", &host.host)]), host.seconds as f64)),
         )?;
 
+        let broken = own.broken.keys();
+        gauges(
+            e,
+            "weir_promise_broken",
+            "1 for each promise that weir cannot keep at the moment; the log and the page say why",
+            broken.map(|promise| (labels_of(&[("promise", promise)]), 1.0)),
+        )?;
+
         gauges(
             e,
             "weir_rejects_queued",
@@ -629,6 +637,9 @@ mod tests {
             seconds: -3600,
             since: 0,
         }]);
+        telemetry.broken("journal", Some("the disk is full".to_owned()));
+        telemetry.broken("store", Some("the disk is full".to_owned()));
+        telemetry.broken("store", None);
         let page = render(latest, &telemetry, None).unwrap();
         assert!(page.ends_with("# EOF\n"), "{page}");
         let lines = page.lines().filter(|line| line.starts_with(starting));
@@ -751,6 +762,10 @@ mod tests {
         assert_eq!(
             lines(&latest, "weir_host"),
             [r#"weir_host_clock_skew_seconds{host="lb1"} -3600.0"#]
+        );
+        assert_eq!(
+            lines(&latest, "weir_promise"),
+            [r#"weir_promise_broken{promise="journal"} 1.0"#]
         );
         for line in [
             r#"weir_sink_breaker_state{sink="librato",state="closed"} 1.0"#,

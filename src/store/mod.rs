@@ -30,6 +30,7 @@ mod annotations;
 mod format;
 mod index;
 mod open;
+mod properties;
 mod read;
 mod summary;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use annotations::{
 };
 pub use index::{Description, Kind, Listed, Metric, SeriesId, SeriesInfo, TagMap};
 pub use open::OpenError;
+pub use properties::{CREATED_BY, MetricEdit, PropertyChange, PropertyError};
 pub use read::{Point, ReadError};
 pub use summary::{BadPoint, Summary};
 
@@ -53,12 +55,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use writer::{Annotate, Job, Mode, Request, Write};
+use writer::{Annotate, Describe, Job, Mode, Request, Write};
 
 /// Points that may wait for the writer; further writers wait in turn.
 pub const QUEUE_POINTS_MAX: u32 = 250_000;
 /// Requests that may wait for the writer, as [`QUEUE_POINTS_MAX`].
 const QUEUE_REQUESTS_MAX: usize = 1024;
+/// Points that a store in memory keeps at most, some 100 bytes each.
+const POINTS_IN_MEMORY_MAX: u64 = 1_000_000;
+/// What stands for the file of a store in memory.
+const IN_MEMORY: &str = "in memory";
 /// The largest magnitude the Librato API takes.
 pub const VALUE_MAX: f64 = 1e126;
 
@@ -182,6 +188,7 @@ struct Shared {
     accepted: AtomicU64,
     refused: AtomicU64,
     changes: watch::Sender<u64>,
+    trouble: watch::Sender<Option<String>>,
 }
 
 impl Store {
@@ -192,6 +199,33 @@ impl Store {
         let file = path.clone();
         let cache_bytes = options.cache_bytes;
         Store::open_with(path, options, move || open::file(&file, cache_bytes))
+    }
+
+    /// As [`Store::open`], but in memory where the file can be neither made nor opened for
+    /// writing: a full disk, a read-only folder. [`Store::trouble`] then says so for good.
+    pub fn open_anyway(dir: &Path, options: Options) -> Result<Store, OpenError> {
+        match Store::open(dir, options.clone()) {
+            Err(why @ OpenError::Io { .. }) => {
+                // Without its hint.
+                let why = why.to_string();
+                let why = why.split('\n').next().unwrap_or_default();
+                Store::in_memory(
+                    options,
+                    format!("{why}: points are in memory until weir ends"),
+                )
+            }
+            opened => opened,
+        }
+    }
+
+    fn in_memory(mut options: Options, why: String) -> Result<Store, OpenError> {
+        options.points_max = options.points_max.min(POINTS_IN_MEMORY_MAX);
+        let cache_bytes = options.cache_bytes;
+        let store = Store::open_with(IN_MEMORY.into(), options, move || {
+            open::in_memory(Path::new(IN_MEMORY), cache_bytes)
+        })?;
+        store.0.shared.trouble.send_replace(Some(why));
+        Ok(store)
     }
 
     fn open_with(
@@ -212,6 +246,7 @@ impl Store {
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             changes: watch::Sender::new(0),
+            trouble: watch::Sender::new(None),
             path,
         });
         shared.count_points().map_err(|why| OpenError::Corrupt {
@@ -312,6 +347,11 @@ impl Store {
         self.0.shared.changes.subscribe()
     }
 
+    /// Why what is written now is not kept: the last write failed, or the store is in memory.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.0.shared.trouble.subscribe()
+    }
+
     pub fn stats(&self) -> Stats {
         let shared = &self.0.shared;
         Stats {
@@ -378,6 +418,15 @@ impl Store {
         self.queue(size, request).await?
     }
 
+    async fn send_property_change(
+        &self,
+        change: PropertyChange,
+        now: Timestamp,
+    ) -> Result<Result<(), PropertyError>, WriteError> {
+        let request = |reply| Request::Describe(Describe { change, now, reply });
+        self.queue(1, request).await?
+    }
+
     /// Waits for room in the writer's queue, then for its answer.
     async fn queue<T>(
         &self,
@@ -402,6 +451,17 @@ impl Store {
 impl Shared {
     fn index<T>(&self, read: impl FnOnce(&index::Index) -> T) -> T {
         read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes why the last write failed, or that it did not. What a store in memory says stays.
+    fn set_trouble(&self, trouble: Option<String>) {
+        if self.path != Path::new(IN_MEMORY) {
+            self.trouble.send_if_modified(|known| {
+                let changed = *known != trouble;
+                *known = trouble;
+                changed
+            });
+        }
     }
 
     fn book(&self) -> Arc<Book> {

@@ -1,6 +1,7 @@
 //! Opening the file, and every way in which that can fail.
 
 use super::format;
+use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, StorageError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -37,9 +38,25 @@ pub fn create_dir(dir: &Path) -> Result<PathBuf, OpenError> {
 pub fn file(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
-    let db = builder.create(path).map_err(|why| from_redb(path, why))?;
-    format::prepare(&db, path)?;
-    Ok(db)
+    let new = !path.exists();
+    let prepare = |db| format::prepare(&db, path).map(|()| db);
+    let created = builder.create(path).map_err(|why| from_redb(path, why));
+    let opened = created.and_then(prepare);
+    if new && matches!(opened, Err(OpenError::Io { .. })) {
+        // Half made, on a full disk, it would be taken for a damaged one at the next start.
+        let _ = std::fs::remove_file(path);
+    }
+    opened
+}
+
+/// An empty store that is gone with the process.
+pub fn in_memory(name: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    let db = builder
+        .create_with_backend(InMemoryBackend::new())
+        .map_err(|why| from_redb(name, why))?;
+    format::prepare(&db, name).map(|()| db)
 }
 
 fn from_redb(path: &Path, why: DatabaseError) -> OpenError {

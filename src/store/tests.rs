@@ -510,14 +510,45 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
             "{refused:?}"
         );
         assert_eq!(store.annotations(0, i64::MAX, 9), [annotation("kept")]);
+        assert!(store.trouble().borrow().is_some());
     }
     disk.make_room();
     store
         .write(vec![point("c", "x", NOW, 3.0)], now())
         .await
         .unwrap();
+    assert_eq!(*store.trouble().borrow(), None);
     assert_eq!(dump(&store), ["a x 0 1", "c x 0 3"]);
     assert_eq!(store.annotations(0, i64::MAX, 9), [annotation("kept")]);
+}
+
+#[tokio::test]
+async fn without_a_file_the_store_is_in_memory_and_says_so() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let store = Store::open_anyway(&file, Options::default()).unwrap();
+    let trouble = store.trouble();
+    let why = trouble.borrow().clone().expect("trouble");
+    assert!(
+        why.contains("/file: ") && why.ends_with(": points are in memory until weir ends"),
+        "{why}"
+    );
+    store
+        .write(vec![point("a", "x", NOW, 1.0)], now())
+        .await
+        .unwrap();
+    assert_eq!(dump(&store), ["a x 0 1"]);
+    assert_eq!(*trouble.borrow(), Some(why));
+    assert_eq!(store.stats().path, Path::new("in memory"));
+
+    // A file that is there and in use is no reason to forget points.
+    let first = open(&dir);
+    assert!(matches!(
+        Store::open_anyway(dir.path(), Options::default()),
+        Err(OpenError::Locked { .. })
+    ));
+    assert_eq!(*first.trouble().borrow(), None);
 }
 
 /// Runs this very test again as the process to kill.

@@ -6,8 +6,10 @@
 
 mod annotations;
 mod cli;
+mod clients;
 mod demo;
 mod docker;
+mod durability;
 mod examples;
 mod formats;
 mod haproxy_config;

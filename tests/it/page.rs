@@ -318,6 +318,26 @@ http: { address: "127.0.0.1:0" }
 }
 
 #[test]
+fn a_promise_that_is_broken_is_told() {
+    if !require(&["chromium", "chromedriver"]) {
+        return;
+    }
+    let site = folder(&[("file", "")]);
+    let mut weir = Weir::librato(0, &site.path().join("file/data"));
+    let page = Page::open(&format!("{}/", weir.http()), PHONE);
+    wait_for("the pipeline's state", SOON, || {
+        let told = page.text("#pipeline .verdict");
+        (told == "the store keeps nothing")
+            .then_some(())
+            .ok_or(told)
+    });
+    page.click("#pipeline");
+    let alarm = page.text("#pipeline-details .alarms");
+    let why = "points are in memory until weir ends";
+    assert!(alarm.contains(why), "{why}: {alarm}");
+}
+
+#[test]
 fn rules_that_were_refused_are_told_until_they_are_right() {
     if !require(&["chromium", "chromedriver"]) {
         return;

@@ -18,6 +18,14 @@ const GROWING = [
   ["over_limit", "series limit reached", "events over the series limit"],
 ];
 
+/** Promises that may be broken: the item of the strip, short and in full. */
+const PROMISES = {
+  checkpoint: ["lost", "no checkpoints", "a kill would lose what is counted since the last checkpoint"],
+  journal: ["received", "RELP is held up", "lines over RELP are not acknowledged, their senders keep them"],
+  store: ["sinks", "the store keeps nothing", "the store cannot keep what it is given"],
+  spool: ["sinks", "the spool keeps nothing", "a kill would lose what waits for a sink"],
+};
+
 /**
  * Returns `observe(pipeline)`: alarms, worst first, each
  * `{ severity, field, short, text }`: `field` is the item of the strip it
@@ -52,8 +60,19 @@ export function watch() {
       if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
     }
 
+    for (const [promise, why] of Object.entries(pipeline.broken)) {
+      const [field, short, text] = PROMISES[promise] ?? ["lost", `${promise} is broken`, promise];
+      raise("bad", field, short, `${text}: ${why}`);
+    }
+
     const kernel = grown(kernelLost);
     if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
+
+    for (const { protocol, address } of pipeline.listeners) {
+      const same = (p) => p.listeners.find((l) => l.protocol === protocol && l.address === address);
+      const turnedAway = grown((p) => refusedBy(same(p)));
+      if (turnedAway > 0) raise("warn", "lines", "senders are refused", `${protocol} ${address} refused ${count(turnedAway)} ${protocol === "udp" ? "datagrams" : "connections"} in the last minute: the log names the senders`);
+    }
 
     for (const reason of Object.keys(pipeline.rejected)) {
       const more = grown((p) => p.rejected[reason]);
@@ -103,6 +122,11 @@ export function nearlyFull(spool) {
 /** A sink's counter over measurements and annotations. */
 function both(sink, key) {
   return (sink?.[key] ?? 0) + (sink?.annotations?.[key] ?? 0);
+}
+
+/** How many connections, or over UDP datagrams, a listener has refused. */
+export function refusedBy(listener) {
+  return Object.values(listener?.refused ?? {}).reduce((sum, value) => sum + value, 0);
 }
 
 export function rejected(pipeline) {

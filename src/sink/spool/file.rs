@@ -424,3 +424,70 @@ fn fault(why: redb::Error) -> Fault {
         Fault::Passing(why.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Measurement, Series};
+    use crate::telemetry::Telemetry;
+    use std::time::Duration;
+
+    fn drafts(values: std::ops::Range<i64>) -> Vec<Draft> {
+        let items: Vec<_> = values
+            .map(|value| Measurement {
+                series: Series {
+                    name: "m".into(),
+                    tags: [].into(),
+                },
+                time: Timestamp::from_secs(value),
+                period: Duration::from_secs(1),
+                value: 0.0,
+            })
+            .collect();
+        block::drafts(&items)
+    }
+
+    /// As after an error of the disk: redb answers nothing more until it is opened again.
+    #[test]
+    fn what_a_failure_leaves_behind_is_neither_lost_nor_counted_twice() {
+        let state = tempfile::tempdir().unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let sink = telemetry.sink("librato", String::new());
+        let at = Timestamp::from_secs(1);
+        let mut file = File::new(state.path().join("spool.redb"), 1 << 20, Arc::clone(&sink));
+        file.reopen().unwrap();
+        // Whoever appends has counted them as queued.
+        sink.measurements.queued.add(5);
+        file.append(&drafts(0..2), at).unwrap();
+        file.append(&drafts(2..5), at).unwrap();
+        let first = |file: &mut File| {
+            let (number, items) = file.oldest::<Measurement>().unwrap().unwrap();
+            (number, items.len())
+        };
+        assert_eq!(first(&mut file), (0, 2));
+
+        file.unusable("the disk is full");
+        assert!(file.failure().unwrap().ends_with("the disk is full"));
+        assert_eq!(file.append(&drafts(5..9), at), Err(Unusable));
+        assert_eq!(file.oldest::<Measurement>(), Err(Unusable));
+        // It was sent meanwhile: it must not come again.
+        assert!(file.remove(Kind::Measurements, 0));
+
+        file.reopen().unwrap();
+        assert_eq!(file.failure(), None);
+        assert_eq!(first(&mut file), (1, 3));
+        sink.measurements.queued.sub(2);
+        let counters = &sink.measurements;
+        assert_eq!((counters.queued.get(), counters.dropped.get()), (3, 0));
+        drop(file);
+
+        // Nor after a restart.
+        let sink = telemetry.sink("librato", String::new());
+        let mut file = File::new(state.path().join("spool.redb"), 1 << 20, Arc::clone(&sink));
+        file.reopen().unwrap();
+        assert_eq!(
+            (first(&mut file), sink.measurements.queued.get()),
+            ((1, 3), 3)
+        );
+    }
+}

@@ -40,12 +40,46 @@ impl Weir {
         weir.until_it_answers()
     }
 
+    /// As [`Weir::serve`], but a file that may grow no further is an error for it, and does
+    /// not end it: see [`Weir::limit_files`].
+    pub fn serve_limited(folder: &Path) -> Weir {
+        let program = env!("CARGO_BIN_EXE_weir");
+        let script = format!("trap '' XFSZ; exec '{program}' serve -c weir.yaml");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).env_remove("RUST_LOG");
+        command.current_dir(folder);
+        let weir = Weir {
+            process: Process::spawn("weir serve", &mut command),
+        };
+        weir.until_it_answers()
+    }
+
+    /// From now on no file can be written beyond these bytes: as on a full disk, without a
+    /// disk of its own.
+    pub fn limit_files(&self, bytes: u64) {
+        let pid = self.process.id().cast_signed();
+        rlimit::prlimit(pid, rlimit::Resource::FSIZE, Some((bytes, u64::MAX)), None)
+            .expect("a limit of one's own process may be changed");
+    }
+
     /// `weir librato`, once it answers. Port 0 picks a free one.
     pub fn librato(port: u16, data: &Path) -> Weir {
         let listen = format!("127.0.0.1:{port}");
         let data = data.to_str().expect("a path in UTF-8");
         let weir = Weir {
             process: spawn(&["librato", "--listen", &listen, "--data", data], None),
+        };
+        weir.until_it_answers()
+    }
+
+    /// The same on a free port, with a token that it asks for.
+    pub fn librato_with_token(data: &Path, token: &str) -> Weir {
+        let data = data.to_str().expect("a path in UTF-8");
+        let args = ["librato", "--listen", "127.0.0.1:0", "--data", data];
+        let (name, mut command) = command(&[&args[..], &["--token-env", "TOKEN"]].concat(), None);
+        command.env("TOKEN", token);
+        let weir = Weir {
+            process: Process::spawn(&name, &mut command),
         };
         weir.until_it_answers()
     }
