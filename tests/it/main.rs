@@ -15,6 +15,7 @@ mod formats;
 mod haproxy_config;
 mod hostile;
 mod http_limits;
+mod kills;
 mod listeners;
 mod page;
 mod parse;

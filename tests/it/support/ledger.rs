@@ -4,7 +4,7 @@
 //! window of one second. So the sum of the sizes in a window says which lines are in it, and
 //! their number whether one of them is there twice.
 
-use super::http::ByService;
+use super::http::{self, ByService};
 use super::line::httplog_of;
 use super::now_millis;
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +23,9 @@ pub const BITS: &str = "it.bits";
 /// floating-point number.
 const LINES_PER_SERVICE: u32 = 48;
 
+/// Windows that are asked for at once.
+const SECONDS_PER_CALL: usize = 60;
+
 /// Lines that one sender has written, in their order.
 pub struct Ledger {
     name: String,
@@ -39,6 +42,29 @@ pub struct Line {
     bit: u32,
     /// When it was written, in milliseconds since 1970.
     pub at: i64,
+}
+
+/// What was told of windows: the values of [`LINES`] and of [`BITS`].
+#[derive(Debug, Default)]
+pub struct Told {
+    pub lines: ByService,
+    pub bits: ByService,
+}
+
+impl Told {
+    /// What a weir's store has of the windows from `from` to `to`, in seconds since 1970.
+    pub fn read(base: &str, from: i64, to: i64) -> Result<Told, String> {
+        let mut told = Told::default();
+        for from in (from..=to).step_by(SECONDS_PER_CALL) {
+            let end = to.min(from + SECONDS_PER_CALL as i64 - 1);
+            for (name, all) in [(LINES, &mut told.lines), (BITS, &mut told.bits)] {
+                for (service, points) in http::by_service(base, name, from, end)? {
+                    all.entry(service).or_default().extend(points);
+                }
+            }
+        }
+        Ok(told)
+    }
 }
 
 /// What windows say of a ledger's lines.
@@ -80,8 +106,9 @@ impl Ledger {
         text
     }
 
-    /// Looks for every line in the values of [`LINES`] and [`BITS`].
-    pub fn find(&self, lines: &ByService, bits: &ByService) -> Found {
+    /// Looks for every line.
+    pub fn find(&self, told: &Told) -> Found {
+        let Told { lines, bits } = told;
         let mut masks: BTreeMap<(&str, i64), u64> = BTreeMap::new();
         for line in &self.lines {
             *masks.entry((&line.service, line.window)).or_default() |= 1 << line.bit;
@@ -105,7 +132,9 @@ impl Ledger {
         for (service, points) in lines.iter().filter(|(name, _)| name.starts_with(&prefix)) {
             for (window, count) in points {
                 if *count > 0.0 && !masks.contains_key(&(service.as_str(), *window)) {
-                    wrong.push(format!("{service} at {window}: {count} lines out of nowhere"));
+                    wrong.push(format!(
+                        "{service} at {window}: {count} lines out of nowhere"
+                    ));
                 }
             }
         }
@@ -138,29 +167,24 @@ fn every_line_is_told_from_its_neighbours() {
         ledger.write(0);
     }
     let gone = 7;
-    let (mut lines, mut bits) = (ByService::new(), ByService::new());
-    let mut put = |line: &Line| {
-        for (of, value) in [(&mut lines, 1.0), (&mut bits, (1_u64 << line.bit) as f64)] {
+    let mut told = Told::default();
+    let put = |told: &mut Told, line: &Line| {
+        let size = (1_u64 << line.bit) as f64;
+        for (of, value) in [(&mut told.lines, 1.0), (&mut told.bits, size)] {
             let points = of.entry(line.service.clone()).or_default();
             *points.entry(line.window).or_default() += value;
         }
     };
     for (number, line) in ledger.lines.iter().enumerate() {
         if number != gone {
-            put(line);
+            put(&mut told, line);
         }
     }
-    let found = ledger.find(&lines, &bits);
+    let found = ledger.find(&told);
     assert_eq!(found.wrong, [""; 0]);
     assert_eq!(found.count(), 59);
     assert!(!found.present[gone]);
 
-    let twice = ledger.lines[9].clone();
-    for (of, value) in [(&mut lines, 1.0), (&mut bits, (1_u64 << twice.bit) as f64)] {
-        *of.get_mut(&twice.service)
-            .expect("the service")
-            .get_mut(&twice.window)
-            .expect("the window") += value;
-    }
-    assert_eq!(ledger.find(&lines, &bits).wrong.len(), 1);
+    put(&mut told, &ledger.lines[9]);
+    assert_eq!(ledger.find(&told).wrong.len(), 1);
 }

@@ -9,11 +9,13 @@ pub mod collector;
 pub mod formats;
 pub mod haproxy;
 pub mod http;
+pub mod ledger;
 pub mod line;
 pub mod packages;
 pub mod ports;
 pub mod process;
 pub mod reference;
+pub mod relp;
 pub mod rsyslog;
 pub mod tls;
 pub mod traffic;
@@ -127,6 +129,13 @@ pub fn now_millis() -> i64 {
         .elapsed()
         .expect("a clock after 1970");
     i64::try_from(since.as_millis()).expect("a clock before the year 292,000,000")
+}
+
+/// What this variable of the environment says, of which `what` tells what it should be.
+pub fn asked<T: std::str::FromStr>(variable: &str, what: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    let value = text.parse().ok();
+    Some(value.unwrap_or_else(|| panic!("{variable} is {what}, not {text:?}")))
 }
 
 /// A folder that holds these files, each a name and its text.
