@@ -15,15 +15,17 @@ has() {
 }
 
 # A program that must be there, and the Debian package that brings it.
-needed='haproxy:haproxy openssl:openssl rsyslogd:rsyslog chromium:chromium chromedriver:chromium-driver cc:gcc make:make'
+needed='haproxy:haproxy openssl:openssl rsyslogd:rsyslog chromium:chromium chromedriver:chromium-driver cc:gcc make:make python3:python3 pip3:python3-pip node:nodejs npm:npm'
 missing=()
 for pair in $needed; do
     has "${pair%%:*}" || missing+=("${pair##*:}")
 done
 # The C library's headers: a compiler may be installed without them.
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
-# A module of rsyslog.
-[ -e /usr/lib/x86_64-linux-gnu/rsyslog/omrelp.so ] || missing+=(rsyslog-relp)
+# Modules of rsyslog, where Debian and its relatives put them.
+for pair in lmnsd_gtls:rsyslog-gnutls lmnsd_ossl:rsyslog-openssl omrelp:rsyslog-relp; do
+    compgen -G "/usr/lib*/*/rsyslog/${pair%%:*}.so" >/dev/null || missing+=("${pair##*:}")
+done
 
 if [ ${#missing[@]} -gt 0 ]; then
     has apt-get || fail "install these first (named as in Debian): ${missing[*]}"

@@ -4,7 +4,7 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
-use crate::checkpoint::{self, Journal, Keeper, Restored};
+use crate::checkpoint::{self, Journal, Keeper};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
@@ -22,7 +22,6 @@ use crate::sink::{self, Outbox};
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 use crate::telemetry::{RejectsFile, Telemetry};
-use crate::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -315,6 +314,10 @@ impl Daemon {
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open_anyway(&config.state, config.store_options())?;
         note_trouble(&store.trouble().borrow(), &telemetry);
+        // The receiver alone has no windows to keep.
+        let kept = loaded.as_ref();
+        let kept = kept.map(|_| Keeper::open(&config.state, started));
+        let kept = kept.transpose()?;
         // The receiver alone rejects no lines.
         let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
@@ -358,9 +361,11 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        // The receiver alone has no windows.
-        let pipeline = if let Some((loaded, _)) = &loaded {
-            let (keeper, restored) = open_keeper(&config.state, started, &telemetry)?;
+        let pipeline = if let Some(((loaded, _), (keeper, restored))) = loaded.as_ref().zip(kept) {
+            if let Some(why) = restored.broken {
+                tracing::error!(%why, "cannot keep checkpoints; retrying");
+                telemetry.broken("checkpoint", Some(why.to_string()));
+            }
             let plan = Plan {
                 loaded: loaded.subscribe(),
                 timezone: config.haproxy.timezone.clone(),
@@ -541,20 +546,6 @@ fn start_sinks(
         }));
     }
     Ok((outboxes, tasks))
-}
-
-/// What cannot be kept at the moment is told, and no reason not to start.
-fn open_keeper(
-    state: &Path,
-    now: Timestamp,
-    telemetry: &Telemetry,
-) -> Result<(Keeper, Restored), checkpoint::OpenError> {
-    let (keeper, restored) = Keeper::open(state, now)?;
-    if let Some(why) = &restored.broken {
-        tracing::error!(%why, "cannot keep checkpoints; retrying");
-        telemetry.broken("checkpoint", Some(why.to_string()));
-    }
-    Ok((keeper, restored))
 }
 
 fn open_rejects(path: &Path) -> Result<RotatingFile, StartError> {

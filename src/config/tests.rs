@@ -423,3 +423,99 @@ fn keys_that_need_a_restart_are_told_apart() {
         assert_eq!(before.fixed_keys_that_differ(&after), keys, "{after:?}");
     }
 }
+
+#[test]
+fn what_a_listener_says_of_its_senders() {
+    let listen = |keys: &str| {
+        let text = format!("listen: [{{ address: \"[::]:6514\", {keys} }}]");
+        parse(&text).unwrap().listen.remove(0)
+    };
+    let tcp = listen("protocol: tcp, allow: [10.0.0.0/8, 192.0.2.7, \"2001:db8::/32\"]");
+    let networks: Vec<_> = tcp.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+    assert_eq!(tcp.tls, None);
+    let tls = listen("protocol: tls, cert: tls/a.pem, key: /keys/a.pem, client_ca: ca.pem");
+    let tls = tls.tls.unwrap();
+    let paths = [&tls.cert, &tls.key, tls.client_ca.as_ref().unwrap()].map(|file| &*file.path);
+    let expected = ["/etc/weir/tls/a.pem", "/keys/a.pem", "/etc/weir/ca.pem"];
+    assert_eq!(paths, expected.map(Path::new));
+    assert_eq!(tls.cert.named.text.value, "tls/a.pem");
+}
+
+#[test]
+fn what_a_listener_cannot_be() {
+    let problems = parse(
+        "listen:
+- { protocol: tcp, address: \"a:1\", allow: [] }
+- { protocol: udp, address: \"[::]:1\", allow: [10.0.0.0/33, host] }
+- { protocol: tcp, address: \"[::]:1\", cert: a.pem, key: a.pem }
+- { protocol: tls, address: \"[::]:1\" }
+- { protocol: tls, address: \"[::]:1\", cert: a.pem }
+limits: { idle: 1ms, connections_per_address: 0 }
+",
+    );
+    insta::assert_snapshot!(problems.unwrap_err(), @r#"
+    weir.yaml:2:29: `a:1` is no address
+      |
+    2 | - { protocol: tcp, address: "a:1", allow: [] }
+      |                             ^^^^^
+
+    hint: write address:port, such as `0.0.0.0:5140` or `[::]:5140`
+
+    weir.yaml:2:43: an empty `allow` lets nobody in
+      |
+    2 | - { protocol: tcp, address: "a:1", allow: [] }
+      |                                           ^
+
+    hint: name the networks of the senders, such as `["10.0.0.0/8"]`; without the key everybody is let in
+
+    weir.yaml:3:47: `10.0.0.0/33` is no network
+      |
+    3 | - { protocol: udp, address: "[::]:1", allow: [10.0.0.0/33, host] }
+      |                                               ^^^^^^^^^^^
+
+    hint: write an address, such as `192.0.2.7` or `2001:db8::7`, or a network, such as `10.0.0.0/8`
+
+    weir.yaml:3:60: `host` is no network
+      |
+    3 | - { protocol: udp, address: "[::]:1", allow: [10.0.0.0/33, host] }
+      |                                                            ^^^^
+
+    hint: write an address, such as `192.0.2.7` or `2001:db8::7`, or a network, such as `10.0.0.0/8`
+
+    weir.yaml:4:45: a certificate on a `tcp` socket would encrypt nothing
+      |
+    4 | - { protocol: tcp, address: "[::]:1", cert: a.pem, key: a.pem }
+      |                                             ^^^^^
+
+    hint: choose `protocol: tls`
+
+    weir.yaml:5:29: TLS needs `cert` and `key`
+      |
+    5 | - { protocol: tls, address: "[::]:1" }
+      |                             ^^^^^^^^
+
+    hint: name two PEM files: `cert`, the certificate with those that lead to its root behind it, and `key`, its private key
+
+    weir.yaml:6:45: TLS needs `key`
+      |
+    6 | - { protocol: tls, address: "[::]:1", cert: a.pem }
+      |                                             ^^^^^
+
+    hint: name two PEM files: `cert`, the certificate with those that lead to its root behind it, and `key`, its private key
+
+    weir.yaml:7:17: `1ms` is out of range
+      |
+    7 | limits: { idle: 1ms, connections_per_address: 0 }
+      |                 ^^^
+
+    hint: `idle` is 1s to 7d, such as `10m`
+
+    weir.yaml:7:47: 0 is out of range
+      |
+    7 | limits: { idle: 1ms, connections_per_address: 0 }
+      |                                               ^
+
+    hint: choose 1 to 100000
+    "#);
+}

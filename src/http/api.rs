@@ -4,10 +4,12 @@
 //! change: it is made once per change and shared by all clients, and never takes more
 //! than a tenth of the time however large the store is.
 //!
-//! Bounds: streams ([`LIVE_MAX`]; 503), queries at work ([`READS_MAX`]; further ones
+//! Bounds: streams ([`LIVE_MAX`], [`LIVE_SHARE`] of them to one address; 503), queries at work ([`READS_MAX`]; further ones
 //! wait), events waiting for a slow client ([`EVENTS_MAX`]; it misses what it is too
 //! slow for and then gets the newest).
 
+use super::connections::Peer;
+use super::room::{Full, Place, Room};
 use crate::clock;
 use crate::dashboard::{self, NotFound};
 use crate::rejects::Samples;
@@ -20,13 +22,13 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -34,6 +36,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Pages that are live at the same time.
 pub const LIVE_MAX: usize = 64;
+/// Of these, of one address.
+pub const LIVE_SHARE: usize = 48;
 /// Queries that work at the same time.
 pub const READS_MAX: usize = 8;
 /// Events that wait for one client.
@@ -57,7 +61,7 @@ pub fn router(
     let api = Api {
         shared: Arc::new(Shared {
             reads: Semaphore::new(READS_MAX),
-            live: Arc::new(Semaphore::new(LIVE_MAX)),
+            live: Room::new(LIVE_MAX, LIVE_SHARE),
             list: Mutex::new(None),
             pipeline,
             shutdown,
@@ -87,7 +91,7 @@ struct Shared {
     store: Store,
     samples: Arc<Samples>,
     reads: Semaphore,
-    live: Arc<Semaphore>,
+    live: Arc<Room>,
     list: Mutex<Option<List>>,
     pipeline: watch::Receiver<Arc<str>>,
     shutdown: CancellationToken,
@@ -214,21 +218,26 @@ async fn rejects(State(api): State<Api>) -> Response {
     body(to_json(&json!({ "samples": api.shared.samples.view() })))
 }
 
-async fn live(State(api): State<Api>) -> Response {
-    let Ok(permit) = api.shared.live.clone().try_acquire_owned() else {
-        return problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &format!("{LIVE_MAX} pages are live already; close one"),
-        );
+async fn live(State(api): State<Api>, Extension(peer): Extension<Peer>) -> Response {
+    let place = match api.shared.live.enter(peer.0) {
+        Ok(place) => place,
+        Err(full) => {
+            let (pages, whose) = match full {
+                Full::All => (LIVE_MAX, ""),
+                Full::Share => (LIVE_SHARE, " of your address"),
+            };
+            let why = format!("{pages} pages{whose} are live already; close one");
+            return problem(StatusCode::SERVICE_UNAVAILABLE, &why);
+        }
     };
     let (events, queue) = mpsc::channel(EVENTS_MAX);
-    tokio::spawn(api.send_events(events, permit));
+    tokio::spawn(api.send_events(events, place));
     Sse::new(ReceiverStream::new(queue).map(Ok::<_, Infallible>)).into_response()
 }
 
 impl Api {
     /// Until the client is gone or the server stops.
-    async fn send_events(self, events: mpsc::Sender<Event>, _permit: OwnedSemaphorePermit) {
+    async fn send_events(self, events: mpsc::Sender<Event>, _place: Place) {
         let mut ticks = tokio::time::interval(PACE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut version, mut others) = (None, None);
@@ -401,6 +410,12 @@ mod tests {
             self.store.write(vec![point], clock::now()).await.unwrap();
         }
 
+        async fn live(&self, peer: [u8; 4]) -> Response {
+            let request = Request::get("/api/v1/live").extension(Peer(peer.into()));
+            let request = request.body(Body::empty()).unwrap();
+            self.router.clone().oneshot(request).await.unwrap()
+        }
+
         async fn get(&self, path: &str) -> (u16, Value) {
             let request = Request::get(path).body(Body::empty()).unwrap();
             let response = self.router.clone().oneshot(request).await.unwrap();
@@ -493,8 +508,7 @@ mod tests {
     async fn a_stream_begins_with_everything_and_ends_at_shutdown() {
         let server = Server::new();
         server.write("http.rate", ("service", "users"), 5.0).await;
-        let request = Request::get("/api/v1/live").body(Body::empty()).unwrap();
-        let response = server.router.clone().oneshot(request).await.unwrap();
+        let response = server.live([127, 0, 0, 1]).await;
         assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
         let (names, mut rest) = events(response.into_body(), 2).await;
         assert_eq!(names, ["services", "pipeline"]);
@@ -503,23 +517,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pages_beyond_the_bound_are_turned_away_until_one_closes() {
+    async fn pages_beyond_a_bound_are_turned_away_until_one_closes() {
         let server = Server::new();
-        let live = || async {
-            let request = Request::get("/api/v1/live").body(Body::empty()).unwrap();
-            server.router.clone().oneshot(request).await.unwrap()
-        };
+        let (one, other) = ([192, 0, 2, 1], [192, 0, 2, 2]);
         let mut open = Vec::new();
-        for _ in 0..LIVE_MAX {
-            open.push(live().await);
+        for (peer, pages) in [(one, LIVE_SHARE), (other, LIVE_MAX - LIVE_SHARE)] {
+            for _ in 0..pages {
+                let response = server.live(peer).await;
+                assert_eq!(response.status(), StatusCode::OK);
+                open.push(response);
+            }
+            let response = server.live(peer).await;
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         }
-        assert!(
-            open.iter()
-                .all(|response| response.status() == StatusCode::OK)
-        );
-        assert_eq!(live().await.status(), StatusCode::SERVICE_UNAVAILABLE);
         open.pop();
-        while live().await.status() != StatusCode::OK {
+        while server.live(other).await.status() != StatusCode::OK {
             tokio::task::yield_now().await;
         }
     }

@@ -62,7 +62,7 @@ async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
         None => next.run(request).await,
         Some(why) => {
             guard.account.refused(why);
-            refuse(why)
+            refuse(request.method(), why)
         }
     }
 }
@@ -140,7 +140,7 @@ fn is_from_another_site(method: &Method, host: Option<&Authority>, headers: &Hea
     !(fetched_here && of_here)
 }
 
-fn refuse(why: HttpRefusal) -> Response {
+fn refuse(method: &Method, why: HttpRefusal) -> Response {
     let (status, message) = match why {
         // The words of the Librato API, which its clients know.
         HttpRefusal::Token => (StatusCode::UNAUTHORIZED, "Authorization Required"),
@@ -154,7 +154,16 @@ fn refuse(why: HttpRefusal) -> Response {
             "a web page of another site asked for this; hint: open weir's own page instead",
         ),
     };
-    let mut response = (status, Json(json!({"errors": {"request": [message]}}))).into_response();
+    let json = Json(json!({"errors": {"request": [message]}}));
+    let mut response = match (why, method) {
+        // Librato's API answers POST, for machines, in another form than the rest.
+        (HttpRefusal::Token, &Method::POST) => {
+            let kind = [(header::CONTENT_TYPE, "text/plain")];
+            let text = "Credentials are required to access this resource.";
+            (status, kind, text).into_response()
+        }
+        _ => (status, json).into_response(),
+    };
     if status == StatusCode::UNAUTHORIZED {
         // Makes a browser ask for the token: any user name will do.
         let challenge = header::HeaderValue::from_static("Basic realm=\"weir\"");
@@ -167,6 +176,7 @@ fn refuse(why: HttpRefusal) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::to_bytes;
 
     fn access(token: Option<&str>) -> Access {
         Access {
@@ -290,6 +300,28 @@ mod tests {
             ("weir/", false),
         ] {
             assert_eq!(is_name(text), is, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_shows_no_token_is_told_in_the_words_that_clients_know() {
+        for (method, kind, text) in [
+            (
+                Method::GET,
+                "application/json",
+                r#"{"errors":{"request":["Authorization Required"]}}"#,
+            ),
+            (
+                Method::POST,
+                "text/plain",
+                "Credentials are required to access this resource.",
+            ),
+        ] {
+            let answer = refuse(&method, HttpRefusal::Token);
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+            let body = to_bytes(answer.into_body(), 1000).await.unwrap();
+            assert_eq!(body, text);
         }
     }
 }

@@ -10,7 +10,9 @@ mod connections;
 mod guard;
 mod headers;
 pub mod librato;
+mod room;
 mod status;
+mod stream;
 
 pub use auth::{BadToken, TOKEN_HINT, Token};
 pub use connections::serve;
@@ -49,5 +51,6 @@ pub fn router(status: &Arc<Status>, access: Access, stop: &CancellationToken) ->
         .merge(status::router(Arc::clone(status)));
     let account = Arc::clone(&status.telemetry.http);
     let guarded = guard::put_before(guarded, access, account);
+    let guarded = librato::announce_limits(guarded);
     headers::add_to(guarded.merge(status::health()))
 }

@@ -107,7 +107,7 @@ mod tests {
             lines.collect::<Vec<_>>()
         };
         assert_eq!(lines(&mut told, Duration::ZERO), [0; BURST as usize]);
-        assert_eq!(lines(&mut told, EVERY / 2), [0u64; 0]);
+        assert_eq!(lines(&mut told, EVERY / 2), [0; 0]);
         assert_eq!(lines(&mut told, EVERY), [1990]);
         assert_eq!(lines(&mut told, EVERY * 100).len(), BURST as usize);
     }

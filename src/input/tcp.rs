@@ -125,8 +125,7 @@ impl Reader {
             bytes: std::mem::take(&mut self.rest),
             ..Batch::default()
         };
-        // Not twice the room, as it would be by default: a thousand may be as long.
-        batch.bytes.reserve_exact(STEP.max(batch.bytes.len() / 4));
+        batch.bytes.reserve_exact(room(batch.bytes.len()));
         batch
     }
 
@@ -144,12 +143,13 @@ impl Reader {
         batch.received_at = Some(clock::now());
         let consumed = self.framer.frames(&batch.bytes, &mut batch.frames);
         let rest = &batch.bytes[consumed..];
-        if batch.frames.is_empty() && rest.len() > SHORT {
+        if batch.frames.is_empty() && batch.bytes.capacity() - rest.len() <= room(rest.len()) {
             self.rest = batch.bytes;
             self.rest.drain(..consumed);
             return None;
         }
         self.rest.clear();
+        self.rest.reserve_exact(rest.len());
         self.rest.extend_from_slice(rest);
         if batch.frames.is_empty() {
             self.spares.put(batch);
@@ -169,17 +169,25 @@ impl Reader {
     }
 }
 
+/// The room behind a beginning of that length. Not as much again, as it would be by default:
+/// a thousand may be as long.
+fn room(length: usize) -> usize {
+    STEP.max(length / 4)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::input::accept::{self, Door};
     use crate::input::batch::Work;
     use crate::input::connections::{Bounds, Connections};
+    use crate::input::stream::Socket;
     use crate::telemetry::Telemetry;
     use crate::time::Timestamp;
     use std::io::Write;
     use std::time::Duration;
     use tokio::sync::mpsc;
+    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     /// A door that lets two senders in, and one worker.
@@ -261,14 +269,55 @@ mod tests {
         assert!(!sender.is_finished());
         let mut frames = 0;
         while frames < count {
-            let Some(Work::Batch(batch)) = worker.recv().await else {
-                panic!("no batch");
-            };
-            frames += batch.frames.len();
+            if let Some(Work::Batch(batch)) = worker.recv().await {
+                frames += batch.frames.len();
+            }
         }
         sender.await.unwrap();
         stop.cancel();
         reading.await.unwrap();
         assert_eq!((frames, worker.len()), (count, 0));
+    }
+
+    #[tokio::test]
+    async fn a_connection_holds_what_is_not_complete_and_little_more() {
+        const FRAME_MAX: usize = 64 * 1024;
+        let socket = accept::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut theirs = std::net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let (tcp, peer) = socket.accept().await.unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let (door, lines, _workers) = parts(&telemetry);
+        let permit = door
+            .connections
+            .permit(peer.ip(), CancellationToken::new(), Instant::now());
+        let mut reader = Reader {
+            stream: Stream::Plain(Socket::new(tcp, Arc::new(permit.unwrap()))),
+            peer,
+            framer: Framer::new(FRAME_MAX),
+            rest: Vec::new(),
+            spares: lines.dispatcher.spares().clone(),
+        };
+        theirs.write_all(b"a line\n").unwrap();
+        assert_eq!(reader.read().await.unwrap().frames.len(), 1);
+        assert_eq!(reader.rest.capacity(), 0);
+        // So much more of one line each time.
+        for length in [10, SHORT, 30_000, 30_000] {
+            theirs.write_all(&vec![b'x'; length]).unwrap();
+            let before = reader.rest.len();
+            poll_fn(|cx| {
+                assert!(reader.poll_read(cx).is_pending(), "the line has not ended");
+                match reader.rest.len() - before {
+                    more if more == length => Poll::Ready(()),
+                    _ => Poll::Pending,
+                }
+            })
+            .await;
+            let (length, held) = (reader.rest.len(), reader.rest.capacity());
+            let room = if length > SHORT { room(length) } else { 0 };
+            assert!(held <= length + room, "{held} for {length}");
+        }
+        theirs.write_all(b"\n").unwrap();
+        assert_eq!(reader.read().await.unwrap().frames.len(), 1);
+        assert_eq!(reader.rest.capacity(), 0);
     }
 }

@@ -3,8 +3,8 @@
 //! languages; change both together, and [`VERSION`].
 
 use super::OpenError;
-use super::index::{Metric, SeriesInfo};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use super::index::{Metric, SeriesInfo, Source};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use std::path::Path;
 
 /// Of the tables below; redb's own file format has its own version.
@@ -21,6 +21,9 @@ pub const SERIES: TableDefinition<u32, &[u8]> = TableDefinition::new("series");
 pub const NEWEST: TableDefinition<u32, u64> = TableDefinition::new("newest");
 /// [`PointKey`] to a [`super::Summary`].
 pub const POINTS: TableDefinition<&PointKey, &[u8]> = TableDefinition::new("points");
+
+/// A source's name in lower case to [`Source`] as JSON. Made when it is first needed.
+pub const SOURCES: TableDefinition<&str, &[u8]> = TableDefinition::new("sources");
 
 /// Minute since 1970 (u32), series number (u32), second in the minute (u8), big-endian.
 pub type PointKey = [u8; 9];
@@ -96,6 +99,7 @@ pub struct Catalogue {
     pub metrics: Vec<Metric>,
     /// With the second of the newest point.
     pub series: Vec<(u32, SeriesInfo, u64)>,
+    pub sources: Vec<Source>,
 }
 
 /// Reads what [`prepare`] has accepted.
@@ -123,11 +127,32 @@ fn read_catalogue(db: &Database) -> Result<Catalogue, Box<dyn std::error::Error>
         let second = newest.get(id.value())?.map_or(0, |second| second.value());
         series.push((id.value(), serde_json::from_slice(info.value())?, second));
     }
+    let mut sources = Vec::new();
+    if let Some(table) = existing(read.open_table(SOURCES))? {
+        for row in table.iter()? {
+            sources.push(serde_json::from_slice(row?.1.value())?);
+        }
+    }
     Ok(Catalogue {
         next_series: u32::try_from(next)?,
         metrics,
         series,
+        sources,
     })
+}
+
+/// A table that is made when it is first needed may not be there.
+pub fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, TableError> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+/// A record as its table has it.
+pub fn json(record: &impl serde::Serialize) -> Result<Vec<u8>, redb::Error> {
+    serde_json::to_vec(record).map_err(|why| redb::Error::Io(why.into()))
 }
 
 #[cfg(test)]

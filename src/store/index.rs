@@ -14,7 +14,7 @@ pub type SeriesId = u32;
 /// client first wrote it; everything compares without case.
 pub type TagMap = BTreeMap<String, String>;
 
-/// What a name is, for ever: until the last of its points has aged out.
+/// What a name is, for ever: until the last of its points has aged out, or it is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -43,9 +43,13 @@ pub struct Metric {
     pub period: Option<u32>,
     #[serde(flatten)]
     pub description: Description,
+    /// Somebody has said what it is, apart from sending points: it stays without them,
+    /// until it is deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
-/// Used when a point creates its metric, ignored afterwards.
+/// Of a point it is used when that creates its metric, and ignored afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +58,23 @@ pub struct Description {
     pub description: Option<String>,
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Description {
+    /// Bytes of one as JSON, but for `created_by_ua`.
+    pub const BYTES_MAX: usize = 16 << 10;
+
+    pub fn fits(&self) -> bool {
+        serde_json::to_vec(self).is_ok_and(|json| json.len() <= Self::BYTES_MAX)
+    }
+}
+
+/// A value of the tag `source` to which somebody has given another name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// As first written; compared without case.
+    pub name: String,
+    pub display_name: String,
 }
 
 /// One line on a chart.
@@ -99,6 +120,8 @@ pub struct Index {
     ids: HashMap<String, SeriesId>,
     /// By lower-cased name.
     metrics: HashMap<String, (Arc<Metric>, BTreeSet<SeriesId>)>,
+    /// By lower-cased name.
+    sources: BTreeMap<String, Source>,
 }
 
 impl Index {
@@ -108,11 +131,14 @@ impl Index {
             ..Index::default()
         };
         for metric in catalogue.metrics {
-            index.add_metric(Arc::new(metric));
+            index.set_metric(Arc::new(metric));
         }
         for (id, info, newest) in catalogue.series {
             index.add_series(id, Arc::new(info));
             index.touch(id, newest, 0);
+        }
+        for source in catalogue.sources {
+            index.set_source(&source.name.to_ascii_lowercase(), Some(source.clone()));
         }
         index
     }
@@ -138,15 +164,51 @@ impl Index {
         self.metrics.get(lower).map(|(metric, _)| metric)
     }
 
+    pub fn metrics(&self) -> impl ExactSizeIterator<Item = &Arc<Metric>> {
+        self.metrics.values().map(|(metric, _)| metric)
+    }
+
+    /// In order of name.
+    pub fn sources(&self) -> &BTreeMap<String, Source> {
+        &self.sources
+    }
+
     /// In order of number. `lower`: the name in lower case.
     pub fn series_of(&self, lower: &str) -> impl Iterator<Item = &Listed> {
         let ids = self.metrics.get(lower).into_iter().flat_map(|(_, ids)| ids);
         ids.filter_map(|id| self.series.get(id))
     }
 
-    pub fn add_metric(&mut self, metric: Arc<Metric>) {
-        self.metrics
-            .insert(metric.name.to_ascii_lowercase(), (metric, BTreeSet::new()));
+    /// Adds it, or puts it in the place of the one with its name, which keeps its series.
+    pub fn set_metric(&mut self, metric: Arc<Metric>) {
+        let lower = metric.name.to_ascii_lowercase();
+        let (known, ids) = (self.metrics.entry(lower)).or_insert((metric.clone(), BTreeSet::new()));
+        for id in ids.iter() {
+            if let Some(listed) = self.series.get_mut(id) {
+                listed.metric = metric.clone();
+            }
+        }
+        *known = metric;
+    }
+
+    /// Forgets a metric and its series. `lower`: the name in lower case.
+    pub fn remove_metric(&mut self, lower: &str) {
+        let Some((_, ids)) = self.metrics.remove(lower) else {
+            return;
+        };
+        for id in ids {
+            if let Some(gone) = self.series.remove(&id) {
+                self.ids.remove(&gone.info.identity());
+            }
+        }
+    }
+
+    /// `lower`: the name in lower case; `None` takes it away.
+    pub fn set_source(&mut self, lower: &str, source: Option<Source>) {
+        match source {
+            Some(source) => self.sources.insert(lower.to_owned(), source),
+            None => self.sources.remove(lower),
+        };
     }
 
     /// Its metric must have been added; a series without one is not listed.
@@ -175,16 +237,16 @@ impl Index {
         }
     }
 
-    /// Forgets a series, and its metric with the last one.
+    /// Forgets a series, and its metric with the last one, unless that is kept.
     pub fn remove(&mut self, id: SeriesId) {
         let Some(gone) = self.series.remove(&id) else {
             return;
         };
         self.ids.remove(&gone.info.identity());
         let lower = gone.info.name.to_ascii_lowercase();
-        if let Some((_, ids)) = self.metrics.get_mut(&lower) {
+        if let Some((metric, ids)) = self.metrics.get_mut(&lower) {
             ids.remove(&id);
-            if ids.is_empty() {
+            if ids.is_empty() && !metric.kept {
                 self.metrics.remove(&lower);
             }
         }

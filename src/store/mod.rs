@@ -30,6 +30,7 @@ mod annotations;
 mod format;
 mod index;
 mod open;
+mod properties;
 mod read;
 mod summary;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use annotations::{
 };
 pub use index::{Description, Kind, Listed, Metric, SeriesId, SeriesInfo, TagMap};
 pub use open::OpenError;
+pub use properties::{CREATED_BY, MetricEdit, PropertyChange, PropertyError};
 pub use read::{Point, ReadError};
 pub use summary::{BadPoint, Summary};
 
@@ -53,7 +55,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use writer::{Annotate, Job, Mode, Request, Write};
+use writer::{Annotate, Describe, Job, Mode, Request, Write};
 
 /// Points that may wait for the writer; further writers wait in turn.
 pub const QUEUE_POINTS_MAX: u32 = 250_000;
@@ -414,6 +416,15 @@ impl Store {
             })
         };
         self.queue(size, request).await?
+    }
+
+    async fn send_property_change(
+        &self,
+        change: PropertyChange,
+        now: Timestamp,
+    ) -> Result<Result<(), PropertyError>, WriteError> {
+        let request = |reply| Request::Describe(Describe { change, now, reply });
+        self.queue(1, request).await?
     }
 
     /// Waits for room in the writer's queue, then for its answer.

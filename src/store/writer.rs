@@ -3,6 +3,7 @@
 use super::annotations;
 use super::format::{self, PointKey};
 use super::index::{Index, Metric, SeriesInfo};
+use super::properties::{self, PropertyChange, PropertyError};
 use super::{
     Change, NewPoint, OpenError, Options, Outcome, SeriesId, Shared, Summary, WriteError, Written,
 };
@@ -26,6 +27,7 @@ pub type Queued = (Request, OwnedSemaphorePermit);
 pub enum Request {
     Write(Write),
     Annotate(Annotate),
+    Describe(Describe),
 }
 
 pub struct Write {
@@ -41,12 +43,19 @@ pub struct Annotate {
     pub reply: oneshot::Sender<Result<Vec<Outcome>, WriteError>>,
 }
 
+pub struct Describe {
+    pub change: PropertyChange,
+    pub now: Timestamp,
+    pub reply: oneshot::Sender<Result<Result<(), PropertyError>, WriteError>>,
+}
+
 impl Request {
     /// Its share of a transaction.
     fn size(&self) -> usize {
         match self {
             Request::Write(write) => write.job.points(),
             Request::Annotate(annotate) => annotate.changes.len(),
+            Request::Describe(_) => 1,
         }
     }
 }
@@ -101,19 +110,25 @@ impl Writer {
                 size += next.0.size();
                 group.push(next);
             }
-            let (mut writes, mut annotates, mut room) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut writes, mut annotates) = (Vec::new(), Vec::new());
+            let (mut describes, mut room) = (Vec::new(), Vec::new());
             for (request, share) in group {
                 room.push(share);
                 match request {
                     Request::Write(write) => writes.push(write),
                     Request::Annotate(annotate) => annotates.push(annotate),
+                    Request::Describe(describe) => describes.push(describe),
                 }
             }
             let times = writes.iter().map(|write| write.now);
+            let times = times.chain(describes.iter().map(|describe| describe.now));
             let now = times.chain(annotates.iter().map(|annotate| annotate.now));
             let now = now.max().unwrap_or(Timestamp::MIN);
             // First, so that a tick is answered when all that is old is gone.
             self.annotate(annotates, now);
+            if !describes.is_empty() {
+                self.describe(describes);
+            }
             if !writes.is_empty() {
                 self.handle(writes, now);
             }
@@ -137,6 +152,30 @@ impl Writer {
                 for (request, outcomes) in group.into_iter().zip(outcomes) {
                     // Whoever asked may have stopped waiting.
                     let _ = request.reply.send(Ok(outcomes));
+                }
+            }
+            Err(why) => {
+                self.close(&why);
+                for request in group {
+                    let _ = request
+                        .reply
+                        .send(Err(WriteError::Unavailable(why.clone())));
+                }
+            }
+        }
+    }
+
+    /// Makes the changes in a transaction of their own.
+    fn describe(&mut self, group: Vec<Describe>) {
+        let changes = group.iter().map(|describe| &describe.change);
+        let result = self
+            .ensure_open()
+            .and_then(|()| properties::commit(&self.shared, changes));
+        match result {
+            Ok(outcomes) => {
+                for (request, outcome) in group.into_iter().zip(outcomes) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = request.reply.send(Ok(outcome));
                 }
             }
             Err(why) => {
@@ -293,10 +332,10 @@ impl Writer {
             let mut newest = write.open_table(format::NEWEST)?;
             let mut points = write.open_table(format::POINTS)?;
             for (lower, metric) in &staged.metrics {
-                metrics.insert(lower.as_str(), json(metric.as_ref())?.as_slice())?;
+                metrics.insert(lower.as_str(), format::json(metric.as_ref())?.as_slice())?;
             }
             for (id, info) in staged.series.values() {
-                series.insert(id, json(info.as_ref())?.as_slice())?;
+                series.insert(id, format::json(info.as_ref())?.as_slice())?;
             }
             write
                 .open_table(format::META)?
@@ -342,7 +381,7 @@ impl Writer {
         })
     }
 
-    /// Names of metrics all of whose series are in `expired`.
+    /// Names of metrics that go with their series: all of these are in `expired`.
     fn orphans(&self, expired: &[SeriesId], staged: &Staged) -> Vec<String> {
         self.shared.index(|index| {
             let mut left: HashMap<String, usize> = HashMap::new();
@@ -355,8 +394,9 @@ impl Writer {
             for (_, info) in staged.series.values() {
                 left.remove(&info.name.to_ascii_lowercase());
             }
+            let kept = |lower: &str| index.metric(lower).is_some_and(|metric| metric.kept);
             left.into_iter()
-                .filter(|(_, series)| *series == 0)
+                .filter(|(lower, series)| *series == 0 && !kept(lower))
                 .map(|(lower, _)| lower)
                 .collect()
         })
@@ -378,7 +418,7 @@ impl Writer {
             .unwrap_or_else(PoisonError::into_inner);
         index.next_series = staged.next_series;
         for metric in staged.metrics.into_values() {
-            index.add_metric(metric);
+            index.set_metric(metric);
         }
         for (id, info) in staged.series.into_values() {
             index.add_series(id, info);
@@ -543,6 +583,7 @@ impl Staging<'_> {
                 kind: point.kind,
                 period: point.period,
                 description,
+                kept: false,
             };
             self.staged.metrics.insert(lower.clone(), Arc::new(metric));
             undo.metrics.push(lower);
@@ -573,8 +614,4 @@ fn trim(
         removed += 1;
     }
     Ok(removed < TRIM_POINTS as u64)
-}
-
-fn json(record: &impl serde::Serialize) -> Result<Vec<u8>, redb::Error> {
-    serde_json::to_vec(record).map_err(|why| redb::Error::Io(why.into()))
 }

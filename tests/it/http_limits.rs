@@ -217,8 +217,9 @@ fn every_answer_tells_the_browser_to_be_careful() {
         ("/v1/metrics/none", 404, "no-store"),
         ("/nothing", 404, "no-store"),
     ] {
-        let request = client.get(format!("{}{path}", weir.base)).send();
-        let answer = RUNTIME.block_on(request).expect("an answer");
+        let request = client.get(format!("{}{path}", weir.base));
+        let answer = RUNTIME.block_on(async { request.send().await });
+        let answer = answer.expect("an answer");
         assert_eq!(answer.status(), status, "{path}");
         let header = |name: &str| {
             let value = answer.headers().get(name);

@@ -6,6 +6,7 @@
 
 mod annotations;
 mod cli;
+mod clients;
 mod demo;
 mod docker;
 mod durability;

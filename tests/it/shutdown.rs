@@ -138,7 +138,7 @@ http: {{ address: "127.0.0.1:0" }}
     );
     let ended = weir.terminate();
     assert_eq!(ended.code, Some(0), "weir's log:\n{}", ended.stderr);
-    for told in ["stay in the spool", "spooled=2", "closed before their end"] {
+    for told in ["stay in the spool", "spooled=2", "told before their end"] {
         assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("are lost"), "{}", ended.stderr);

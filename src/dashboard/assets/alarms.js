@@ -68,6 +68,12 @@ export function watch() {
     const kernel = grown(kernelLost);
     if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
 
+    for (const { protocol, address } of pipeline.listeners) {
+      const same = (p) => p.listeners.find((l) => l.protocol === protocol && l.address === address);
+      const turnedAway = grown((p) => refusedBy(same(p)));
+      if (turnedAway > 0) raise("warn", "lines", "senders are refused", `${protocol} ${address} refused ${count(turnedAway)} ${protocol === "udp" ? "datagrams" : "connections"} in the last minute: the log names the senders`);
+    }
+
     for (const reason of Object.keys(pipeline.rejected)) {
       const more = grown((p) => p.rejected[reason]);
       if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${count(more)} lines rejected in the last minute: ${words(reason)}`);
@@ -116,6 +122,11 @@ export function nearlyFull(spool) {
 /** A sink's counter over measurements and annotations. */
 function both(sink, key) {
   return (sink?.[key] ?? 0) + (sink?.annotations?.[key] ?? 0);
+}
+
+/** How many connections, or over UDP datagrams, a listener has refused. */
+export function refusedBy(listener) {
+  return Object.values(listener?.refused ?? {}).reduce((sum, value) => sum + value, 0);
 }
 
 export function rejected(pipeline) {

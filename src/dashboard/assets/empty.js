@@ -64,7 +64,8 @@ function forward({ protocol, address }) {
   const bound = address.slice(0, cut).replace(/^\[|\]$/g, "");
   // A socket bound to every address is reached by the name this page was opened with.
   const host = bound === "0.0.0.0" || bound === "::" ? location.hostname.replace(/^\[|\]$/g, "") : bound;
-  return `local0.* action(type="omfwd" protocol="${protocol}" target="${host}" port="${address.slice(cut + 1)}")`;
+  const over = { tls: `type="omfwd" protocol="tcp" StreamDriver="ossl" StreamDriverMode="1"`, relp: `type="omrelp"` }[protocol] ?? `type="omfwd" protocol="${protocol}"`;
+  return `local0.* action(${over} target="${host}" port="${address.slice(cut + 1)}")`;
 }
 
 const code = (text) => el("code", {}, text);

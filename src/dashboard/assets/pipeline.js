@@ -1,7 +1,7 @@
 // The pipeline's own health: a strip that is always in sight, and the details
 // behind it.
 
-import { lost, nearlyFull, rejected, watch, words } from "./alarms.js";
+import { lost, nearlyFull, refusedBy, rejected, watch, words } from "./alarms.js";
 import * as format from "./format.js";
 import { rejectedLines } from "./rejects.js";
 import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
@@ -203,12 +203,18 @@ function renderDetails(root, p, alarms, rejects) {
   }
   if (p.listeners.length > 0) {
     parts.push(
-      table("Listeners", ["protocol", "address", "received", "sent again", "connections", "lost"],
-        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.resent), format.whole(l.connections), format.whole(l.lost)]),
+      table("Listeners", ["protocol", "address", "received", "sent again", "connections", "lost", "refused", "why"],
+        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.resent), format.whole(l.connections), format.whole(l.lost), format.whole(refusedBy(l)), refusedWhy(l)]),
         p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
     );
   }
   patchChildren(root, parts);
+}
+
+/** Why a listener has refused connections or datagrams, the most frequent reason first. */
+function refusedWhy(listener) {
+  const reasons = Object.entries(listener.refused).filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);
+  return reasons.map(([reason, value]) => `${words(reason)} (${format.whole(value)})`).join(", ") || format.number(null);
 }
 
 /** Every problem of the set that was refused last, but for those that are too many. */

@@ -1,14 +1,18 @@
-//! Bodies of requests: chunks in, the whole body and its share of the room out.
+//! Bodies of requests: chunks in, the whole body and its share of the room out; and what
+//! JSON or a form says in one.
 //!
 //! A body takes room as its bytes arrive, so one that is announced and never sent keeps
 //! nothing from the others. The first bytes wait for room; what a body holds already it
 //! would hold while waiting for more, and two such bodies could wait for each other: so
 //! a body that cannot grow is refused.
 
+use super::form;
 use super::reply::Refusal;
 use axum::body::Body;
-use axum::http::header::CONTENT_LENGTH;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -16,6 +20,12 @@ use tokio_stream::StreamExt;
 
 /// Bytes of one request's body, after decompression.
 pub const BODY_MAX: usize = 8 << 20;
+/// Lists and objects in one body of JSON. Each takes much more room than its two bytes.
+pub const GROUPS_MAX: usize = 100_000;
+/// Values in one body of JSON, likewise.
+pub const VALUES_MAX: usize = 1_000_000;
+/// Bytes of a `User-Agent` that are kept.
+const USER_AGENT_MAX: usize = 255;
 /// Bytes of all bodies that are being read or stored.
 pub const BODIES_MAX: usize = 32 << 20;
 /// How long a client may take to send a body.
@@ -24,6 +34,87 @@ pub const BODY_TIME: Duration = Duration::from_secs(30);
 pub const BODY_PAUSE: Duration = Duration::from_secs(5);
 /// How long the first bytes of a body wait for room.
 pub const ROOM_TIME: Duration = Duration::from_secs(5);
+
+/// A request's body.
+pub struct Received<'a> {
+    headers: HeaderMap,
+    bytes: Vec<u8>,
+    /// Its share of the room, until it has been dealt with.
+    _held: Option<SemaphorePermit<'a>>,
+}
+
+impl Received<'_> {
+    /// Who has sent it, by its own account.
+    pub fn user_agent(&self) -> Option<String> {
+        let agent = text(&self.headers, USER_AGENT)?;
+        Some(agent.chars().take(USER_AGENT_MAX).collect())
+    }
+
+    /// The object that it is, in JSON or as a form. A form is what it is where nothing is
+    /// said: the API's default on all routes but `/v1/measurements`.
+    pub fn fields(&self) -> Result<Map<String, Value>, Refusal> {
+        match media_type(&self.headers) {
+            "" => form::parse(&self.bytes),
+            form if form.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+                form::parse(&self.bytes)
+            }
+            json if json.eq_ignore_ascii_case("application/json") => match self.json()? {
+                Some(fields) => Ok(fields),
+                None => Err(Refusal::request(
+                    StatusCode::BAD_REQUEST,
+                    "Unable to process JSON: an object is expected",
+                )),
+            },
+            other => Err(unsupported(format!(
+                "Content-Type '{other}' is not supported: send application/json or application/x-www-form-urlencoded"
+            ))),
+        }
+    }
+
+    /// The object that it is in JSON alone; `None` where it is no object.
+    pub fn json_fields(&self) -> Result<Option<Map<String, Value>>, Refusal> {
+        match media_type(&self.headers) {
+            json if json.eq_ignore_ascii_case("application/json") => self.json(),
+            other => Err(unsupported(format!(
+                "Content-Type '{other}' is not supported: send application/json"
+            ))),
+        }
+    }
+
+    fn json(&self) -> Result<Option<Map<String, Value>>, Refusal> {
+        let count =
+            |wanted: fn(u8) -> bool| self.bytes.iter().filter(|byte| wanted(**byte)).count();
+        // Before it is read: tiny objects take a hundred times their bytes.
+        if count(|byte| matches!(byte, b'{' | b'[')) > GROUPS_MAX
+            || count(|byte| byte == b',') > VALUES_MAX
+        {
+            return Err(Refusal::request(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!(
+                    "the body has more than {GROUPS_MAX} lists and objects or {VALUES_MAX} values: send fewer measurements at a time"
+                ),
+            ));
+        }
+        Ok(match serde_json::from_slice(&self.bytes) {
+            Ok(Value::Object(fields)) => Some(fields),
+            _ => None,
+        })
+    }
+}
+
+/// Without its parameters; empty where nothing is said.
+fn media_type(headers: &HeaderMap) -> &str {
+    let content_type = text(headers, CONTENT_TYPE).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn unsupported(message: String) -> Refusal {
+    Refusal::request(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+}
 
 /// The room that all bodies share.
 pub struct Bodies {
@@ -59,22 +150,34 @@ impl Bodies {
     /// Reads a body to its end. Its room is given back when the permit is dropped; an
     /// empty body has none.
     ///
-    /// Refused are a body larger than [`BODY_MAX`] (413), one that takes longer than
+    /// Refused are one that is encoded in a way that is not known (415), a body larger than [`BODY_MAX`] (413), one that takes longer than
     /// [`BODY_TIME`] or pauses for [`BODY_PAUSE`] (408), one that there is no room for
     /// (503) and one that is not what its encoding says (400).
-    pub async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
-        if declared_length(headers).is_some_and(|length| length > BODY_MAX as u64) {
+    pub async fn read(&self, request: Request) -> Result<Received<'_>, Refusal> {
+        let (parts, body) = request.into_parts();
+        let headers = parts.headers;
+        // The decompression layer takes this header away from what it has understood.
+        match text(&headers, CONTENT_ENCODING) {
+            None | Some("identity") => {}
+            Some(other) => {
+                return Err(unsupported(format!(
+                    "Content-Encoding '{other}' is not supported: send gzip or none"
+                )));
+            }
+        }
+        if declared_length(&headers).is_some_and(|length| length > BODY_MAX as u64) {
             return Err(too_large());
         }
         let Limits { time, .. } = self.limits;
         let read = timeout(time, self.read_chunks(body)).await;
-        read.unwrap_or_else(|_| {
+        let (bytes, held) = read.unwrap_or_else(|_| {
             let seconds = time.as_secs();
             Err(too_slow(format!("the body took more than {seconds} s")))
+        })?;
+        Ok(Received {
+            headers,
+            bytes,
+            _held: held,
         })
     }
 
@@ -129,7 +232,7 @@ impl Bodies {
 
 /// `None` where the request does not say, or says the length before decompression.
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    text(headers, CONTENT_LENGTH)?.parse().ok()
 }
 
 fn too_slow(message: String) -> Refusal {
@@ -174,7 +277,7 @@ mod tests {
     }
 
     async fn status(bodies: &Bodies, body: Body) -> u16 {
-        match bodies.read(&HeaderMap::new(), body).await {
+        match bodies.read(Request::new(body)).await {
             Ok(_) => 200,
             Err(refusal) => refusal.status.as_u16(),
         }
@@ -190,28 +293,28 @@ mod tests {
     #[tokio::test]
     async fn a_body_holds_what_has_come_until_its_permit_is_dropped() {
         let bodies = bodies(10);
-        let none = HeaderMap::new();
-        let mut slow = Box::pin(bodies.read(&none, stalled("abc")));
+        let mut slow = Box::pin(bodies.read(Request::new(stalled("abc"))));
         assert!(!ends!(slow));
         assert_eq!(bodies.room.available_permits(), 7);
-        let (bytes, held) = bodies.read(&none, sent(&["12", "345"])).await.unwrap();
+        let body = bodies.read(Request::new(sent(&["12", "345"])));
+        let body = body.await.unwrap();
         assert_eq!(
-            (bytes.as_slice(), bodies.room.available_permits()),
+            (body.bytes.as_slice(), bodies.room.available_permits()),
             (&b"12345"[..], 2)
         );
-        drop((held, slow));
+        drop((body, slow));
         assert_eq!(bodies.room.available_permits(), 10);
-        assert_eq!(bodies.read(&none, sent(&[])).await.unwrap().0, b"");
+        let empty = bodies.read(Request::new(sent(&[]))).await;
+        assert_eq!(empty.unwrap().bytes, b"");
     }
 
     #[tokio::test]
     async fn a_body_waits_for_its_first_room_and_is_refused_when_it_cannot_grow() {
         let bodies = bodies(10);
-        let none = HeaderMap::new();
-        let mut slow = Box::pin(bodies.read(&none, stalled("12345678")));
+        let mut slow = Box::pin(bodies.read(Request::new(stalled("12345678"))));
         assert!(!ends!(slow));
         assert_eq!(status(&bodies, sent(&["a", "bc"])).await, 503);
-        let mut waiting = Box::pin(bodies.read(&none, sent(&["abc"])));
+        let mut waiting = Box::pin(bodies.read(Request::new(sent(&["abc"]))));
         assert!(!ends!(waiting));
         drop(slow);
         assert!(ends!(waiting));

@@ -1,42 +1,48 @@
 //! The Librato-compatible receiver: `POST` of points to `/v1/metrics` and
-//! `/v1/measurements`, `GET` of one name's points from both; annotations at
-//! `/v1/annotations`.
+//! `/v1/measurements`, `GET` of one name's points from both; what is said of metrics and
+//! sources at `/v1/metrics` and `/v1/sources`; annotations at `/v1/annotations`.
 //!
 //! Requests enter, answers leave; points and annotations are the store's. A request is stored whole
 //! or refused whole, with the error body that Librato's clients know. Nothing here
-//! authenticates or limits rates.
+//! authenticates; no rates are limited, and limits.rs says so to clients.
 //!
-//! Bounds: a body and bodies in memory, the time to send one (body.rs), the time to
-//! store one ([`STORE_TIME`]; 503), queries at work ([`READS_MAX`]; further ones wait),
-//! rows and streams of an answer (rows.rs).
+//! Bounds: a body and bodies in memory, the time to send one, its parts (body.rs, form.rs),
+//! the time to store one ([`STORE_TIME`]; 503), queries at work ([`READS_MAX`]; further ones
+//! wait), rows and streams of an answer (rows.rs).
 
 mod annotations;
 mod body;
+mod form;
+mod limits;
+mod metrics;
 mod page;
 mod query;
 mod read;
 mod reply;
 mod rows;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use limits::announce as announce_limits;
+
 use crate::clock;
-use crate::store::{NewPoint, Store};
+use crate::store::{NewPoint, PropertyChange, Store};
 use crate::time::Timestamp;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Path, Query, Request, State};
-use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use body::Bodies;
+use body::{Bodies, Received};
 use reply::Refusal;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tower_http::decompression::RequestDecompressionLayer;
 
@@ -57,6 +63,8 @@ pub fn router(store: Store) -> Router {
         .route("/measurements", post(post_measurements))
         .route("/metrics/{name}", get(get_metric))
         .route("/measurements/{name}", get(get_measurements))
+        .merge(metrics::router())
+        .merge(sources::router())
         .merge(annotations::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_route)
@@ -135,15 +143,7 @@ async fn get_measurements(
         .await
 }
 
-type Parse = fn(&[u8], Option<&str>, Timestamp) -> Result<Vec<NewPoint>, Refusal>;
-
-/// A request's body.
-struct Received<'a> {
-    headers: HeaderMap,
-    bytes: Vec<u8>,
-    /// Its share of the room, until it has been dealt with.
-    _held: Option<SemaphorePermit<'a>>,
-}
+type Parse = fn(&Received<'_>, Timestamp) -> Result<Vec<NewPoint>, Refusal>;
 
 impl Receiver {
     /// Reads, parses and stores a body; the number of points.
@@ -154,12 +154,8 @@ impl Receiver {
         time_field: &str,
         parse: Parse,
     ) -> Result<u64, Refusal> {
-        let body = self.body(request).await?;
-        let user_agent = body
-            .headers
-            .get(USER_AGENT)
-            .and_then(|agent| agent.to_str().ok());
-        let points = match parse(&body.bytes, user_agent, now) {
+        let body = self.bodies.read(request).await?;
+        let points = match parse(&body, now) {
             Ok(points) => points,
             Err(refusal) => {
                 self.store.count_refused(1);
@@ -174,41 +170,45 @@ impl Receiver {
             .map_err(|why| Refusal::from_store(why, time_field))
     }
 
-    /// Reads a body of JSON.
-    async fn body(&self, request: Request) -> Result<Received<'_>, Refusal> {
-        let (parts, body) = request.into_parts();
-        check_headers(&parts.headers)?;
-        let (bytes, held) = self.bodies.read(&parts.headers, body).await?;
-        Ok(Received {
-            headers: parts.headers,
-            bytes,
-            _held: held,
-        })
+    /// Makes a change to what is said of metrics or sources.
+    async fn change_properties(&self, change: PropertyChange) -> Result<(), Refusal> {
+        let change = self.store.change_properties(change, clock::now());
+        let changed = tokio::time::timeout(STORE_TIME, change).await;
+        changed.map_err(too_slow)?.map_err(Refusal::from)
     }
 
     async fn answer(
         &self,
         query: impl FnOnce(&Store) -> Result<Value, Refusal> + Send + 'static,
     ) -> Response {
-        let Ok(_permit) = self.reads.acquire().await else {
-            return Refusal::system("closed").into_response();
-        };
-        let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || {
-            query(&store).map(|answer| Json(answer).into_response())
-        })
-        .await
-        {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(refusal)) => refusal.into_response(),
-            Err(panicked) => {
-                tracing::error!("a query failed: {panicked}");
-                let mut refusal = Refusal::system("the query failed");
-                refusal.status = StatusCode::INTERNAL_SERVER_ERROR;
-                refusal.into_response()
-            }
+        match self.look_up(query).await {
+            Ok(answer) => Json(answer).into_response(),
+            Err(refusal) => refusal.into_response(),
         }
     }
+
+    /// Asks the store apart from the tasks that must not wait, a few at a time.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let Ok(_permit) = self.reads.acquire().await else {
+            return Err(Refusal::system("closed"));
+        };
+        let store = self.store.clone();
+        let found = tokio::task::spawn_blocking(move || query(&store)).await;
+        found.unwrap_or_else(|panicked| {
+            tracing::error!("a query failed: {panicked}");
+            let mut refusal = Refusal::system("the query failed");
+            refusal.status = StatusCode::INTERNAL_SERVER_ERROR;
+            Err(refusal)
+        })
+    }
+}
+
+/// 201 with the place of what was made, and itself.
+fn created(place: String, body: Value) -> Response {
+    (StatusCode::CREATED, [(LOCATION, place)], Json(body)).into_response()
 }
 
 fn too_slow(_: Elapsed) -> Refusal {
@@ -216,35 +216,11 @@ fn too_slow(_: Elapsed) -> Refusal {
     Refusal::system(format!("the store took more than {seconds} s"))
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
-    let unsupported =
-        |what: String| Err(Refusal::request(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let content_type = text(CONTENT_TYPE).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        return unsupported(format!(
-            "Content-Type '{content_type}' is not supported: send application/json"
-        ));
-    }
-    // The decompression layer takes this header away from what it has understood.
-    match text(CONTENT_ENCODING) {
-        None | Some("identity") => Ok(()),
-        Some(other) => unsupported(format!(
-            "Content-Encoding '{other}' is not supported: send gzip or none"
-        )),
-    }
-}
-
 async fn no_such_route(method: Method, OriginalUri(uri): OriginalUri) -> Refusal {
     Refusal::request(
         StatusCode::NOT_FOUND,
         format!(
-            "{method} {} does not exist here. There are: POST /v1/metrics, POST /v1/measurements, GET /v1/metrics/NAME, GET /v1/measurements/NAME, GET /v1/annotations and what is below it",
+            "{method} {} does not exist here. There are /v1/metrics, /v1/measurements, /v1/sources and /v1/annotations, and what is below them; no spaces, charts or alerts",
             uri.path()
         ),
     )

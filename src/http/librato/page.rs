@@ -38,15 +38,22 @@ impl Page {
         })
     }
 
-    /// The page of `found`, which is in ascending order, under `name`, and where it is in
-    /// the whole. `total`: how many there are of which these were found.
-    pub fn of(&self, name: &str, mut found: Vec<Value>, total: usize) -> Value {
+    /// The page of `found`, which is in ascending order, under `name`, each as `show` puts
+    /// it, and where it is in the whole. `total`: how many there are of which these were
+    /// found.
+    pub fn of<T>(
+        &self,
+        name: &str,
+        mut found: Vec<T>,
+        total: usize,
+        show: impl Fn(T) -> Value,
+    ) -> Value {
         if self.descending {
             found.reverse();
         }
         let all = found.len();
         let page = found.into_iter().skip(self.offset).take(self.length);
-        let page: Vec<Value> = page.collect();
+        let page: Vec<Value> = page.map(show).collect();
         let query = json!({
             "found": all, "length": page.len(), "offset": self.offset, "total": total,
         });
@@ -78,14 +85,15 @@ mod tests {
             (&[("offset", "9")], vec![], 0, 9),
             (&[("length", "0")], vec![], 0, 0),
         ] {
-            let all = (1..=5).map(Value::from).collect();
-            let answer = page(query).unwrap().of("items", all, 7);
+            let all = (1..=5).collect();
+            let answer = page(query).unwrap().of("items", all, 7, Value::from);
             assert_eq!(answer["items"], json!(found), "{query:?}");
             let whole = json!({"found": 5, "length": length, "offset": offset, "total": 7});
             assert_eq!(answer["query"], whole, "{query:?}");
         }
-        let many = (0..500).map(Value::from).collect();
-        let answer = page(&[("length", "400")]).unwrap().of("items", many, 500);
+        let many = (0..500).collect();
+        let page = page(&[("length", "400")]).unwrap();
+        let answer = page.of("items", many, 500, Value::from);
         assert_eq!(answer["query"]["length"], LENGTH_MAX);
     }
 

@@ -21,7 +21,7 @@ type Values = Vec<(i64, f64)>;
 
 const RESOLUTION_MAX: i64 = 604_800;
 
-fn no_metric(name: &str) -> Refusal {
+pub fn no_metric(name: &str) -> Refusal {
     Refusal::not_found(format!("no metric is named '{name}'"))
 }
 

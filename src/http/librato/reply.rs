@@ -4,7 +4,7 @@
 //! `{"errors":{"request":[MESSAGE]}}`, trouble of ours `{"errors":{"system":[MESSAGE]}}`.
 //! Two bodies of the measurement side have shapes of their own.
 
-use crate::store::{ChangeError, Kind, ReadError, WriteError};
+use crate::store::{ChangeError, Description, PropertyError, ReadError, WriteError};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -56,6 +56,14 @@ impl Refusal {
         bad_request(json!({"code": 400, "message": "Unable to process JSON"}))
     }
 
+    pub fn description_too_large() -> Self {
+        let bytes = Description::BYTES_MAX;
+        Refusal::param(
+            "attributes",
+            format!("must be at most {bytes} bytes with description and display_name"),
+        )
+    }
+
     pub fn not_found(message: impl Into<String>) -> Self {
         Refusal::request(StatusCode::NOT_FOUND, message)
     }
@@ -65,14 +73,8 @@ impl Refusal {
         match error {
             WriteError::TooOld { .. } => Refusal::param(time_field, "is too far in the past"),
             WriteError::TooNew { .. } => Refusal::param(time_field, "is too far in the future"),
-            // Clients look for exactly these words, to stop sending the name.
-            WriteError::KindClash { name, kind } => {
-                let kind = Kind::as_str(kind);
-                Refusal::param(
-                    "type",
-                    format!("'{name}' is a {kind}, but was submitted as different type"),
-                )
-            }
+            // Clients look for exactly its words, to stop sending the name.
+            WriteError::KindClash { .. } => Refusal::param("type", error.to_string()),
             WriteError::SeriesFull { .. } | WriteError::SameSeries(_) => {
                 Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
             }
@@ -107,6 +109,20 @@ impl From<ChangeError> for Refusal {
                 Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
             }
             ChangeError::Unavailable(_) => Refusal::system(error.to_string()),
+        }
+    }
+}
+
+impl From<PropertyError> for Refusal {
+    fn from(error: PropertyError) -> Self {
+        match error {
+            PropertyError::NoMetric { .. } => Refusal::not_found(error.to_string()),
+            PropertyError::KindClash { .. } => Refusal::param("type", error.to_string()),
+            PropertyError::TooLarge { .. } => Refusal::description_too_large(),
+            PropertyError::MetricsFull { .. } | PropertyError::SourcesFull => {
+                Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
+            }
+            PropertyError::Unavailable(_) => Refusal::system(error.to_string()),
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Bodies as clients send them, answers as clients read them.
 
+mod forms;
+mod properties;
+
 use super::*;
 use crate::http::librato::body::BODY_MAX;
 use crate::store::Options;
 use axum::body::to_bytes;
+use axum::http::HeaderMap;
 use std::convert::Infallible;
 use tempfile::TempDir;
 use tokio_stream::StreamExt;
@@ -51,7 +55,7 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = router(self.store.clone())
+        let response = announce_limits(router(self.store.clone()))
             .oneshot(request.body(body.into()).unwrap())
             .await
             .unwrap();
@@ -347,6 +351,22 @@ async fn a_tagged_request_is_answered_with_the_summary_that_clients_parse() {
     assert_eq!(read["series"][0]["measurements"][0]["last"], 8.0);
 }
 
+/// As the Python client of AppOptics has it of what it has aggregated without tags.
+#[tokio::test]
+async fn a_tagged_request_may_have_a_source_for_all_instead_of_tags() {
+    let server = Server::new();
+    let body = json!({"source": "App", "measurements": [
+        {"name": "n", "value": 1}, {"name": "n", "value": 2, "tags": {"host": "a"}}]});
+    assert_eq!(server.post("/v1/measurements", &body).await.status, 202);
+    let tags: Vec<_> = server
+        .store
+        .series_of("n")
+        .iter()
+        .map(|s| s.info.tags.clone())
+        .collect();
+    assert_eq!(json!(tags), json!([{"source": "App"}, {"host": "a"}]));
+}
+
 #[tokio::test]
 async fn tagged_refusals_have_their_documented_bodies() {
     let server = Server::new();
@@ -369,6 +389,10 @@ async fn tagged_refusals_have_their_documented_bodies() {
         ),
         (
             json!({"measurements": [{"name": "n", "value": 1}], "gauges": []}),
+            strict.clone(),
+        ),
+        (
+            json!({"source": "a", "tags": {"b": "c"}, "measurements": [{"name": "n", "value": 1}]}),
             strict.clone(),
         ),
         (json!({"measurements": {"n": 1}}), strict.clone()),
@@ -426,6 +450,14 @@ async fn what_the_receiver_does_not_take_it_names() {
         (
             "POST",
             "/v1/metrics",
+            "text/plain",
+            "identity",
+            415,
+            "or application/x-www-form-urlencoded",
+        ),
+        (
+            "POST",
+            "/v1/measurements",
             "application/x-www-form-urlencoded",
             "identity",
             415,
@@ -433,7 +465,7 @@ async fn what_the_receiver_does_not_take_it_names() {
         ),
         (
             "POST",
-            "/v1/metrics",
+            "/v1/measurements",
             "",
             "identity",
             415,
@@ -463,29 +495,14 @@ async fn what_the_receiver_does_not_take_it_names() {
             400,
             "cannot be read",
         ),
-        (
-            "GET",
-            "/v1/metrics",
-            "",
-            "identity",
-            404,
-            "GET /v1/metrics/NAME",
-        ),
-        (
-            "PUT",
-            "/v1/metrics/n",
-            "",
-            "identity",
-            404,
-            "GET /v1/metrics/NAME",
-        ),
+        ("PATCH", "/v1/metrics/n", "", "identity", 404, "/v1/sources"),
         (
             "GET",
             "/v1/spaces",
             "",
             "identity",
             404,
-            "POST /v1/measurements",
+            "no spaces, charts or alerts",
         ),
         (
             "GET",
@@ -552,6 +569,55 @@ async fn a_gzipped_body_is_decoded_and_a_large_one_refused() {
         )
         .await;
     assert_eq!(answer.status, 413);
+}
+
+#[tokio::test]
+async fn bodies_of_too_many_parts_are_refused_before_they_are_read() {
+    let server = Server::new();
+    for body in [
+        "[".repeat(body::GROUPS_MAX + 1),
+        ",".repeat(body::VALUES_MAX + 1),
+    ] {
+        for path in ["/v1/metrics", "/v1/measurements", "/v1/annotations/a"] {
+            let answer = server.post_text(path, &body).await;
+            assert_eq!(answer.status, 413, "{path}");
+            assert!(answer.text.contains("100000 lists and objects"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_posted_again_takes_the_place_of_what_was_there() {
+    let server = Server::new();
+    let time = server.now - 60;
+    let point = |value: i64| json!({"name": "n", "value": value, "time": time});
+    for items in [
+        json!([point(1)]),
+        json!([point(1)]),
+        json!([point(2), point(3)]),
+    ] {
+        let body = json!({"measurements": items});
+        assert_eq!(server.post("/v1/measurements", &body).await.status, 202);
+    }
+    let read = server
+        .get("/v1/measurements/n?resolution=60&duration=300&summary_function=all")
+        .await;
+    let row = &read["series"][0]["measurements"][0];
+    assert_eq!((&row["count"], &row["sum"]), (&json!(1), &json!(3.0)));
+}
+
+#[tokio::test]
+async fn every_answer_says_that_no_rates_are_limited() {
+    let server = Server::new();
+    for path in ["/v1/metrics", "/v1/metrics/nobody", "/v1/spaces"] {
+        let answer = server.call("GET", path, &[], "").await;
+        for name in ["x-librato-ratelimit-agg", "x-librato-ratelimit-std"] {
+            let text = answer.headers[name].to_str().unwrap();
+            let rest = text.strip_prefix("limit=2147483647,remaining=2147483647,reset=");
+            let reset: i64 = rest.unwrap().parse().unwrap();
+            assert!((server.now..server.now + 60).contains(&reset), "{text}");
+        }
+    }
 }
 
 /// A client that says no length and does not finish holds its bytes, not the most that a

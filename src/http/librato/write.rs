@@ -1,9 +1,12 @@
 //! Request bodies to points. All or nothing: the first bad item is named, and nothing
 //! of the request is stored.
 
+use super::body::Received;
 use super::reply::Refusal;
 use crate::names;
-use crate::store::{Description, Kind, NewPoint, SeriesInfo, Summary, TagMap, VALUE_MAX};
+use crate::store::{
+    CREATED_BY, Description, Kind, NewPoint, SeriesInfo, Summary, TagMap, VALUE_MAX,
+};
 use crate::time::Timestamp;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
@@ -11,10 +14,6 @@ use std::sync::Arc;
 
 /// Smaller values are stored as 0.
 const VALUE_MIN: f64 = 1e-130;
-/// Bytes, as JSON, of what a point may say about the metric that it creates.
-const DESCRIPTION_MAX: usize = 16 << 10;
-/// Bytes of a `User-Agent` that are kept.
-const USER_AGENT_MAX: usize = 255;
 const MEASUREMENT_KEYS: [&str; 15] = [
     "name",
     "value",
@@ -34,17 +33,10 @@ const MEASUREMENT_KEYS: [&str; 15] = [
 ];
 
 /// The body of `POST /v1/metrics`. Unknown keys are ignored, as the service did.
-pub fn metrics(
-    body: &[u8],
-    user_agent: Option<&str>,
-    now: Timestamp,
-) -> Result<Vec<NewPoint>, Refusal> {
-    let Ok(Value::Object(top)) = serde_json::from_slice(body) else {
-        return Err(Refusal::request(
-            StatusCode::BAD_REQUEST,
-            "Unable to process JSON: an object is expected",
-        ));
-    };
+pub fn metrics(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>, Refusal> {
+    let top = body.fields()?;
+    let user_agent = body.user_agent();
+    let user_agent = user_agent.as_deref();
     let defaults = Defaults {
         time: time(&top, "measure_time")?.unwrap_or(now.as_secs()),
         period: period(&top)?,
@@ -67,15 +59,13 @@ pub fn metrics(
 }
 
 /// The body of `POST /v1/measurements`. An unknown key is refused, as the service did.
-pub fn measurements(
-    body: &[u8],
-    user_agent: Option<&str>,
-    now: Timestamp,
-) -> Result<Vec<NewPoint>, Refusal> {
-    let Ok(Value::Object(top)) = serde_json::from_slice(body) else {
+pub fn measurements(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>, Refusal> {
+    let Some(top) = body.json_fields()? else {
         return Err(Refusal::not_a_measurement_body());
     };
-    only_keys(&top, &["measurements", "tags", "time", "period"])?;
+    let user_agent = body.user_agent();
+    let user_agent = user_agent.as_deref();
+    only_keys(&top, &["measurements", "tags", "source", "time", "period"])?;
     let items = match present(&top, "measurements") {
         None => return Err(Refusal::no_measurement()),
         Some(Value::Array(items)) if items.is_empty() => return Err(Refusal::no_measurement()),
@@ -85,7 +75,11 @@ pub fn measurements(
     let defaults = Defaults {
         time: time(&top, "time")?.unwrap_or(now.as_secs()),
         period: period(&top)?,
-        tags: tags(&top)?.unwrap_or_else(unassigned),
+        // The AppOptics client for Python has one or the other.
+        tags: match (tags(&top)?, source_tags(&top)?) {
+            (Some(_), Some(_)) => return Err(Refusal::not_a_measurement_body()),
+            (tags, source) => tags.or(source).unwrap_or_else(unassigned),
+        },
         description: created_by(user_agent),
     };
     items
@@ -258,6 +252,11 @@ fn name<'a>(item: &'a Map<String, Value>, key: Option<&'a str>) -> Result<&'a st
         (None, Some(key)) => key,
         (None, None) => return Err(Refusal::param("name", "is required")),
     };
+    metric_name(name)
+}
+
+/// Refused where it is not one that a metric can have.
+pub(super) fn metric_name(name: &str) -> Result<&str, Refusal> {
     match names::is_metric_name(name) {
         true => Ok(name),
         false => Err(Refusal::param(
@@ -318,7 +317,7 @@ pub(super) fn time(object: &Map<String, Value>, field: &str) -> Result<Option<i6
 }
 
 /// Whole seconds. 0 says nothing.
-fn period(object: &Map<String, Value>) -> Result<Option<u32>, Refusal> {
+pub(super) fn period(object: &Map<String, Value>) -> Result<Option<u32>, Refusal> {
     match present(object, "period").map(Value::as_f64) {
         None => Ok(None),
         Some(Some(period)) if period >= 0.0 => Ok(Some(period as u32).filter(|period| *period > 0)),
@@ -413,11 +412,8 @@ fn description(
     if said == Description::default() {
         return Ok(None);
     }
-    if serde_json::to_vec(&said).map_or(true, |json| json.len() > DESCRIPTION_MAX) {
-        return Err(Refusal::param(
-            "attributes",
-            format!("must be at most {DESCRIPTION_MAX} bytes with description and display_name"),
-        ));
+    if !said.fits() {
+        return Err(Refusal::description_too_large());
     }
     sign(&mut said, user_agent);
     Ok(Some(Arc::new(said)))
@@ -431,8 +427,7 @@ fn created_by(user_agent: Option<&str>) -> Arc<Description> {
 
 fn sign(said: &mut Description, user_agent: Option<&str>) {
     if let Some(agent) = user_agent {
-        let agent: String = agent.chars().take(USER_AGENT_MAX).collect();
-        said.attributes.insert("created_by_ua".into(), agent.into());
+        said.attributes.insert(CREATED_BY.into(), agent.into());
     }
 }
 

@@ -75,14 +75,21 @@ impl Texts {
             .map(|(file, text)| usable(file, text).and_then(|pem| client_roots(file, pem)))
             .transpose();
         let identity = match (cert, key) {
-            (Ok(cert), Ok(key)) => identity(files, cert, key, &provider).map_err(|one| vec![one]),
-            (cert, key) => Err(cert.err().into_iter().chain(key.err()).collect()),
+            (Ok(cert), Ok(key)) => {
+                identity(files, cert, key, &provider).map_err(|problem| vec![*problem])
+            }
+            (cert, key) => {
+                let problems = cert.err().into_iter().chain(key.err());
+                Err(problems.map(|problem| *problem).collect())
+            }
         };
         match (identity, roots) {
-            (Ok(identity), Ok(roots)) => build(files, identity, roots, provider),
+            (Ok(identity), Ok(roots)) => {
+                build(files, identity, roots, provider).map_err(|problem| vec![*problem])
+            }
             (identity, roots) => {
                 let mut problems = identity.err().unwrap_or_default();
-                problems.extend(roots.err());
+                problems.extend(roots.err().map(|problem| *problem));
                 Err(problems)
             }
         }
@@ -99,13 +106,13 @@ fn read(file: &NamedFile) -> Result<Pem, String> {
     }
 }
 
-fn problem(file: &NamedFile, message: impl Into<String>, hint: &str) -> Problem {
+fn problem(file: &NamedFile, message: impl Into<String>, hint: &str) -> Box<Problem> {
     let named = &file.named;
     let problem = named.source.problem(named.text.span.clone(), message);
-    problem.hint(hint)
+    Box::new(problem.hint(hint))
 }
 
-fn usable<'a>(file: &NamedFile, text: &'a Result<Pem, String>) -> Result<&'a str, Problem> {
+fn usable<'a>(file: &NamedFile, text: &'a Result<Pem, String>) -> Result<&'a str, Box<Problem>> {
     match text {
         Ok(pem) => Ok(&pem.0),
         Err(why) => Err(problem(
@@ -120,7 +127,7 @@ fn usable<'a>(file: &NamedFile, text: &'a Result<Pem, String>) -> Result<&'a str
 const CERTIFICATES_HINT: &str = "a PEM file holds certificates between `-----BEGIN CERTIFICATE-----` and \
      `-----END CERTIFICATE-----`";
 
-fn certificates(file: &NamedFile, pem: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn certificates(file: &NamedFile, pem: &str) -> Result<Vec<CertificateDer<'static>>, Box<Problem>> {
     let path = file.path.display();
     let certificates: Result<Vec<_>, pem::Error> =
         CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
@@ -139,7 +146,7 @@ fn certificates(file: &NamedFile, pem: &str) -> Result<Vec<CertificateDer<'stati
     }
 }
 
-fn key(file: &NamedFile, pem: &str) -> Result<PrivateKeyDer<'static>, Problem> {
+fn key(file: &NamedFile, pem: &str) -> Result<PrivateKeyDer<'static>, Box<Problem>> {
     let path = file.path.display();
     // PKCS#8 says so in its first line, older keys in a header (RFC 1421, section 4.6.1.1).
     if pem.contains("ENCRYPTED") {
@@ -170,7 +177,7 @@ fn identity(
     cert: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, Problem> {
+) -> Result<CertifiedKey, Box<Problem>> {
     let key = provider.key_provider.load_private_key(key).map_err(|error| {
         problem(
             &files.key,
@@ -202,7 +209,7 @@ fn identity(
     }
 }
 
-fn client_roots(file: &NamedFile, pem: &str) -> Result<RootCertStore, Problem> {
+fn client_roots(file: &NamedFile, pem: &str) -> Result<RootCertStore, Box<Problem>> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file, pem)? {
         roots.add(certificate).map_err(|error| {
@@ -221,10 +228,10 @@ fn build(
     identity: CertifiedKey,
     roots: Option<RootCertStore>,
     provider: Arc<CryptoProvider>,
-) -> Result<Arc<ServerConfig>, Vec<Problem>> {
+) -> Result<Arc<ServerConfig>, Box<Problem>> {
     let cannot = |file: &NamedFile, error: &dyn fmt::Display| {
         let message = format!("{}: cannot be used: {error}", file.path.display());
-        vec![problem(file, message, CERTIFICATES_HINT)]
+        problem(file, message, CERTIFICATES_HINT)
     };
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -142,7 +142,15 @@ impl<'a, T: Transport> Delivery<'a, T> {
         while let Some(mut part) = parts.pop() {
             let all = part.len();
             part.retain(|item| !self.refused.covers(item.measurement));
-            rejected += all - part.len();
+            let known = all - part.len();
+            rejected += known;
+            if known > 0 {
+                self.tell_refused(
+                    What::Measurements,
+                    known as u64,
+                    "as it has refused them before",
+                );
+            }
             if part.is_empty() {
                 continue;
             }

@@ -352,45 +352,56 @@ impl File {
     }
 }
 
-fn list(db: &Database) -> Result<BTreeMap<u64, Header>, Fault> {
-    let read = || -> Result<Option<(Option<u64>, Vec<(u64, HeaderBytes)>)>, redb::Error> {
-        let read = db.begin_read()?;
-        if read.list_tables()?.next().is_none() {
-            return Ok(None);
-        }
-        let version = match read.open_table(META) {
-            Ok(meta) => meta.get(FORMAT)?.map(|version| version.value()),
-            Err(redb::TableError::Storage(why)) => return Err(why.into()),
-            Err(_) => None,
-        };
-        if version != Some(VERSION) {
-            return Ok(Some((version, Vec::new())));
-        }
-        let mut headers = Vec::new();
-        for row in read.open_table(HEADERS)?.range::<u64>(..)? {
-            let (number, header) = row?;
-            headers.push((number.value(), header.value()));
-        }
-        Ok(Some((version, headers)))
+/// What a database turns out to be.
+enum Contents {
+    Empty,
+    Foreign,
+    /// A spool of another version.
+    Format(u64),
+    Blocks(Vec<(u64, HeaderBytes)>),
+}
+
+fn contents(db: &Database) -> Result<Contents, redb::Error> {
+    let read = db.begin_read()?;
+    if read.list_tables()?.next().is_none() {
+        return Ok(Contents::Empty);
+    }
+    let version = match read.open_table(META) {
+        Ok(meta) => meta.get(FORMAT)?.map(|version| version.value()),
+        Err(redb::TableError::Storage(why)) => return Err(why.into()),
+        Err(_) => None,
     };
+    match version {
+        Some(VERSION) => {}
+        Some(other) => return Ok(Contents::Format(other)),
+        None => return Ok(Contents::Foreign),
+    }
+    let mut headers = Vec::new();
+    for row in read.open_table(HEADERS)?.range::<u64>(..)? {
+        let (number, header) = row?;
+        headers.push((number.value(), header.value()));
+    }
+    Ok(Contents::Blocks(headers))
+}
+
+fn list(db: &Database) -> Result<BTreeMap<u64, Header>, Fault> {
     let bad = |ending, why: String| Err(Fault::Bad(ending, why));
-    match read().map_err(fault)? {
-        None => Ok(BTreeMap::new()),
-        Some((Some(VERSION), headers)) => {
+    match contents(db).map_err(fault)? {
+        Contents::Empty => Ok(BTreeMap::new()),
+        Contents::Foreign => bad("foreign", "not a spool of weir's".to_owned()),
+        Contents::Format(other) => bad(
+            "future",
+            format!("spool format {other}, but this weir reads format {VERSION}"),
+        ),
+        Contents::Blocks(headers) => {
             let headers = headers.into_iter().map(|(number, bytes)| {
                 let header = Header::from_bytes(&bytes);
                 header.map(|header| (number, header))
             });
-            match headers.collect() {
-                Ok(headers) => Ok(headers),
-                Err(Damaged) => bad("damaged", "a block is of no known kind".to_owned()),
-            }
+            headers
+                .collect::<Result<_, Damaged>>()
+                .or_else(|Damaged| bad("damaged", "a block is of no known kind".to_owned()))
         }
-        Some((Some(later), _)) => bad(
-            "future",
-            format!("spool format {later}, but this weir reads format {VERSION}"),
-        ),
-        Some((None, _)) => bad("foreign", "not a spool of weir's".to_owned()),
     }
 }
 
@@ -422,5 +433,72 @@ fn fault(why: redb::Error) -> Fault {
         Fault::Bad("damaged", why.to_string())
     } else {
         Fault::Passing(why.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Measurement, Series};
+    use crate::telemetry::Telemetry;
+    use std::time::Duration;
+
+    fn drafts(values: std::ops::Range<i64>) -> Vec<Draft> {
+        let items: Vec<_> = values
+            .map(|value| Measurement {
+                series: Series {
+                    name: "m".into(),
+                    tags: [].into(),
+                },
+                time: Timestamp::from_secs(value),
+                period: Duration::from_secs(1),
+                value: 0.0,
+            })
+            .collect();
+        block::drafts(&items)
+    }
+
+    /// As after an error of the disk: redb answers nothing more until it is opened again.
+    #[test]
+    fn what_a_failure_leaves_behind_is_neither_lost_nor_counted_twice() {
+        let state = tempfile::tempdir().unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let sink = telemetry.sink("librato", String::new());
+        let at = Timestamp::from_secs(1);
+        let mut file = File::new(state.path().join("spool.redb"), 1 << 20, Arc::clone(&sink));
+        file.reopen().unwrap();
+        // Whoever appends has counted them as queued.
+        sink.measurements.queued.add(5);
+        file.append(&drafts(0..2), at).unwrap();
+        file.append(&drafts(2..5), at).unwrap();
+        let first = |file: &mut File| {
+            let (number, items) = file.oldest::<Measurement>().unwrap().unwrap();
+            (number, items.len())
+        };
+        assert_eq!(first(&mut file), (0, 2));
+
+        file.unusable("the disk is full");
+        assert!(file.failure().unwrap().ends_with("the disk is full"));
+        assert_eq!(file.append(&drafts(5..9), at), Err(Unusable));
+        assert_eq!(file.oldest::<Measurement>(), Err(Unusable));
+        // It was sent meanwhile: it must not come again.
+        assert!(file.remove(Kind::Measurements, 0));
+
+        file.reopen().unwrap();
+        assert_eq!(file.failure(), None);
+        assert_eq!(first(&mut file), (1, 3));
+        sink.measurements.queued.sub(2);
+        let counters = &sink.measurements;
+        assert_eq!((counters.queued.get(), counters.dropped.get()), (3, 0));
+        drop(file);
+
+        // Nor after a restart.
+        let sink = telemetry.sink("librato", String::new());
+        let mut file = File::new(state.path().join("spool.redb"), 1 << 20, Arc::clone(&sink));
+        file.reopen().unwrap();
+        assert_eq!(
+            (first(&mut file), sink.measurements.queued.get()),
+            ((1, 3), 3)
+        );
     }
 }

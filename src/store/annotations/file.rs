@@ -4,11 +4,9 @@ use super::book::Book;
 use super::{Kept, Link, Stream};
 use crate::metric::Annotation;
 use crate::store::OpenError;
-use crate::store::format::META;
+use crate::store::format::{META, existing};
 use crate::time::Timestamp;
-use redb::{
-    Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -145,15 +143,6 @@ fn decode(id: u64, record: Record) -> Kept {
         annotation,
         links: record.links,
         posted_title: record.posted_title,
-    }
-}
-
-/// A store in which there never was an annotation has no tables for them.
-fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, TableError> {
-    match table {
-        Ok(table) => Ok(Some(table)),
-        Err(TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(why) => Err(why),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod formats;
 pub mod haproxy;
 pub mod http;
 pub mod line;
+pub mod packages;
 pub mod ports;
 pub mod process;
 pub mod reference;
@@ -39,25 +40,32 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Whether all of these programs, and modules of rsyslog, are installed. If not, says so by the test's
 /// name, or panics where `WEIR_TEST_NO_SKIP=1` allows no skip.
 pub fn require(programs: &[&str]) -> bool {
+    match lacking(programs) {
+        None => true,
+        Some(why) => {
+            skip(&why);
+            false
+        }
+    }
+}
+
+/// Says by the test's name why it does not run, or panics where `WEIR_TEST_NO_SKIP=1`
+/// allows no skip.
+pub fn skip(why: &str) {
     let thread = std::thread::current();
-    let Some(message) = skipped(thread.name().unwrap_or("a test"), programs) else {
-        return true;
-    };
+    let message = format!("skipped: {}: {why}", thread.name().unwrap_or("a test"));
     if std::env::var("WEIR_TEST_NO_SKIP").is_ok_and(|value| value == "1") {
         panic!("{message}, and WEIR_TEST_NO_SKIP=1 allows no skip");
     }
     // Past the test runner's capture, which hides what a passing test prints.
     let _ = writeln!(std::io::stderr(), "{message}");
-    false
 }
 
-/// Why this test cannot run, if it cannot.
-fn skipped(test: &str, programs: &[&str]) -> Option<String> {
+/// The first of these programs that is not installed, and its package.
+fn lacking(programs: &[&str]) -> Option<String> {
     let missing = programs.iter().find(|name| find(name).is_none())?;
     let package = package(missing);
-    Some(format!(
-        "skipped: {test}: needs {missing} (Debian package {package})"
-    ))
+    Some(format!("needs {missing} (Debian package {package})"))
 }
 
 /// The path of an installed program. Debian's daemons live in `/usr/sbin`, which
@@ -69,19 +77,29 @@ pub fn program(name: &str) -> PathBuf {
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", RSYSLOG_MODULES].map(PathBuf::from))
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(rsyslog_modules())
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
 }
 
-/// Where Debian puts them.
-const RSYSLOG_MODULES: &str = "/usr/lib/x86_64-linux-gnu/rsyslog";
+/// Where Debian puts them: `/usr/lib/x86_64-linux-gnu/rsyslog`, on that machine.
+fn rsyslog_modules() -> impl Iterator<Item = PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten();
+    folders
+        .flatten()
+        .map(|folder| folder.path().join("rsyslog"))
+}
 
 fn package(program: &str) -> &str {
     match program {
         "omrelp.so" => "rsyslog-relp",
+        "lmnsd_gtls.so" => "rsyslog-gnutls",
+        "lmnsd_ossl.so" => "rsyslog-openssl",
         "rsyslogd" => "rsyslog",
         "chromedriver" => "chromium-driver",
+        "node" => "nodejs",
+        "pip3" => "python3-pip",
         same => same,
     }
 }
@@ -135,11 +153,11 @@ pub fn read(path: &Path) -> String {
 }
 
 #[test]
-fn a_skip_names_the_test_the_program_and_its_package() {
-    assert_eq!(skipped("a", &["sh"]), None);
+fn a_skip_names_the_program_and_its_package() {
+    assert_eq!(lacking(&["sh"]), None);
     assert_eq!(
-        skipped("cli::b", &["sh", "no-such-program"]).as_deref(),
-        Some("skipped: cli::b: needs no-such-program (Debian package no-such-program)")
+        lacking(&["sh", "no-such-program"]).as_deref(),
+        Some("needs no-such-program (Debian package no-such-program)")
     );
     assert_eq!(package("rsyslogd"), "rsyslog");
 }

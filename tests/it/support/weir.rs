@@ -72,6 +72,18 @@ impl Weir {
         weir.until_it_answers()
     }
 
+    /// The same on a free port, with a token that it asks for.
+    pub fn librato_with_token(data: &Path, token: &str) -> Weir {
+        let data = data.to_str().expect("a path in UTF-8");
+        let args = ["librato", "--listen", "127.0.0.1:0", "--data", data];
+        let (name, mut command) = command(&[&args[..], &["--token-env", "TOKEN"]].concat(), None);
+        command.env("TOKEN", token);
+        let weir = Weir {
+            process: Process::spawn(&name, &mut command),
+        };
+        weir.until_it_answers()
+    }
+
     /// Runs a command that ends by itself.
     pub fn run(args: &[&str], folder: Option<&Path>) -> Ended {
         spawn(args, folder).wait(END)

@@ -3,21 +3,23 @@
 //!
 //! Choices where no document says: a stream is named as a metric is; an annotation that
 //! is posted again (see the store) is answered with 201 as at first; `PUT` cannot move
-//! one to another source or start; a second link of one `rel` is a 422.
+//! one to another source or start; a second link of one `rel` is a 422; `PUT` of a stream
+//! with its `name` in the body is answered with the stream instead of 204.
 
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use write::display_name;
+
 use super::query::escape;
 use super::reply::Refusal;
-use super::{Pairs, Receiver, STORE_TIME, too_slow};
+use super::{Pairs, Receiver, STORE_TIME, created, too_slow};
 use crate::clock;
 use crate::store::{Change, Kept};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -76,8 +78,8 @@ async fn post_annotation(
     Path(stream): Path<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let body = receiver.body(request).await?;
-    let change = write::post(&stream, &body.bytes, clock::now());
+    let body = receiver.bodies.read(request).await?;
+    let change = write::post(&stream, &body, clock::now());
     let change = change.inspect_err(|_| receiver.store.count_refused_annotation())?;
     let kept = receiver.make(change).await?;
     let place = place(&kept.annotation.stream, kept.id);
@@ -89,9 +91,9 @@ async fn put_annotation(
     Path((stream, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let body = receiver.body(request).await?;
+    let body = receiver.bodies.read(request).await?;
     let kept = receiver.find(&stream, &id)?;
-    receiver.change(write::edit(&kept, &body.bytes)?).await
+    receiver.change(write::edit(&kept, &body)?).await
 }
 
 async fn delete_annotation(
@@ -107,8 +109,8 @@ async fn post_link(
     Path((stream, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let body = receiver.body(request).await?;
-    let link = write::link_of(&body.bytes)?;
+    let body = receiver.bodies.read(request).await?;
+    let link = write::link_of(&body)?;
     let answer = read::link(&link);
     let kept = receiver.find(&stream, &id)?;
     let place = place(&kept.annotation.stream, kept.id);
@@ -133,16 +135,20 @@ async fn put_stream(
     State(receiver): State<Receiver>,
     Path(stream): Path<String>,
     request: Request,
-) -> Result<StatusCode, Refusal> {
-    let body = receiver.body(request).await?;
+) -> Result<Response, Refusal> {
+    let body = receiver.bodies.read(request).await?;
     read::known(&receiver.store.annotation_book(), &stream)?;
-    match write::display_name(&body.bytes)? {
-        Some(name) => {
-            let stream = stream.into();
-            receiver.change(Change::Display { stream, name }).await
-        }
-        None => Ok(StatusCode::NO_CONTENT),
+    let edit = write::StreamEdit::read(&body)?;
+    if let Some(name) = edit.display_name {
+        let stream = stream.as_str().into();
+        receiver.change(Change::Display { stream, name }).await?;
     }
+    if !edit.asks_back {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let book = receiver.store.annotation_book();
+    let properties = read::properties(read::known(&book, &stream)?);
+    Ok(Json(properties).into_response())
 }
 
 async fn delete_stream(
@@ -175,10 +181,6 @@ impl Receiver {
         let changed = tokio::time::timeout(STORE_TIME, change).await;
         changed.map_err(too_slow)?.map_err(Refusal::from)
     }
-}
-
-fn created(place: String, body: Value) -> Response {
-    (StatusCode::CREATED, [(LOCATION, place)], Json(body)).into_response()
 }
 
 fn place(stream: &str, id: u64) -> String {

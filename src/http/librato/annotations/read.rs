@@ -18,8 +18,8 @@ pub fn streams(book: &Book, query: &Query) -> Result<Value, Refusal> {
     let found = book
         .streams()
         .filter(|stream| stream.name.to_ascii_lowercase().contains(&part));
-    let found = found.map(properties).collect();
-    Ok(page.of("annotations", found, book.streams().count()))
+    let found = found.collect();
+    Ok(page.of("annotations", found, book.streams().count(), properties))
 }
 
 /// `GET /v1/annotations/:stream`: its properties, and with a range its annotations by
@@ -117,6 +117,6 @@ pub fn find(book: &Book, stream: &str, id: &str) -> Result<Arc<Kept>, Refusal> {
     })
 }
 
-fn properties(stream: &Stream) -> Value {
+pub fn properties(stream: &Stream) -> Value {
     json!({"name": stream.name, "display_name": stream.display_name})
 }

@@ -391,17 +391,17 @@ async fn refusals_name_the_field_and_store_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_and_what_is_not_there_is_said_as_elsewhere() {
+async fn what_cannot_be_read_and_what_is_not_there_is_said_as_elsewhere() {
     let server = Server::new();
     let id = server.annotate("a", json!({"title": "x"})).await;
-    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let text = [("content-type", "text/plain")];
     for (method, path) in [
         ("POST", "/v1/annotations/a".to_owned()),
         ("PUT", "/v1/annotations/a".to_owned()),
         ("PUT", format!("/v1/annotations/a/{id}")),
         ("POST", format!("/v1/annotations/a/{id}/links")),
     ] {
-        let answer = server.call(method, &path, &form, "title=Deployed").await;
+        let answer = server.call(method, &path, &text, "title=Deployed").await;
         assert_eq!(answer.status, 415, "{method} {path}");
         assert!(answer.json()["errors"]["request"].is_array());
         let answer = server.call(method, &path, &JSON, "[]").await;
@@ -430,4 +430,17 @@ async fn what_is_not_json_and_what_is_not_there_is_said_as_elsewhere() {
             "{method} {path}"
         );
     }
+}
+
+/// As the Python client does, which reads a stream from the answer.
+#[tokio::test]
+async fn whoever_names_the_stream_in_an_edit_is_answered_with_it() {
+    let server = Server::new();
+    server.annotate("deploys", json!({"title": "x"})).await;
+    let body = json!({"name": "deploys", "display_name": "Deploys"});
+    let answer = server.put("/v1/annotations/deploys", &body).await;
+    assert_eq!((answer.status, answer.json()), (200, body));
+    let body = json!({"display_name": "Other"});
+    let answer = server.put("/v1/annotations/deploys", &body).await;
+    assert_eq!((answer.status, answer.text.as_str()), (204, ""));
 }

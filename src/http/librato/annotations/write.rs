@@ -1,30 +1,31 @@
 //! Bodies of requests to changes of the store. Unknown keys are ignored, as on
 //! `/v1/metrics`.
 
+use crate::http::librato::body::Received;
 use crate::http::librato::reply::Refusal;
 use crate::http::librato::write::{present, shorten, time};
 use crate::metric::Annotation;
 use crate::names;
 use crate::store::{Change, Edit, Kept, Link};
 use crate::time::Timestamp;
-use axum::http::StatusCode;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Characters of a link's `rel`, which stands in a path.
 const REL_MAX: usize = 255;
-/// Characters of a stream's `display_name`. No document says; a source has as many.
+/// Characters of a `display_name`. A source has as many; of a stream no document says.
 const DISPLAY_NAME_MAX: usize = 255;
 /// The last second that an annotation may end in: that of the store's last point.
 const END_MAX: i64 = u32::MAX as i64 * 60;
 
 /// `POST /v1/annotations/:stream`.
-pub fn post(stream: &str, body: &[u8], now: Timestamp) -> Result<Change, Refusal> {
+pub fn post(stream: &str, body: &Received<'_>, now: Timestamp) -> Result<Change, Refusal> {
     if !names::is_stream(stream) {
         let name = shorten(stream);
         let message = format!("{name} is not a valid annotation stream name");
         return Err(Refusal::param("name", message));
     }
-    let body = object(body)?;
+    let body = body.fields()?;
     let title = title(&body)?.ok_or_else(|| Refusal::param("title", "is required"))?;
     let start = time(&body, "start_time")?.unwrap_or(now.as_secs());
     Ok(Change::Post {
@@ -41,8 +42,8 @@ pub fn post(stream: &str, body: &[u8], now: Timestamp) -> Result<Change, Refusal
 }
 
 /// `PUT /v1/annotations/:stream/:id`. `null` empties the description and the end.
-pub fn edit(kept: &Kept, body: &[u8]) -> Result<Change, Refusal> {
-    let body = object(body)?;
+pub fn edit(kept: &Kept, body: &Received<'_>) -> Result<Change, Refusal> {
+    let body = body.fields()?;
     // Whoever puts back what was read says these too; another value is another annotation.
     let Annotation { source, start, .. } = &kept.annotation;
     if time(&body, "start_time")?.is_some_and(|time| time != start.as_secs()) {
@@ -72,32 +73,40 @@ pub fn edit(kept: &Kept, body: &[u8]) -> Result<Change, Refusal> {
 }
 
 /// `POST /v1/annotations/:stream/:id/links`.
-pub fn link_of(body: &[u8]) -> Result<Link, Refusal> {
-    link(&object(body)?)
+pub fn link_of(body: &Received<'_>) -> Result<Link, Refusal> {
+    link(&body.fields()?)
 }
 
-/// `PUT /v1/annotations/:stream`: `None` when it is not said, `Some(None)` for `null`.
-pub fn display_name(body: &[u8]) -> Result<Option<Option<Box<str>>>, Refusal> {
-    let body = object(body)?;
-    if !body.contains_key("display_name") {
-        return Ok(None);
+/// `PUT /v1/annotations/:stream`.
+pub struct StreamEdit {
+    /// `None` when it is not said, `Some(None)` for `null`.
+    pub display_name: Option<Option<Box<str>>>,
+    /// The Python client says the stream's name as well, and reads a stream from the answer.
+    pub asks_back: bool,
+}
+
+impl StreamEdit {
+    pub fn read(body: &Received<'_>) -> Result<StreamEdit, Refusal> {
+        let body = body.fields()?;
+        let display_name = match body.contains_key("display_name") {
+            true => Some(display_name(&body)?),
+            false => None,
+        };
+        Ok(StreamEdit {
+            display_name,
+            asks_back: present(&body, "name").is_some(),
+        })
     }
-    let name = text(&body, "display_name")?;
+}
+
+/// A name for people, of a stream or a source.
+pub fn display_name(body: &Map<String, Value>) -> Result<Option<Box<str>>, Refusal> {
+    let name = text(body, "display_name")?;
     match &name {
         Some(name) if !fits(name, DISPLAY_NAME_MAX) => {
             Err(Refusal::param("display_name", length(DISPLAY_NAME_MAX)))
         }
-        _ => Ok(Some(name)),
-    }
-}
-
-fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(Refusal::request(
-            StatusCode::BAD_REQUEST,
-            "Unable to process JSON: an object is expected",
-        )),
+        _ => Ok(name),
     }
 }
 
@@ -130,12 +139,20 @@ fn end(body: &Map<String, Value>) -> Result<Option<Timestamp>, Refusal> {
 }
 
 fn links(body: &Map<String, Value>) -> Result<Option<Vec<Link>>, Refusal> {
-    let given = match present(body, "links") {
+    let given: Vec<&Value> = match present(body, "links") {
         None => return Ok(None),
-        Some(Value::Array(given)) => given,
+        Some(Value::Array(given)) => given.iter().collect(),
+        // `links[0][rel]=...`: a form numbers them.
+        Some(Value::Object(given)) if !given.is_empty() => {
+            let numbered = given.iter();
+            let numbered = numbered.map(|(key, link)| Some((key.parse().ok()?, link)));
+            let numbered: Option<BTreeMap<u32, &Value>> = numbered.collect();
+            let numbered = numbered.ok_or_else(|| Refusal::param("links", "must be an array"))?;
+            numbered.into_values().collect()
+        }
         Some(_) => return Err(Refusal::param("links", "must be an array")),
     };
-    let each = given.iter().map(|given| match given {
+    let each = given.into_iter().map(|given| match given {
         Value::Object(given) => link(given),
         _ => Err(Refusal::param("links", "must be an array of objects")),
     });

@@ -1,6 +1,5 @@
-//! Room for connections, of which no address may take all.
+//! Room for something that clients take, of which no address may take all.
 
-use crate::telemetry::HttpRefusal;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,16 @@ struct Taken {
     shares: HashMap<IpAddr, usize>,
 }
 
-/// Room for one connection, given back when dropped.
+/// Why there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// For nobody.
+    All,
+    /// For this address: it has its share.
+    Share,
+}
+
+/// Room for one, given back when dropped.
 pub struct Place {
     room: Arc<Room>,
     whose: IpAddr,
@@ -36,15 +44,15 @@ impl Room {
     /// # Errors
     ///
     /// When there is no room for this address, or for nobody.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, HttpRefusal> {
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
         let whose = network(address);
         let mut taken = self.taken();
         if taken.total >= self.total_max {
-            return Err(HttpRefusal::Connections);
+            return Err(Full::All);
         }
         let share = taken.shares.get(&whose).copied().unwrap_or(0);
         if share >= self.share_max {
-            return Err(HttpRefusal::Address);
+            return Err(Full::Share);
         }
         taken.shares.insert(whose, share + 1);
         taken.total += 1;
@@ -95,12 +103,12 @@ mod tests {
         for (address, why) in [
             ("192.0.2.1", None),
             ("::ffff:192.0.2.1", None),
-            ("192.0.2.1", Some(HttpRefusal::Address)),
+            ("192.0.2.1", Some(Full::Share)),
             ("2001:db8::1", None),
             ("2001:db8::2:1", None),
-            ("2001:db8:0:0:ffff::", Some(HttpRefusal::Address)),
+            ("2001:db8:0:0:ffff::", Some(Full::Share)),
             ("2001:db8:0:1::1", None),
-            ("192.0.2.3", Some(HttpRefusal::Connections)),
+            ("192.0.2.3", Some(Full::All)),
         ] {
             let entered = enter(address);
             assert_eq!(entered.as_ref().err().copied(), why, "{address}");
@@ -108,7 +116,7 @@ mod tests {
         }
         places.remove(0);
         places.push(enter("192.0.2.1").unwrap_or_else(|_| panic!("there is room")));
-        assert_eq!(enter("192.0.2.1").err(), Some(HttpRefusal::Connections));
+        assert_eq!(enter("192.0.2.1").err(), Some(Full::All));
         places.clear();
         let taken = room.taken();
         assert_eq!((taken.total, taken.shares.len()), (0, 0));

@@ -9,18 +9,16 @@
 //! answer is read (closed). Bodies have bounds where they are read. A connection carries one
 //! request at a time, so as many requests are under way as there are connections.
 
-mod room;
-mod writes;
-
+use super::room::{Full, Room};
+use super::stream::Stream;
 use crate::telemetry::{HttpRefusal, HttpServer};
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use room::Room;
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +26,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use writes::TimedWrites;
 
 /// Bytes of a request's line and headers together.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -39,6 +36,10 @@ const HEADERS_MAX: usize = 100;
 /// The pause after a failed accept: out of file descriptors, most likely, and trying
 /// at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is at the other end of a request's connection, in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// Bounds of connections.
 #[derive(Clone, Copy, Debug)]
@@ -114,9 +115,12 @@ impl Server {
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
         let place = match self.room.enter(peer.ip()) {
             Ok(place) => place,
-            Err(why) => {
+            Err(full) => {
                 tracing::debug!(%peer, "HTTP connection refused: there are too many");
-                return self.account.refused(why);
+                return self.account.refused(match full {
+                    Full::All => HttpRefusal::Connections,
+                    Full::Share => HttpRefusal::Address,
+                });
             }
         };
         // An answer's last packet must not wait for the client's word on those before. Where
@@ -124,7 +128,9 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let account = Arc::clone(&self.account);
         let open = Open::new(Arc::clone(&account));
-        let (router, stop, limits) = (self.router.clone(), self.stop.clone(), self.limits);
+        let router = Router::new().fallback_service(self.router.clone());
+        let router = router.layer(Extension(Peer(peer.ip())));
+        let (stop, limits) = (self.stop.clone(), self.limits);
         self.connections.spawn(async move {
             let ended = connection(stream, router, limits, stop).await;
             if let Err(error) = ended {
@@ -166,7 +172,7 @@ where
 {
     // HTTP/1.1 alone: nobody speaks HTTP/2 without TLS unasked, and what is not there needs
     // no bounds.
-    let io = TokioIo::new(TimedWrites::new(io, limits.unread_time));
+    let io = TokioIo::new(Stream::new(io, limits.unread_time, stop.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
@@ -292,6 +298,23 @@ mod tests {
         }
         assert!(read > LARGE);
         ended.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_the_answer_is_read_for_a_while_so_that_the_answer_arrives() {
+        let (mut client, ended) = connect(&CancellationToken::new());
+        let began = Instant::now();
+        let head = REQUEST.replace("GET", "POST");
+        let head = head.replace("Host", &format!("Content-Length: {LARGE}\r\nHost"));
+        client.write_all(head.as_bytes()).await.unwrap();
+        // The pipe holds a hundredth of it: without a reader this would wait.
+        client.write_all(&vec![b'x'; LARGE]).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 405"));
+        // The client could still send.
+        ended.await.unwrap().unwrap();
+        assert_eq!(began.elapsed().as_secs(), 2);
     }
 
     #[tokio::test]
