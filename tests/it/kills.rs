@@ -176,7 +176,10 @@ fn a_checkpoint_that_is_of_no_use_is_set_aside() {
         let mut words = log.split_whitespace();
         let aside = words.find_map(|word| word.strip_prefix("set_aside="));
         let aside = aside.unwrap_or_else(|| panic!("nothing was set aside:\n{log}"));
-        assert!(aside.contains(&format!("checkpoint.redb.{word}-")), "{aside}");
+        assert!(
+            aside.contains(&format!("checkpoint.redb.{word}-")),
+            "{aside}"
+        );
         assert!(site.path().join(aside).exists(), "there is no {aside}");
     }
     // And what is counted from here on is kept again.
