@@ -28,6 +28,7 @@ pub mod metric;
 pub mod names;
 pub mod notices;
 pub mod pipeline;
+pub mod rare;
 pub mod rejects;
 pub mod reload;
 pub mod replay;

@@ -15,8 +15,8 @@
 
 use crate::account::Account;
 use crate::haproxy::Reject;
+use crate::rare::Rare;
 use crate::sink::health::{self, Health};
-use crate::sink::rare::Rare;
 use crate::skew::SkewedHost;
 use crate::time::Timestamp;
 use crate::window::Merged;
@@ -380,7 +380,6 @@ impl Telemetry {
 
     /// Goes on from what earlier runs have counted.
     pub fn carry(&self, account: &Account) {
-        self.carried.add(account.received());
         self.parsed.add(account.parsed);
         for (counter, reason) in self.rejected.iter().zip(Reject::REASONS) {
             counter.add(account.rejected.get(reason).copied().unwrap_or_default());
@@ -396,6 +395,8 @@ impl Telemetry {
         self.over_limit.add(account.over_limit);
         self.missing_too_late.add(account.missing_too_late);
         self.missing_over_limit.add(account.missing_over_limit);
+        // Last: who sees it sees the others too (http/status.rs).
+        self.carried.add(account.received());
     }
 
     /// Adds one batch.

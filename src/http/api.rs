@@ -12,6 +12,7 @@ use super::connections::Peer;
 use super::room::{Full, Place, Room};
 use crate::clock;
 use crate::dashboard::{self, NotFound};
+use crate::rare::Rare;
 use crate::rejects::Samples;
 use crate::store::{ReadError, SeriesId, Store};
 use crate::time::Timestamp;
@@ -63,6 +64,7 @@ pub fn router(
             reads: Semaphore::new(READS_MAX),
             live: Room::new(LIVE_MAX, LIVE_SHARE),
             list: Mutex::new(None),
+            list_failed: Rare::default(),
             pipeline,
             shutdown,
             store,
@@ -93,6 +95,8 @@ struct Shared {
     reads: Semaphore,
     live: Arc<Room>,
     list: Mutex<Option<List>>,
+    /// Every open page asks for the list once a second.
+    list_failed: Rare,
     pipeline: watch::Receiver<Arc<str>>,
     shutdown: CancellationToken,
 }
@@ -264,7 +268,11 @@ impl Api {
                         round.push(Event::default().event("series").data(r#"{"changed":true}"#));
                     }
                 }
-                Err(why) => tracing::warn!("no list of services: {why}"),
+                Err(why) => {
+                    if let Some(times) = self.shared.list_failed.pass(1) {
+                        tracing::warn!(times, "no list of services: {why}");
+                    }
+                }
             }
             let health = self.shared.pipeline.borrow().clone();
             round.push(Event::default().event("pipeline").data(&*health));

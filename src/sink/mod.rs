@@ -10,7 +10,6 @@ pub mod librato;
 mod outbox;
 pub mod prometheus;
 mod queue;
-pub mod rare;
 pub mod spool;
 pub mod stdout;
 pub mod store;

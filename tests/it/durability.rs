@@ -4,6 +4,8 @@ use crate::support::http::{self, Metrics};
 use crate::support::line::{Sender, httplog};
 use crate::support::{Weir, folder, now_millis, wait_for};
 use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -111,6 +113,19 @@ fn a_disk_that_fills_while_weir_runs_heals_when_there_is_room() {
     sender.send(&httplog("meanwhile", now_millis(), 12, 200));
     until_broken(&base, "checkpoint", true);
     until_broken(&base, "store", true);
+
+    // Pages are open, and get no list of services.
+    for _ in 0..10 {
+        let mut live = TcpStream::connect(weir.address("http")).unwrap();
+        live.set_read_timeout(Some(SOON)).unwrap();
+        live.write_all(b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let told = BufReader::new(live).lines().map_while(Result::ok);
+        assert!(told.into_iter().any(|line| line == "event: pipeline"));
+    }
+    let log = weir.log();
+    let told = log.matches("no list of services").count();
+    assert!(told < 3, "{told} times: {log}");
 
     weir.limit_files(u64::MAX);
     until_broken(&base, "checkpoint", false);
