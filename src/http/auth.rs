@@ -26,6 +26,9 @@ pub enum BadToken {
     TooLong,
     #[error("begins or ends with a blank, or has a character that no header carries")]
     Characters,
+    /// RFC 7617, section 2: the first colon ends the user's name.
+    #[error("has a colon, which no client can show in a user's name, as AppOptics' do")]
+    Colon,
 }
 
 /// As long as the longest token, zeros behind its end: to compare two takes the same time
@@ -59,7 +62,7 @@ impl Token {
     /// # Errors
     ///
     /// When it is empty, longer than [`TOKEN_MAX`], or no header can carry it: ASCII without
-    /// control characters, and no blank at its ends.
+    /// control characters and colons, and no blank at its ends.
     pub fn new(token: &str) -> Result<Self, BadToken> {
         if token.is_empty() {
             return Err(BadToken::Empty);
@@ -67,6 +70,9 @@ impl Token {
         let carried = token.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if !carried || token.trim() != token {
             return Err(BadToken::Characters);
+        }
+        if token.contains(':') {
+            return Err(BadToken::Colon);
         }
         let padded = Padded::new(token.as_bytes()).ok_or(BadToken::TooLong)?;
         Ok(Token(Arc::new(padded)))
@@ -150,6 +156,7 @@ mod tests {
             ("s3cret\n", BadToken::Characters),
             (" s3cret", BadToken::Characters),
             ("s3crét", BadToken::Characters),
+            ("s3:cret", BadToken::Colon),
             (&"s".repeat(TOKEN_MAX + 1), BadToken::TooLong),
         ] {
             assert_eq!(Token::new(text).unwrap_err(), why, "{text:?}");

@@ -12,8 +12,13 @@
 //!   shows no token to a name that it has none for, so with a token this is no way in.
 //!
 //! Programs send none of these headers but `Host`.
+//!
+//! `/healthz` is left alone: it tells nothing, and orchestrators ask it under any name and
+//! without a token. They ask `/readyz` under any name too.
 
+use super::Mode;
 use super::auth::Token;
+use crate::rare::Rare;
 use crate::telemetry::{HttpRefusal, HttpServer};
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -22,8 +27,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::json;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// Bytes of a header that are repeated in a log or an answer, before they are escaped.
+const SHOWN_MAX: usize = 100;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -39,9 +48,16 @@ pub struct Access {
     pub names: Vec<String>,
 }
 
-/// Puts the guard before every route of `router`.
-pub fn put_before(router: Router, access: Access, account: Arc<HttpServer>) -> Router {
-    let guard = Guard { access, account };
+/// Puts the guard before every route of `router`, and before its fallback. What to do about
+/// a refusal depends on `mode`.
+pub fn put_before(router: Router, access: Access, mode: Mode, account: Arc<HttpServer>) -> Router {
+    let guard = Guard {
+        access,
+        mode,
+        account,
+        names_told: Rare::default(),
+        sites_told: Rare::default(),
+    };
     router.layer(middleware::from_fn_with_state(Arc::new(guard), check))
 }
 
@@ -53,30 +69,71 @@ pub fn is_name(text: &str) -> bool {
 
 struct Guard {
     access: Access,
+    mode: Mode,
     account: Arc<HttpServer>,
+    names_told: Rare,
+    sites_told: Rare,
 }
 
 async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let access = &guard.access;
-    match access.refusal(request.method(), request.uri(), request.headers()) {
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    match guard.access.refusal(method, uri, headers) {
         None => next.run(request).await,
         Some(why) => {
             guard.account.refused(why);
-            refuse(request.method(), why)
+            guard.tell(uri, headers, why);
+            refuse(method, why, &Asked { uri, headers }, guard.mode)
+        }
+    }
+}
+
+impl Guard {
+    /// Says in the log who was refused for how weir was asked. Wrong tokens are counted
+    /// alone: whoever guesses them would decide what the log says.
+    fn tell(&self, uri: &Uri, headers: &HeaderMap, why: HttpRefusal) {
+        let rare = match why {
+            HttpRefusal::Name => &self.names_told,
+            HttpRefusal::Site => &self.sites_told,
+            _ => return,
+        };
+        let Some(requests) = rare.pass(1) else {
+            return;
+        };
+        let host = Asked { uri, headers };
+        match why {
+            HttpRefusal::Name => tracing::warn!(
+                %host,
+                requests,
+                "HTTP requests refused: weir is not known by that host; hint: {}",
+                name_hint(self.mode)
+            ),
+            _ => tracing::warn!(
+                %host,
+                origin = %Shown(headers.get(header::ORIGIN).map_or(&[], |origin| origin.as_bytes())),
+                requests,
+                "HTTP requests refused: a web page of another site made them"
+            ),
         }
     }
 }
 
 impl Access {
     fn refusal(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<HttpRefusal> {
-        let Ok(host) = host(uri, headers) else {
-            return Some(HttpRefusal::Name);
+        if uri.path() == "/healthz" {
+            return None;
+        }
+        let any_name = uri.path() == "/readyz";
+        let host = match host(uri, headers) {
+            Ok(host) => host,
+            Err(()) if any_name => None,
+            Err(()) => return Some(HttpRefusal::Name),
         };
         if is_from_another_site(method, host.as_ref(), headers) {
             return Some(HttpRefusal::Site);
         }
         match &self.token {
             Some(token) => (!token.is_in(headers)).then_some(HttpRefusal::Token),
+            None if any_name => None,
             // A browser always names the host.
             None => host
                 .is_some_and(|host| !self.is_ours(host.host()))
@@ -94,13 +151,31 @@ impl Access {
         }
         let host = host.to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
-        // Names without a dot are given by the machine or its network; `localhost` (RFC 6761)
-        // and `internal` (ICANN, 2024) are never delegated.
+        // Names without a dot are given by the machine or its network.
         !host.contains('.')
-            || host.ends_with(".localhost")
-            || host.ends_with(".internal")
+            || PRIVATE_DOMAINS.iter().any(|domain| is_below(host, domain))
             || self.names.iter().any(|name| name == host)
     }
+}
+
+/// Domains in which nobody can own a name in the public DNS, because a standard or ICANN
+/// keeps them out of it. Others that networks use, such as `lan` and `svc`, are not here:
+/// they do not exist in it today, and nothing says that they never will.
+const PRIVATE_DOMAINS: [&str; 5] = [
+    // RFC 6761.
+    "localhost",
+    "test",
+    // RFC 6762; Kubernetes' `svc.cluster.local` is in it.
+    "local",
+    // RFC 8375.
+    "home.arpa",
+    // ICANN, 2024.
+    "internal",
+];
+
+fn is_below(host: &str, domain: &str) -> bool {
+    let rest = host.strip_suffix(domain);
+    rest.is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// Whom the request is addressed to; `None` where it does not say. `Err` where that cannot
@@ -129,29 +204,96 @@ fn is_from_another_site(method: &Method, host: Option<&Authority>, headers: &Hea
         || is_link;
     let of_here = headers.get(header::ORIGIN).is_none_or(|origin| {
         let origin = origin.to_str().unwrap_or_default();
-        // A proxy in front may speak TLS for weir.
-        let named = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        named
-            .zip(host)
-            .is_some_and(|(named, host)| named.eq_ignore_ascii_case(host.as_str()))
+        host.is_some_and(|host| is_origin_of(origin, host.as_str()))
     });
     !(fetched_here && of_here)
 }
 
-fn refuse(method: &Method, why: HttpRefusal) -> Response {
+/// Whether a page of this origin was asked from this host. A proxy in front may speak TLS
+/// for weir, and may name the port that the origin leaves out.
+fn is_origin_of(origin: &str, host: &str) -> bool {
+    let schemes = [("https://", ":443"), ("http://", ":80")];
+    schemes.into_iter().any(|(scheme, default_port)| {
+        let bare = |authority: &str| {
+            let bare = authority.strip_suffix(default_port).unwrap_or(authority);
+            bare.to_ascii_lowercase()
+        };
+        let named = origin.strip_prefix(scheme);
+        named.is_some_and(|named| bare(named) == bare(host))
+    })
+}
+
+/// The host that a request was for, as it says.
+struct Asked<'a> {
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(authority) = self.uri.authority() {
+            return Shown(authority.as_str().as_bytes()).fmt(f);
+        }
+        for (n, host) in self
+            .headers
+            .get_all(header::HOST)
+            .iter()
+            .take(2)
+            .enumerate()
+        {
+            f.write_str(if n == 0 { "" } else { " and " })?;
+            Shown(host.as_bytes()).fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Foreign bytes, cut and escaped.
+struct Shown<'a>(&'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.get(..SHOWN_MAX).unwrap_or(self.0);
+        let cut = if shown.len() < self.0.len() {
+            "..."
+        } else {
+            ""
+        };
+        write!(f, "{}{cut}", shown.escape_ascii())
+    }
+}
+
+/// What to do where weir is asked under a name that it does not know.
+fn name_hint(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Serve => {
+            "add the name to `http.names` in weir.yaml, or set a token (`http.token_env`)"
+        }
+        Mode::Librato => "set a token (`--token-env`): then any name will do",
+        Mode::Demo => "ask for its address, as `weir demo` prints it",
+    }
+}
+
+fn refuse(method: &Method, why: HttpRefusal, asked: &Asked<'_>, mode: Mode) -> Response {
     let (status, message) = match why {
         // The words of the Librato API, which its clients know.
-        HttpRefusal::Token => (StatusCode::UNAUTHORIZED, "Authorization Required"),
+        HttpRefusal::Token => (
+            StatusCode::UNAUTHORIZED,
+            "Authorization Required".to_owned(),
+        ),
         HttpRefusal::Name => (
             StatusCode::MISDIRECTED_REQUEST,
-            "the Host header names no host that weir is known by; hint: add the name to \
-             `http.names` in weir.yaml, or set a token",
+            format!(
+                "weir is not known by the host '{asked}'; hint: {}",
+                name_hint(mode)
+            ),
         ),
         _ => (
             StatusCode::FORBIDDEN,
-            "a web page of another site asked for this; hint: open weir's own page instead",
+            format!(
+                "a web page of another site than '{asked}' asked for this; hint: open weir's own \
+                 page instead, and let a proxy in front of it hand on the Host header"
+            ),
         ),
     };
     let json = Json(json!({"errors": {"request": [message]}}));
@@ -215,6 +357,15 @@ mod tests {
             ("weir.localhost", true),
             ("weir:8420", true),
             ("metrics.internal:8420", true),
+            ("weir.local:8420", true),
+            ("weir.metrics.svc.cluster.local:8420", true),
+            ("weir.home.arpa", true),
+            ("weir.test", true),
+            ("weir.lan", false),
+            ("weir.metrics.svc", false),
+            ("evillocal.example", false),
+            ("weir.notlocal", false),
+            ("weir.arpa", false),
             ("Metrics.Example.Com:443", true),
             ("metrics.example.com.", true),
             ("example.com", false),
@@ -290,6 +441,99 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_may_name_the_port_that_the_origin_leaves_out() {
+        for (origin, host, same) in [
+            ("https://weir.example.com", "weir.example.com:443", true),
+            ("https://weir.example.com:443", "weir.example.com", true),
+            ("http://weir.example.com", "Weir.example.com:80", true),
+            ("https://weir.example.com", "weir.example.com", true),
+            ("http://weir.example.com", "weir.example.com:443", false),
+            ("https://weir.example.com", "weir.example.com:80", false),
+            (
+                "https://weir.example.com:4430",
+                "weir.example.com:443",
+                false,
+            ),
+            ("https://evil.example", "weir.example.com:443", false),
+        ] {
+            let headers = [
+                ("host", host),
+                ("origin", origin),
+                ("authorization", "Bearer t"),
+            ];
+            let found = refusal(&access(Some("t")), "POST", "/v1/metrics", &headers);
+            let want = (!same).then_some(HttpRefusal::Site);
+            assert_eq!(found, want, "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn orchestrators_ask_for_health_under_any_name() {
+        let (open, closed) = (access(None), access(Some("t")));
+        let name = [("host", "evil.example")];
+        for (access, path, want) in [
+            (&open, "/healthz", None),
+            (&open, "/readyz", None),
+            (&open, "/metrics", Some(HttpRefusal::Name)),
+            (&open, "/readyz/x", Some(HttpRefusal::Name)),
+            (&closed, "/healthz", None),
+            (&closed, "/readyz", Some(HttpRefusal::Token)),
+        ] {
+            assert_eq!(refusal(access, "GET", path, &name), want, "{path}");
+        }
+        let unreadable = [("host", "a b")];
+        assert_eq!(refusal(&open, "GET", "/readyz", &unreadable), None);
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_learns_the_host_that_was_heard_and_what_to_do() {
+        let long = "x".repeat(300);
+        for (mode, why, host, status, words) in [
+            (
+                Mode::Serve,
+                HttpRefusal::Name,
+                "weir.example.com:8420",
+                421,
+                ["'weir.example.com:8420'", "`http.names`"],
+            ),
+            (
+                Mode::Librato,
+                HttpRefusal::Name,
+                "a\tb",
+                421,
+                ["'a\\tb'", "`--token-env`"],
+            ),
+            (
+                Mode::Demo,
+                HttpRefusal::Name,
+                &long,
+                421,
+                ["xxx...'", "weir demo"],
+            ),
+            (
+                Mode::Serve,
+                HttpRefusal::Site,
+                "localhost",
+                403,
+                ["'localhost'", "proxy"],
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            let (uri, headers) = (&Uri::from_static("/"), &headers);
+            let answer = refuse(&Method::GET, why, &Asked { uri, headers }, mode);
+            assert_eq!(answer.status(), status);
+            let body = to_bytes(answer.into_body(), 1000).await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let message = body["errors"]["request"][0].as_str().unwrap();
+            for word in words {
+                assert!(message.contains(word), "no {word} in {message}");
+            }
+            assert!(message.len() < 400, "{message}");
+        }
+    }
+
+    #[test]
     fn a_name_is_a_name_alone() {
         for (text, is) in [
             ("metrics.example.com", true),
@@ -317,7 +561,9 @@ mod tests {
                 "Credentials are required to access this resource.",
             ),
         ] {
-            let answer = refuse(&method, HttpRefusal::Token);
+            let (uri, headers) = (&Uri::from_static("/"), &HeaderMap::new());
+            let asked = Asked { uri, headers };
+            let answer = refuse(&method, HttpRefusal::Token, &asked, Mode::Serve);
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
             assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
             let body = to_bytes(answer.into_body(), 1000).await.unwrap();

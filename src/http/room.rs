@@ -81,7 +81,7 @@ impl Drop for Place {
 }
 
 /// Who shares one address: IPv6 gives a network of 64 bits to each, as a rule (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let prefix = address.to_bits() & (u128::MAX << 64);

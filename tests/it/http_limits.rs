@@ -203,6 +203,44 @@ fn no_page_of_another_site_gets_in_through_a_browser() {
 }
 
 #[test]
+fn who_asks_under_a_name_that_weir_does_not_know_is_told_and_does_not_fill_the_log() {
+    let weir = Running::new();
+    let ask = |path: &str, header: &str, value: &str| {
+        let request = client().build().expect("a client");
+        let request = request.get(format!("{}{path}", weir.base));
+        RUNTIME
+            .block_on(http::answer(request.header(header, value)))
+            .expect("an answer")
+    };
+    for _ in 0..50 {
+        let answer = ask("/", "host", "weir.example.com");
+        assert_eq!(answer.status, 421);
+        assert!(
+            answer.body.contains("'weir.example.com'"),
+            "{}",
+            answer.body
+        );
+        assert_eq!(ask("/", "origin", "http://evil.example").status, 403);
+    }
+    let log = weir.weir.log();
+    let told = |words: [&str; 3]| {
+        let lines = log.lines();
+        lines
+            .filter(|line| words.iter().all(|word| line.contains(word)))
+            .count()
+    };
+    let names = told(["refused", "host=weir.example.com", "`http.names`"]);
+    let sites = told(["refused", "host=127.0.0.1:", "origin=http://evil.example"]);
+    // Once in ten seconds, should this take so long.
+    assert!((1..5).contains(&names) && (1..5).contains(&sites), "{log}");
+
+    for path in ["/healthz", "/readyz"] {
+        let answer = ask(path, "host", "weir.example.com");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+}
+
+#[test]
 fn every_answer_tells_the_browser_to_be_careful() {
     let weir = Running::new();
     let client = client().build().expect("a client");

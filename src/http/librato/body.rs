@@ -8,13 +8,18 @@
 
 use super::form;
 use super::reply::Refusal;
+use crate::http::connections::Peer;
+use crate::http::room::network;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
@@ -28,6 +33,8 @@ pub const VALUES_MAX: usize = 1_000_000;
 const USER_AGENT_MAX: usize = 255;
 /// Bytes of all bodies that are being read or stored.
 pub const BODIES_MAX: usize = 32 << 20;
+/// Of these, of one address.
+pub const BODIES_SHARE: usize = 16 << 20;
 /// How long a client may take to send a body.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// How long a client may pause within a body.
@@ -40,7 +47,13 @@ pub struct Received<'a> {
     headers: HeaderMap,
     bytes: Vec<u8>,
     /// Its share of the room, until it has been dealt with.
-    _held: Option<SemaphorePermit<'a>>,
+    _held: Option<Held<'a>>,
+}
+
+/// Room that a body has taken: of all, and of its address's share.
+struct Held<'a> {
+    room: SemaphorePermit<'a>,
+    share: OwnedSemaphorePermit,
 }
 
 impl Received<'_> {
@@ -58,30 +71,30 @@ impl Received<'_> {
             form if form.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
                 form::parse(&self.bytes)
             }
-            json if json.eq_ignore_ascii_case("application/json") => match self.json()? {
-                Some(fields) => Ok(fields),
-                None => Err(Refusal::request(
-                    StatusCode::BAD_REQUEST,
-                    "Unable to process JSON: an object is expected",
-                )),
-            },
+            json if json.eq_ignore_ascii_case("application/json") => self.json(|why| {
+                let message = format!("Unable to process JSON: {why}");
+                Refusal::request(StatusCode::BAD_REQUEST, message)
+            }),
             other => Err(unsupported(format!(
                 "Content-Type '{other}' is not supported: send application/json or application/x-www-form-urlencoded"
             ))),
         }
     }
 
-    /// The object that it is in JSON alone; `None` where it is no object.
-    pub fn json_fields(&self) -> Result<Option<Map<String, Value>>, Refusal> {
+    /// The object that it is in JSON alone, for `/v1/measurements`.
+    pub fn json_fields(&self) -> Result<Map<String, Value>, Refusal> {
         match media_type(&self.headers) {
-            json if json.eq_ignore_ascii_case("application/json") => self.json(),
+            json if json.eq_ignore_ascii_case("application/json") => {
+                self.json(|why| Refusal::not_a_measurement_body(Some(&why)))
+            }
             other => Err(unsupported(format!(
                 "Content-Type '{other}' is not supported: send application/json"
             ))),
         }
     }
 
-    fn json(&self) -> Result<Option<Map<String, Value>>, Refusal> {
+    /// `refuse` gets the cause and, where it has one, its line and column.
+    fn json(&self, refuse: impl FnOnce(String) -> Refusal) -> Result<Map<String, Value>, Refusal> {
         let count =
             |wanted: fn(u8) -> bool| self.bytes.iter().filter(|byte| wanted(**byte)).count();
         // Before it is read: tiny objects take a hundred times their bytes.
@@ -95,10 +108,11 @@ impl Received<'_> {
                 ),
             ));
         }
-        Ok(match serde_json::from_slice(&self.bytes) {
-            Ok(Value::Object(fields)) => Some(fields),
-            _ => None,
-        })
+        match serde_json::from_slice(&self.bytes) {
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Err(refuse("an object is expected".to_owned())),
+            Err(why) => Err(refuse(why.to_string())),
+        }
     }
 }
 
@@ -119,10 +133,16 @@ fn unsupported(message: String) -> Refusal {
 /// The room that all bodies share.
 pub struct Bodies {
     room: Semaphore,
+    /// What is left of the share of each address that has a body here.
+    shares: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
     limits: Limits,
 }
 
 struct Limits {
+    /// Bytes of all bodies.
+    bytes: usize,
+    /// Bytes of one address's.
+    share: usize,
     time: Duration,
     pause: Duration,
     room_time: Duration,
@@ -130,32 +150,52 @@ struct Limits {
 
 impl Default for Bodies {
     fn default() -> Self {
-        let limits = Limits {
+        Bodies::new(Limits {
+            bytes: BODIES_MAX,
+            share: BODIES_SHARE,
             time: BODY_TIME,
             pause: BODY_PAUSE,
             room_time: ROOM_TIME,
-        };
-        Bodies::new(BODIES_MAX, limits)
+        })
     }
 }
 
 impl Bodies {
-    fn new(bytes: usize, limits: Limits) -> Self {
+    fn new(limits: Limits) -> Self {
         Bodies {
-            room: Semaphore::new(bytes),
+            room: Semaphore::new(limits.bytes),
+            shares: Mutex::default(),
             limits,
         }
+    }
+
+    fn share(&self, whose: IpAddr) -> Arc<Semaphore> {
+        // Nothing panics while it holds the lock.
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(&whose).and_then(Weak::upgrade) {
+            return share;
+        }
+        // As many are left as there are bodies, at most.
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.limits.share));
+        shares.insert(whose, Arc::downgrade(&share));
+        share
     }
 
     /// Reads a body to its end. Its room is given back when the permit is dropped; an
     /// empty body has none.
     ///
-    /// Refused are one that is encoded in a way that is not known (415), a body larger than [`BODY_MAX`] (413), one that takes longer than
-    /// [`BODY_TIME`] or pauses for [`BODY_PAUSE`] (408), one that there is no room for
-    /// (503) and one that is not what its encoding says (400).
+    /// Refused are one that is encoded in a way that is not known (415), a body larger than
+    /// [`BODY_MAX`] (413), one that takes longer than [`BODY_TIME`] or pauses for
+    /// [`BODY_PAUSE`] (408), one that there is no room for, or none for its address
+    /// ([`BODIES_SHARE`]; 503) and one that is not what its encoding says (400).
     pub async fn read(&self, request: Request) -> Result<Received<'_>, Refusal> {
         let (parts, body) = request.into_parts();
         let headers = parts.headers;
+        // Tests of routes alone have no connection.
+        let peer = parts.extensions.get::<Peer>();
+        let whose = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| network(peer.0));
+        let share = self.share(whose);
         // The decompression layer takes this header away from what it has understood.
         match text(&headers, CONTENT_ENCODING) {
             None | Some("identity") => {}
@@ -169,7 +209,7 @@ impl Bodies {
             return Err(too_large());
         }
         let Limits { time, .. } = self.limits;
-        let read = timeout(time, self.read_chunks(body)).await;
+        let read = timeout(time, self.read_chunks(body, &share)).await;
         let (bytes, held) = read.unwrap_or_else(|_| {
             let seconds = time.as_secs();
             Err(too_slow(format!("the body took more than {seconds} s")))
@@ -184,7 +224,8 @@ impl Bodies {
     async fn read_chunks(
         &self,
         body: Body,
-    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+        share: &Arc<Semaphore>,
+    ) -> Result<(Vec<u8>, Option<Held<'_>>), Refusal> {
         let mut chunks = body.into_data_stream();
         let mut bytes = Vec::new();
         let mut held = None;
@@ -207,7 +248,7 @@ impl Bodies {
                 return Err(too_large());
             }
             // Fits: BODY_MAX does.
-            self.hold(&mut held, chunk.len() as u32).await?;
+            self.hold(&mut held, share, chunk.len() as u32).await?;
             bytes.extend_from_slice(&chunk);
         }
     }
@@ -215,16 +256,28 @@ impl Bodies {
     /// Takes room for so many more bytes.
     async fn hold<'a>(
         &'a self,
-        held: &mut Option<SemaphorePermit<'a>>,
+        held: &mut Option<Held<'a>>,
+        share: &Arc<Semaphore>,
         bytes: u32,
     ) -> Result<(), Refusal> {
         match held {
             None if bytes == 0 => {}
             None => {
-                let room = timeout(self.limits.room_time, self.room.acquire_many(bytes)).await;
-                *held = Some(room.map_err(|_| full())?.map_err(|_| full())?);
+                // The share first: who waits for it keeps nothing from other addresses.
+                let both = async {
+                    let share = Arc::clone(share).acquire_many_owned(bytes).await?;
+                    let room = self.room.acquire_many(bytes).await?;
+                    Ok::<_, AcquireError>(Held { room, share })
+                };
+                let both = timeout(self.limits.room_time, both).await;
+                *held = Some(both.map_err(|_| full())?.map_err(|_| full())?);
             }
-            Some(held) => held.merge(self.room.try_acquire_many(bytes).map_err(|_| full())?),
+            Some(held) => {
+                let more = Arc::clone(share).try_acquire_many_owned(bytes);
+                held.share.merge(more.map_err(|_| full())?);
+                let more = self.room.try_acquire_many(bytes);
+                held.room.merge(more.map_err(|_| full())?);
+            }
         }
         Ok(())
     }
@@ -258,12 +311,13 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn bodies(bytes: usize) -> Bodies {
-        let limits = Limits {
+        Bodies::new(Limits {
+            bytes,
+            share: bytes,
             time: LONG,
             pause: LONG,
             room_time: LONG,
-        };
-        Bodies::new(bytes, limits)
+        })
     }
 
     fn sent(chunks: &[&'static str]) -> Body {
@@ -323,6 +377,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_address_has_its_share_and_leaves_the_rest_to_others() {
+        let mut bodies = bodies(10);
+        bodies.limits.share = 5;
+        let from = |address: &str, body: Body| {
+            let mut request = Request::new(body);
+            let peer = Peer(address.parse().unwrap());
+            request.extensions_mut().insert(peer);
+            request
+        };
+        let mut slow = Box::pin(bodies.read(from("2001:db8::1", stalled("1234"))));
+        assert!(!ends!(slow));
+        // Of the same network; it has no room to grow, or to begin.
+        let grown = bodies.read(from("2001:db8::2", sent(&["a", "b"]))).await;
+        assert_eq!(grown.err().map(|why| why.status.as_u16()), Some(503));
+        let mut waiting = Box::pin(bodies.read(from("2001:db8::3", sent(&["ab"]))));
+        assert!(!ends!(waiting));
+        let other = bodies.read(from("192.0.2.1", sent(&["123", "45"]))).await;
+        assert!(other.is_ok());
+        drop(slow);
+        assert!(ends!(waiting));
+        drop((waiting, other));
+        assert_eq!(bodies.room.available_permits(), 10);
+        // Nobody is kept who has gone.
+        drop(bodies.share("192.0.2.9".parse().unwrap()));
+        assert_eq!(bodies.shares.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
     async fn what_takes_too_long_is_refused() {
         let none = Duration::ZERO;
         for (time, pause, room_time, body, want) in [
@@ -337,14 +419,13 @@ mod tests {
             ),
             (none, none, none, sent(&["at ", "once"]), 200),
         ] {
-            let bodies = Bodies::new(
-                10,
-                Limits {
-                    time,
-                    pause,
-                    room_time,
-                },
-            );
+            let bodies = Bodies::new(Limits {
+                bytes: 10,
+                share: 10,
+                time,
+                pause,
+                room_time,
+            });
             assert_eq!(status(&bodies, body).await, want);
         }
     }

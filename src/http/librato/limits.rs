@@ -39,7 +39,7 @@ async fn headers(request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Access, Token, guard};
+    use crate::http::{Access, Mode, Token, guard};
     use axum::body::Body;
     use axum::routing::get;
     use std::sync::Arc;
@@ -52,7 +52,12 @@ mod tests {
             token: Some(Token::new("s3cret").expect("a token")),
             ..Access::default()
         };
-        let router = announce(guard::put_before(router, access, Arc::default()));
+        let router = announce(guard::put_before(
+            router,
+            access,
+            Mode::Librato,
+            Arc::default(),
+        ));
         for (path, status, ours) in [("/v1/metrics", 401, true), ("/", 401, false)] {
             let request = Request::get(path).body(Body::empty()).expect("a request");
             let answer = router.clone().oneshot(request).await.expect("an answer");

@@ -8,6 +8,7 @@
 
 use super::body::Received;
 use super::page::Page;
+use super::path::Named;
 use super::query::{Query, escape, get as value_of, matches};
 use super::read::{metadata, no_metric};
 use super::reply::Refusal;
@@ -16,7 +17,7 @@ use super::{Pairs, Receiver, created};
 use crate::names;
 use crate::store::{Kind, Metric, MetricEdit, PropertyChange, Store};
 use axum::Router;
-use axum::extract::{Path, Query as UrlQuery, Request, State};
+use axum::extract::{Query as UrlQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
@@ -58,7 +59,7 @@ async fn get_metrics(State(receiver): State<Receiver>, UrlQuery(query): Pairs) -
 
 async fn put_metric(
     State(receiver): State<Receiver>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = receiver.bodies.read(request).await?;
@@ -91,7 +92,7 @@ async fn put_metrics(
 
 async fn delete_metric(
     State(receiver): State<Receiver>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<StatusCode, Refusal> {
     if receiver.store.metric(&name).is_none() {
         return Err(no_metric(&name));

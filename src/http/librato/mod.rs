@@ -16,6 +16,7 @@ mod form;
 mod limits;
 mod metrics;
 mod page;
+mod path;
 mod query;
 mod read;
 mod reply;
@@ -31,13 +32,14 @@ use crate::clock;
 use crate::store::{NewPoint, PropertyChange, Store};
 use crate::time::Timestamp;
 use axum::body::Body;
-use axum::extract::{OriginalUri, Path, Query, Request, State};
+use axum::extract::{OriginalUri, Query, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router, middleware};
 use body::{Bodies, Received};
+use path::Named;
 use reply::Refusal;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -71,7 +73,9 @@ pub fn router(store: Store) -> Router {
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(middleware::map_response(close_after_failure))
         .with_state(receiver);
-    Router::new().nest("/v1", routes)
+    // A nested router does not get what has nothing behind its slash.
+    let bare = Router::new().route("/v1/", any(no_such_route));
+    bare.nest("/v1", routes)
 }
 
 #[derive(Clone)]
@@ -124,7 +128,7 @@ type Pairs = Query<Vec<(String, String)>>;
 
 async fn get_metric(
     State(receiver): State<Receiver>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Query(query): Pairs,
 ) -> Response {
     receiver
@@ -135,7 +139,7 @@ async fn get_metric(
 async fn get_measurements(
     State(receiver): State<Receiver>,
     OriginalUri(uri): OriginalUri,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Query(query): Pairs,
 ) -> Response {
     receiver

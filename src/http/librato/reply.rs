@@ -4,7 +4,7 @@
 //! `{"errors":{"request":[MESSAGE]}}`, trouble of ours `{"errors":{"system":[MESSAGE]}}`.
 //! Two bodies of the measurement side have shapes of their own.
 
-use crate::store::{ChangeError, Description, PropertyError, ReadError, WriteError};
+use crate::store::{ChangeError, Description, PropertyError, ReadError, VALUE_MAX, WriteError};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -51,9 +51,20 @@ impl Refusal {
         bad_request(json!({"errors": ["Payload must include at least 1 measurement"]}))
     }
 
-    /// What `/v1/measurements` says to a body with a shape that it does not know.
-    pub fn not_a_measurement_body() -> Self {
-        bad_request(json!({"code": 400, "message": "Unable to process JSON"}))
+    /// What `/v1/measurements` says to a body with a shape that it does not know, or that
+    /// is no JSON object, and why.
+    pub fn not_a_measurement_body(why: Option<&str>) -> Self {
+        let mut message = "Unable to process JSON".to_owned();
+        if let Some(why) = why {
+            message = format!("{message}: {why}");
+        }
+        bad_request(json!({"code": 400, "message": message}))
+    }
+
+    /// A number that the store takes no more.
+    pub fn out_of_range(name: &str, field: &str) -> Self {
+        let message = format!("is out of range: at most {VALUE_MAX:e}, at least -{VALUE_MAX:e}");
+        Refusal::param_of(name, field, message)
     }
 
     pub fn description_too_large() -> Self {
@@ -78,9 +89,7 @@ impl Refusal {
             WriteError::SeriesFull { .. } | WriteError::SameSeries(_) => {
                 Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
             }
-            WriteError::NotANumber { name, .. } => {
-                Refusal::param_of(&name, "value", "is out of range")
-            }
+            WriteError::NotANumber { name, .. } => Refusal::out_of_range(&name, "value"),
             WriteError::Unavailable(_) => Refusal::system(error.to_string()),
         }
     }

@@ -6,6 +6,7 @@
 
 use super::annotations::display_name;
 use super::page::Page;
+use super::path::Named;
 use super::query::{Query, escape, get as value_of};
 use super::reply::Refusal;
 use super::write::shorten;
@@ -13,7 +14,7 @@ use super::{Pairs, Receiver, created};
 use crate::names;
 use crate::store::{PropertyChange, Store};
 use axum::Router;
-use axum::extract::{Path, Query as UrlQuery, Request, State};
+use axum::extract::{Query as UrlQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -29,7 +30,7 @@ async fn get_sources(State(receiver): State<Receiver>, UrlQuery(query): Pairs) -
     receiver.answer(move |store| list(store, &query)).await
 }
 
-async fn get_source(State(receiver): State<Receiver>, Path(name): Path<String>) -> Response {
+async fn get_source(State(receiver): State<Receiver>, Named(name): Named<String>) -> Response {
     receiver
         .answer(move |store| {
             let source = find(store, &name);
@@ -40,7 +41,7 @@ async fn get_source(State(receiver): State<Receiver>, Path(name): Path<String>) 
 
 async fn put_source(
     State(receiver): State<Receiver>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = receiver.bodies.read(request).await?;

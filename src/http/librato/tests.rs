@@ -231,7 +231,7 @@ async fn legacy_refusals_have_their_documented_bodies_and_store_nothing() {
         ),
         (
             gauge(json!({"name": "n", "value": 1.1e126})),
-            json!({"params": {"value": ["is out of range"], "name": "n"}}),
+            json!({"params": {"value": ["is out of range: at most 1e126, at least -1e126"], "name": "n"}}),
         ),
         (
             gauge(json!({"name": "n", "value": 1, "attributes": {"x": "y".repeat(20_000)}})),
@@ -260,17 +260,23 @@ async fn legacy_refusals_have_their_documented_bodies_and_store_nothing() {
         assert_eq!(json["errors"], errors, "{body}");
         assert!(json["request_time"].as_i64().unwrap() >= server.now);
     }
-    for broken in [
-        "",
-        "{",
-        "{\"gauges\":[{\"name\":\"n\",\"value\":NaN}]}",
-        "{\"gauges\":[{\"name\":\"n\",\"value\":1e999}]}",
+    let deep = "[".repeat(1000);
+    for (broken, why) in [
+        ("", "EOF while parsing a value at line 1 column 0"),
+        ("x", "expected value at line 1 column 1"),
+        ("{\"gauges\":\n[NaN]}", "expected value at line 2 column 2"),
+        ("{\"n\":1e400}", "number out of range at line 1 column 10"),
+        (&deep, "recursion limit exceeded at line 1 column 128"),
+        ("5", "an object is expected"),
     ] {
-        assert_eq!(
-            server.post_text("/v1/metrics", broken).await.status,
-            400,
-            "{broken}"
-        );
+        let message = format!("Unable to process JSON: {why}");
+        let answer = server.post_text("/v1/metrics", broken).await;
+        let errors = &answer.json()["errors"];
+        let want = json!({"request": [message]});
+        assert_eq!((answer.status, errors), (400, &want), "{broken}");
+        let answer = server.post_text("/v1/measurements", broken).await;
+        let want = json!({"code": 400, "message": message});
+        assert_eq!((answer.status, answer.json()), (400, want), "{broken}");
     }
     assert_eq!(server.store.stats().series, 1);
     assert_eq!(server.refused("/v1/metrics/good").await.0, 404);
@@ -396,8 +402,11 @@ async fn tagged_refusals_have_their_documented_bodies() {
             strict.clone(),
         ),
         (json!({"measurements": {"n": 1}}), strict.clone()),
-        (json!({"measurements": [1]}), strict.clone()),
-        (json!([]), strict),
+        (json!({"measurements": [1]}), strict),
+        (
+            json!([]),
+            json!({"code": 400, "message": "Unable to process JSON: an object is expected"}),
+        ),
         (json!({}), empty.clone()),
         (json!({"measurements": []}), empty),
         (
@@ -496,6 +505,17 @@ async fn what_the_receiver_does_not_take_it_names() {
             "cannot be read",
         ),
         ("PATCH", "/v1/metrics/n", "", "identity", 404, "/v1/sources"),
+        ("GET", "/v1/", "", "identity", 404, "/v1/ does not exist"),
+        ("GET", "/v1", "", "identity", 404, "/v1 does not exist"),
+        ("GET", "/v1/metrics/%ff", "", "identity", 400, "UTF-8"),
+        (
+            "DELETE",
+            "/v1/annotations/a/%ff",
+            "",
+            "identity",
+            400,
+            "UTF-8",
+        ),
         (
             "GET",
             "/v1/spaces",

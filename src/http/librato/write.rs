@@ -60,9 +60,7 @@ pub fn metrics(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>, Ref
 
 /// The body of `POST /v1/measurements`. An unknown key is refused, as the service did.
 pub fn measurements(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>, Refusal> {
-    let Some(top) = body.json_fields()? else {
-        return Err(Refusal::not_a_measurement_body());
-    };
+    let top = body.json_fields()?;
     let user_agent = body.user_agent();
     let user_agent = user_agent.as_deref();
     only_keys(&top, &["measurements", "tags", "source", "time", "period"])?;
@@ -70,14 +68,14 @@ pub fn measurements(body: &Received<'_>, now: Timestamp) -> Result<Vec<NewPoint>
         None => return Err(Refusal::no_measurement()),
         Some(Value::Array(items)) if items.is_empty() => return Err(Refusal::no_measurement()),
         Some(Value::Array(items)) => items,
-        Some(_) => return Err(Refusal::not_a_measurement_body()),
+        Some(_) => return Err(Refusal::not_a_measurement_body(None)),
     };
     let defaults = Defaults {
         time: time(&top, "time")?.unwrap_or(now.as_secs()),
         period: period(&top)?,
         // The AppOptics client for Python has one or the other.
         tags: match (tags(&top)?, source_tags(&top)?) {
-            (Some(_), Some(_)) => return Err(Refusal::not_a_measurement_body()),
+            (Some(_), Some(_)) => return Err(Refusal::not_a_measurement_body(None)),
             (tags, source) => tags.or(source).unwrap_or_else(unassigned),
         },
         description: created_by(user_agent),
@@ -172,7 +170,7 @@ fn measurement(
     user_agent: Option<&str>,
 ) -> Result<NewPoint, Refusal> {
     let Value::Object(item) = item else {
-        return Err(Refusal::not_a_measurement_body());
+        return Err(Refusal::not_a_measurement_body(None));
     };
     only_keys(item, &MEASUREMENT_KEYS)?;
     let name = name(item, None)?;
@@ -236,7 +234,7 @@ pub(super) fn present<'a>(object: &'a Map<String, Value>, field: &str) -> Option
 fn only_keys(object: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
     match object.keys().all(|key| known.contains(&key.as_str())) {
         true => Ok(()),
-        false => Err(Refusal::not_a_measurement_body()),
+        false => Err(Refusal::not_a_measurement_body(None)),
     }
 }
 
@@ -272,9 +270,7 @@ fn number(item: &Map<String, Value>, name: &str, field: &str) -> Result<Option<f
     };
     match value.as_f64() {
         None => Err(Refusal::param_of(name, field, "is not a number")),
-        Some(number) if number.abs() > VALUE_MAX => {
-            Err(Refusal::param_of(name, field, "is out of range"))
-        }
+        Some(number) if number.abs() > VALUE_MAX => Err(Refusal::out_of_range(name, field)),
         Some(number) if number.abs() < VALUE_MIN => Ok(Some(0.0)),
         Some(number) => Ok(Some(number)),
     }

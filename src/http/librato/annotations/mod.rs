@@ -13,12 +13,13 @@ mod write;
 
 pub use write::display_name;
 
+use super::path::Named;
 use super::query::escape;
 use super::reply::Refusal;
 use super::{Pairs, Receiver, STORE_TIME, created, too_slow};
 use crate::clock;
 use crate::store::{Change, Kept};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -57,7 +58,7 @@ async fn get_streams(State(receiver): State<Receiver>, Query(query): Pairs) -> R
 
 async fn get_stream(
     State(receiver): State<Receiver>,
-    Path(stream): Path<String>,
+    Named(stream): Named<String>,
     Query(query): Pairs,
 ) -> Response {
     receiver
@@ -67,7 +68,7 @@ async fn get_stream(
 
 async fn get_annotation(
     State(receiver): State<Receiver>,
-    Path((stream, id)): Path<(String, String)>,
+    Named((stream, id)): Named<(String, String)>,
 ) -> Result<Json<Value>, Refusal> {
     let kept = receiver.find(&stream, &id)?;
     Ok(Json(read::annotation(&kept)))
@@ -75,7 +76,7 @@ async fn get_annotation(
 
 async fn post_annotation(
     State(receiver): State<Receiver>,
-    Path(stream): Path<String>,
+    Named(stream): Named<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = receiver.bodies.read(request).await?;
@@ -88,7 +89,7 @@ async fn post_annotation(
 
 async fn put_annotation(
     State(receiver): State<Receiver>,
-    Path((stream, id)): Path<(String, String)>,
+    Named((stream, id)): Named<(String, String)>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let body = receiver.bodies.read(request).await?;
@@ -98,7 +99,7 @@ async fn put_annotation(
 
 async fn delete_annotation(
     State(receiver): State<Receiver>,
-    Path((stream, id)): Path<(String, String)>,
+    Named((stream, id)): Named<(String, String)>,
 ) -> Result<StatusCode, Refusal> {
     let (id, stream) = (receiver.find(&stream, &id)?.id, stream.into());
     receiver.change(Change::Remove { stream, id }).await
@@ -106,7 +107,7 @@ async fn delete_annotation(
 
 async fn post_link(
     State(receiver): State<Receiver>,
-    Path((stream, id)): Path<(String, String)>,
+    Named((stream, id)): Named<(String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = receiver.bodies.read(request).await?;
@@ -122,7 +123,7 @@ async fn post_link(
 
 async fn delete_link(
     State(receiver): State<Receiver>,
-    Path((stream, id, rel)): Path<(String, String, String)>,
+    Named((stream, id, rel)): Named<(String, String, String)>,
 ) -> Result<StatusCode, Refusal> {
     let id = receiver.find(&stream, &id)?.id;
     let (stream, rel) = (stream.into(), rel.into());
@@ -133,7 +134,7 @@ async fn delete_link(
 
 async fn put_stream(
     State(receiver): State<Receiver>,
-    Path(stream): Path<String>,
+    Named(stream): Named<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let body = receiver.bodies.read(request).await?;
@@ -153,7 +154,7 @@ async fn put_stream(
 
 async fn delete_stream(
     State(receiver): State<Receiver>,
-    Path(stream): Path<String>,
+    Named(stream): Named<String>,
 ) -> Result<StatusCode, Refusal> {
     let stream = stream.into();
     receiver.change(Change::RemoveStream { stream }).await
