@@ -318,6 +318,61 @@ http: { address: "127.0.0.1:0" }
 }
 
 #[test]
+fn a_page_that_is_opened_late_tells_of_the_last_minute_and_why_a_sink_is_down() {
+    if !require(&["chromium", "chromedriver"]) {
+        return;
+    }
+    let dead = ports::free();
+    let config = format!(
+        r#"listen:
+  - {{ protocol: udp, address: "127.0.0.1:0" }}
+rules: rules.yaml
+state: state
+grace: 100ms
+sinks:
+  librato: {{ url: "http://127.0.0.1:{dead}/a/long/path/that/makes/a/long/message/of/what/went/wrong" }}
+http: {{ address: "127.0.0.1:0" }}
+"#
+    );
+    let rules = "rules:\n  - name: http\n    window: 1s\n    measure: { n: count() }\n";
+    let site = folder(&[("weir.yaml", &config), ("rules.yaml", rules)]);
+    let mut weir = Weir::serve(site.path());
+    let syslog = weir.address("udp");
+    let base = weir.http();
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
+    let line = httplog("users", now_millis(), 12, 200);
+    for line in [line.replace(" 200 ", " two "), line] {
+        udp.send_to(line.as_bytes(), syslog).expect("loopback");
+    }
+    wait_for("the sink to be down, the line to be rejected", SOON, || {
+        let pipeline = http::get_json(&format!("{base}/api/v1/pipeline"))?;
+        let sink = &pipeline["sinks"][0];
+        let down = sink["state"] == "retrying" && sink["last_error"] != "";
+        let rejected = pipeline["rejected"]["malformed"] == 1;
+        (down && rejected).then_some(()).ok_or(pipeline.to_string())
+    });
+
+    let page = Page::open(&format!("{base}/"), DESKTOP);
+    page.click("#pipeline");
+    let mut alarms = String::new();
+    wait_for("what has happened before", SOON, || {
+        alarms = page.text("#pipeline-details .alarms");
+        let told = alarms.contains("1 lines rejected in the last minute: malformed");
+        told.then_some(()).ok_or(alarms.clone())
+    });
+    assert!(
+        alarms.contains("sink librato is not taking data"),
+        "{alarms}"
+    );
+    let cut = page.ask(
+        "return [...document.querySelectorAll('#pipeline-details .scroll')]
+           .filter(table => table.scrollWidth > table.clientWidth).map(table => table.innerText)",
+    );
+    assert_eq!(cut, json!([]), "tables to be scrolled sideways");
+    page.assert_quiet_console();
+}
+
+#[test]
 fn a_promise_that_is_broken_is_told() {
     if !require(&["chromium", "chromedriver"]) {
         return;

@@ -1,9 +1,8 @@
-// What is wrong with the pipeline, from its counters alone. Most counters only
-// matter while they grow, so the last minute's snapshots are kept.
+// What is wrong with the pipeline, from its counters alone. Most counters only matter
+// while they grow: the server sends those of a minute ago along.
 
-import { age, clock, count, hours } from "./format.js";
+import { clock, count, hours } from "./format.js";
 
-const GROWTH_SPAN = 60; // seconds
 const SILENT_AFTER = 60; // seconds without one line
 
 /** Other programs' lines, and what HAProxy says beside its requests, are no fault. */
@@ -27,86 +26,78 @@ const PROMISES = {
 };
 
 /**
- * Returns `observe(pipeline)`: alarms, worst first, each
- * `{ severity, field, short, text }`: `field` is the item of the strip it
- * concerns, `short` fits into the strip, `text` says it in full.
+ * Alarms, worst first, each `{ severity, field, short, text }`: `field` is the item of
+ * the strip it concerns, `short` fits into the strip, `text` says it in full.
  */
-export function watch() {
-  let history = [];
+export function alarmsOf(pipeline) {
+  const before = pipeline.minute_ago;
+  const grown = (read) => Math.max(0, (read(pipeline) ?? 0) - (read(before) ?? 0));
 
-  return function observe(pipeline) {
-    if (history.length > 0 && history[0].started !== pipeline.started) history = [];
-    history.push(pipeline);
-    while (history.length > 1 && history[1].now <= pipeline.now - GROWTH_SPAN) history.shift();
-    const before = history[0];
-    const grown = (read) => Math.max(0, (read(pipeline) ?? 0) - (read(before) ?? 0));
+  const alarms = [];
+  const raise = (severity, field, short, text) => alarms.push({ severity, field, short, text });
 
-    const alarms = [];
-    const raise = (severity, field, short, text) => alarms.push({ severity, field, short, text });
-
-    for (const sink of pipeline.sinks) {
-      if (sink.state === "retrying") {
-        const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
-        const breaker = sink.breaker && sink.breaker !== "closed" ? ", circuit breaker open" : "";
-        raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${breaker}${sink.last_error ? `: ${sink.last_error}` : ""}`);
-      }
-      if (nearlyFull(sink.spool)) {
-        raise("warn", "queue", `spool of ${sink.name} is filling up`, `the spool of sink ${sink.name} is nearly full: when it is, its oldest are dropped`);
-      }
-      const same = (p) => p.sinks.find(({ name }) => name === sink.name);
-      const dropped = grown((p) => both(same(p), "dropped"));
-      if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
-      const refused = grown((p) => both(same(p), "rejected"));
-      if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
+  for (const sink of pipeline.sinks) {
+    if (sink.state === "retrying") {
+      const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
+      const breaker = sink.breaker && sink.breaker !== "closed" ? ", circuit breaker open" : "";
+      raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${breaker}${sink.last_error ? `: ${sink.last_error}` : ""}`);
     }
-
-    for (const [promise, why] of Object.entries(pipeline.broken)) {
-      const [field, short, text] = PROMISES[promise] ?? ["lost", `${promise} is broken`, promise];
-      raise("bad", field, short, `${text}: ${why}`);
+    if (nearlyFull(sink.spool)) {
+      raise("warn", "queue", `spool of ${sink.name} is filling up`, `the spool of sink ${sink.name} is nearly full: when it is, its oldest are dropped`);
     }
+    const same = (p) => p.sinks.find(({ name }) => name === sink.name);
+    const dropped = grown((p) => both(same(p), "dropped"));
+    if (dropped > 0) raise("bad", "lost", `sink ${sink.name} drops data`, `sink ${sink.name} dropped ${count(dropped)} in the last minute`);
+    const refused = grown((p) => both(same(p), "rejected"));
+    if (refused > 0) raise("warn", "sinks", `${sink.name} rejects data`, `sink ${sink.name}: the far side rejected ${count(refused)} in the last minute`);
+  }
 
-    const kernel = grown(kernelLost);
-    if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
+  for (const [promise, why] of Object.entries(pipeline.broken)) {
+    const [field, short, text] = PROMISES[promise] ?? ["lost", `${promise} is broken`, promise];
+    raise("bad", field, short, `${text}: ${why}`);
+  }
 
-    for (const { protocol, address } of pipeline.listeners) {
-      const same = (p) => p.listeners.find((l) => l.protocol === protocol && l.address === address);
-      const turnedAway = grown((p) => refusedBy(same(p)));
-      if (turnedAway > 0) raise("warn", "lines", "senders are refused", `${protocol} ${address} refused ${count(turnedAway)} ${protocol === "udp" ? "datagrams" : "connections"} in the last minute: the log names the senders`);
-    }
+  const kernel = grown(kernelLost);
+  if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
 
-    for (const reason of Object.keys(pipeline.rejected)) {
-      const more = grown((p) => p.rejected[reason]);
-      if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${count(more)} lines rejected in the last minute: ${words(reason)}`);
-    }
-    for (const [key, short, text] of GROWING) {
-      const more = grown((p) => p[key]);
-      if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
-    }
-    for (const { host, seconds } of pipeline.skewed_hosts) {
-      const ahead = seconds > 0;
-      // Dates ahead are refused as from the future; those behind are late or too late.
-      raise("bad", ahead ? "rejected" : "late", `${host}: wrong time zone`, `the dates of host ${host} are ${hours(Math.abs(seconds))} ${ahead ? "ahead of" : "behind"} their arrival: haproxy.timezone does not say the zone that its HAProxy writes`);
-    }
-    const file = pipeline.rejects_file;
-    if (file?.last_error) raise("bad", "rejected", "rejects are not written", `rejected lines cannot be written to ${file.path}: ${file.last_error}`);
-    const unwritten = grown((p) => p.rejects_file?.unwritten);
-    if (unwritten > 0) raise("bad", "rejected", "rejects are not written", `${count(unwritten)} rejected lines of the last minute are in no file`);
-    const unstored = grown((p) => p.store?.refused);
-    if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
+  for (const { protocol, address } of pipeline.listeners) {
+    const same = (p) => p.listeners.find((l) => l.protocol === protocol && l.address === address);
+    const turnedAway = grown((p) => refusedBy(same(p)));
+    if (turnedAway > 0) raise("warn", "lines", "senders are refused", `${protocol} ${address} refused ${count(turnedAway)} ${protocol === "udp" ? "datagrams" : "connections"} in the last minute: the log names the senders`);
+  }
 
-    const refused = pipeline.rules?.refused;
-    if (refused) {
-      const more = refused.count > 1 ? `, and ${count(refused.count - 1)} more` : "";
-      raise("warn", "rules", "rules not reloaded", `rules not reloaded since ${clock(refused.since)}: ${refused.problems[0]}${more}`);
-    }
+  for (const reason of Object.keys(pipeline.rejected)) {
+    const more = grown((p) => p.rejected[reason]);
+    if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${count(more)} lines rejected in the last minute: ${words(reason)}`);
+  }
+  for (const [key, short, text] of GROWING) {
+    const more = grown((p) => p[key]);
+    if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
+  }
+  for (const { host, seconds } of pipeline.skewed_hosts) {
+    const ahead = seconds > 0;
+    // Dates ahead are refused as from the future; those behind are late or too late.
+    raise("bad", ahead ? "rejected" : "late", `${host}: wrong time zone`, `the dates of host ${host} are ${hours(Math.abs(seconds))} ${ahead ? "ahead of" : "behind"} their arrival: haproxy.timezone does not say the zone that its HAProxy writes`);
+  }
+  const file = pipeline.rejects_file;
+  if (file?.last_error) raise("bad", "rejected", "rejects are not written", `rejected lines cannot be written to ${file.path}: ${file.last_error}`);
+  const unwritten = grown((p) => p.rejects_file?.unwritten);
+  if (unwritten > 0) raise("bad", "rejected", "rejects are not written", `${count(unwritten)} rejected lines of the last minute are in no file`);
+  const unstored = grown((p) => p.store?.refused);
+  if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
 
-    const quiet = pipeline.now - lastMoved(history);
-    if (pipeline.mode !== "librato" && pipeline.received > 0 && quiet >= SILENT_AFTER - 1) {
-      raise("warn", "lines", `no line for ${age(quiet)}`, `no line has come in for over ${age(quiet)}`);
-    }
+  const refused = pipeline.rules?.refused;
+  if (refused) {
+    const more = refused.count > 1 ? `, and ${count(refused.count - 1)} more` : "";
+    raise("warn", "rules", "rules not reloaded", `rules not reloaded since ${clock(refused.since)}: ${refused.problems[0]}${more}`);
+  }
 
-    return alarms.sort((a, b) => (a.severity === "bad" ? 0 : 1) - (b.severity === "bad" ? 0 : 1));
-  };
+  const quiet = pipeline.received === before.received && pipeline.now - before.now >= SILENT_AFTER - 1;
+  if (pipeline.mode !== "librato" && pipeline.received > 0 && quiet) {
+    raise("warn", "lines", "no line for a minute", "no line has come in for over a minute");
+  }
+
+  return alarms.sort((a, b) => (a.severity === "bad" ? 0 : 1) - (b.severity === "bad" ? 0 : 1));
 }
 
 /** What arrived or should have, and is not in the numbers: kernel drops and sink drops. */
@@ -140,12 +131,4 @@ export function words(key) {
 
 function kernelLost(pipeline) {
   return pipeline.listeners.reduce((sum, listener) => sum + listener.lost, 0);
-}
-
-/** When `received` last moved within the history; its oldest moment where it did not. */
-function lastMoved(history) {
-  for (let i = history.length - 1; i > 0; i -= 1) {
-    if (history[i].received !== history[i - 1].received) return history[i].now;
-  }
-  return history[0].now;
 }

@@ -1,7 +1,7 @@
 // The pipeline's own health: a strip that is always in sight, and the details
 // behind it.
 
-import { lost, nearlyFull, refusedBy, rejected, watch, words } from "./alarms.js";
+import { alarmsOf, lost, nearlyFull, refusedBy, rejected, words } from "./alarms.js";
 import * as format from "./format.js";
 import { rejectedLines } from "./rejects.js";
 import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
@@ -19,6 +19,9 @@ const PROCESSING = [
   ["queue", "queue", (p) => format.count(queue(p))],
 ];
 
+/** Characters of a table's cell: more of them, as errors have, are broken into lines. */
+const LONG = 32;
+
 /** `weir librato` has no lines, only a receiver and its store. */
 const RECEIVING = [
   ["accepted", "accepted", (p) => format.count(p.store.accepted)],
@@ -33,7 +36,6 @@ const RECEIVING = [
  * when nothing is known any more, `toggle(open)` and `isOpen()` of the details.
  */
 export function pipelineStrip(strip, details) {
-  const observe = watch();
   const mark = icon("idle");
   const verdict = el("span", { class: "verdict" }, "waiting for the pipeline");
   const items = el("span", { class: "items" });
@@ -83,7 +85,7 @@ export function pipelineStrip(strip, details) {
     },
     update(pipeline) {
       latest = pipeline;
-      alarms = observe(pipeline);
+      alarms = alarmsOf(pipeline);
       if (mode !== pipeline.mode) build(pipeline.mode);
 
       const waiting = pipeline.mode !== "librato" && pipeline.received === 0;
@@ -242,6 +244,6 @@ function table(title, headings, rows, severities) {
     el("div", { class: "scroll" },
       el("table", {},
         el("thead", {}, el("tr", {}, ...headings.map((text) => el("th", { scope: "col" }, text)))),
-        el("tbody", {}, ...rows.map((cells, i) => el("tr", { "data-severity": severities[i] }, ...cells.map((text) => el("td", {}, text))))))),
+        el("tbody", {}, ...rows.map((cells, i) => el("tr", { "data-severity": severities[i] }, ...cells.map((text) => el("td", { class: text.length > LONG ? "long" : null }, text))))))),
   );
 }
