@@ -204,6 +204,16 @@ impl Owner {
         let (open, series) = (self.windows.open(), self.windows.series());
         let closed = closed.len() as u64 - amended;
         self.telemetry.windows(open, series, closed, amended);
-        self.telemetry.over_limit(self.windows.take_over_limit());
+        let over_limit = self.windows.take_over_limit();
+        for (rule, events) in &over_limit {
+            *self
+                .account
+                .over_limit_by_rule
+                .entry(rule.to_string())
+                .or_default() += events;
+        }
+        self.account.windows_closed += closed;
+        self.account.windows_amended += amended;
+        self.telemetry.over_limit(over_limit);
     }
 }

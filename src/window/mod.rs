@@ -99,6 +99,8 @@ pub struct Windows {
     /// or [`Timestamp::MIN`].
     seen_to: Timestamp,
     outages: Outages,
+    /// Nothing closes before.
+    awaited_to: Timestamp,
     groupings: Vec<GroupingWindows>,
     room: Room,
 }
@@ -158,6 +160,7 @@ impl Windows {
             beginning: None,
             seen_to: Timestamp::MIN,
             outages: Outages::default(),
+            awaited_to: Timestamp::MIN,
             room: Room {
                 series: 0,
                 series_max: settings.series_max,
@@ -208,7 +211,11 @@ impl Windows {
     fn merge_entry(&mut self, entry: Entry) -> Fate {
         let place = usize::from(entry.grouping.0);
         let (grouping, own) = (&self.layout.groupings[place], &mut self.groupings[place]);
-        if entry.start + grouping.window.every + self.settings.amend_for <= self.now {
+        // What has been forgotten was told with more than this, however long it could be amended
+        // now.
+        let is_forgotten = own.forgotten_to.is_some_and(|to| entry.start < to);
+        let is_old = entry.start + grouping.window.every + self.settings.amend_for <= self.now;
+        if is_forgotten || is_old {
             return Fate::TooLate;
         }
         let Entry {
@@ -257,7 +264,7 @@ impl Windows {
         }
         self.now = self.now.max(now);
         let (now, settings) = (self.now, self.settings);
-        if self.is_awaited() {
+        if self.now < self.awaited_to {
             return Vec::new();
         }
         self.decide_beginning();
@@ -332,12 +339,14 @@ impl Windows {
         self.count_series();
     }
 
-    /// Whether windows that ended while weir was away wait for what their senders have kept, as
+    /// What an earlier run had acknowledged has been merged, or is about to be: from now on
+    /// senders come. Windows that ended while weir was away wait for what they have kept, as
     /// long as any window waits after its end.
-    fn is_awaited(&self) -> bool {
-        let beginning = self.beginning.as_ref();
-        let since = beginning.filter(|_| self.seen_to > Timestamp::MIN);
-        since.is_some_and(|since| self.now < since.at() + self.settings.grace)
+    pub fn caught_up(&mut self, now: Timestamp) {
+        self.awaited_to = now + self.settings.grace;
+        if let Some(beginning) = &mut self.beginning {
+            beginning.set_at(now);
+        }
     }
 
     /// Decides from when on events have been seen, as late as that does not matter: when the

@@ -550,11 +550,7 @@ fn the_window_in_which_weir_starts_is_not_too_low() {
     let mut story = start(20);
     story.unmerged("users", 19, 1.0);
     story.windows.merge(Delta {
-        before: Times {
-            events: 1,
-            first: at(20) - Duration::from_millis(500),
-            last: at(20) - Duration::from_millis(500),
-        },
+        before: [Duration::from_millis(500)].into_iter().collect(),
         since: Times {
             events: 20,
             first: at(20),
