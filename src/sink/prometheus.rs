@@ -168,8 +168,12 @@ impl Collector for Own {
         counters(
             e,
             "weir_lines_received",
-            "Frames received. received = parsed + rejected + queued",
-            of(|listener| listener.received),
+            "Frames received, with protocol=\"checkpoint\" by earlier runs up to their last \
+             checkpoint. received = parsed + rejected + queued",
+            of(|listener| listener.received).chain((own.carried > 0).then(|| {
+                let labels = [("protocol", "checkpoint"), ("address", "")];
+                (labels_of(&labels), own.carried)
+            })),
         )?;
         counters(
             e,

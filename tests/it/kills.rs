@@ -156,9 +156,8 @@ fn a_checkpoint_that_is_of_no_use_is_set_aside() {
     let mut ledger = Ledger::new("relp");
     for (word, damage) in [
         ("damaged", tear as fn(&Path)),
-        ("foreign", |file: &Path| {
-            write(file, "this is a shopping list")
-        }),
+        ("damaged", |file: &Path| write(file, "a shopping list")),
+        ("foreign", make_foreign),
         ("future", make_future),
     ] {
         sender.push(ledger.write(0));
@@ -176,7 +175,10 @@ fn a_checkpoint_that_is_of_no_use_is_set_aside() {
         let mut words = log.split_whitespace();
         let aside = words.find_map(|word| word.strip_prefix("set_aside="));
         let aside = aside.unwrap_or_else(|| panic!("nothing was set aside:\n{log}"));
-        assert!(aside.contains(&format!("checkpoint.redb.{word}-")), "{aside}");
+        assert!(
+            aside.contains(&format!("checkpoint.redb.{word}-")),
+            "{aside}"
+        );
         assert!(site.path().join(aside).exists(), "there is no {aside}");
     }
     // And what is counted from here on is kept again.

@@ -40,9 +40,9 @@ async fn headers(request: Request, next: Next) -> Response {
 mod tests {
     use super::*;
     use crate::http::{Access, Token, guard};
-    use std::sync::Arc;
     use axum::body::Body;
     use axum::routing::get;
+    use std::sync::Arc;
     use tower::ServiceExt;
 
     #[tokio::test]

@@ -1,0 +1,269 @@
+//! Who sends: one for each way in, with the ledger of what it has sent.
+
+use super::LINE_BYTES;
+use super::plan::{Burst, Kind, Outcome, WAYS, Way};
+use crate::support::flaky::CURSED;
+use crate::support::ledger::Ledger;
+use crate::support::line::httplog_of;
+use crate::support::relp::Relp;
+use crate::support::tls::{self, Authority, Client, Identity};
+use crate::support::{now_millis, wait_for};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// For RELP's answers on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+/// How far back late lines are dated, and those that are too late; and how far ahead those of
+/// the future. In milliseconds.
+const LATE: i64 = 30_000;
+const TOO_LATE: i64 = 15 * 60_000;
+const AHEAD: i64 = 10 * 60_000;
+
+/// Lines over RELP that may be unacknowledged before more are written.
+const UNACKNOWLEDGED: usize = 100;
+
+#[derive(Clone, Copy)]
+pub struct Addresses {
+    /// For UDP and TCP.
+    pub syslog: SocketAddr,
+    pub tls: SocketAddr,
+    pub relp: SocketAddr,
+}
+
+pub struct Senders([Sender; 4]);
+
+pub struct Sender {
+    way: Way,
+    connection: Connection,
+    /// The lines that count in windows, and of these the cursed ones.
+    ledger: Ledger,
+    cursed: Ledger,
+    /// Makes every other line differ from those before.
+    number: u64,
+    name: String,
+}
+
+enum Connection {
+    Udp(UdpSocket, SocketAddr),
+    Tcp(Option<TcpStream>, SocketAddr),
+    Tls(Option<Client>, Box<Tls>),
+    Relp(Relp),
+}
+
+struct Tls {
+    address: SocketAddr,
+    authority: Arc<Authority>,
+    identity: Identity,
+}
+
+/// What was sent in a round.
+#[derive(Debug)]
+pub struct Wrote {
+    pub lines: BTreeMap<Outcome, u64>,
+    /// A kill may lose it.
+    pub may_be_lost: bool,
+}
+
+impl Senders {
+    pub fn new(addresses: Addresses, authority: &Arc<Authority>) -> Senders {
+        Senders(WAYS.map(|way| {
+            let connection = match way {
+                Way::Udp => {
+                    let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
+                    Connection::Udp(socket, addresses.syslog)
+                }
+                Way::Tcp => Connection::Tcp(None, addresses.syslog),
+                Way::Tls => Connection::Tls(
+                    None,
+                    Box::new(Tls {
+                        address: addresses.tls,
+                        authority: Arc::clone(authority),
+                        identity: authority.sign("sender-1"),
+                    }),
+                ),
+                Way::Relp => Connection::Relp(Relp::new(
+                    Ipv4Addr::new(127, 0, 0, 2).into(),
+                    addresses.relp,
+                )),
+            };
+            let name = format!("{way:?}").to_lowercase();
+            Sender {
+                way,
+                connection,
+                ledger: Ledger::new(&name),
+                cursed: Ledger::new(&format!("{CURSED}-{name}")),
+                number: 0,
+                name,
+            }
+        }))
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Sender> {
+        self.0.iter_mut()
+    }
+
+    /// Every ledger and whose it is; the cursed ones have that name.
+    pub fn ledgers(&self) -> impl Iterator<Item = (&str, &Ledger)> {
+        self.0.iter().flat_map(|sender| {
+            [
+                (sender.name.as_str(), &sender.ledger),
+                (CURSED, &sender.cursed),
+            ]
+        })
+    }
+
+    /// How many lines there are in each ledger.
+    pub fn lengths(&self) -> Vec<usize> {
+        self.ledgers()
+            .map(|(_, ledger)| ledger.lines.len())
+            .collect()
+    }
+
+    /// Whether a kill may lose lines of that ledger.
+    pub fn may_lose(&self, ledger: usize) -> bool {
+        self.0[ledger / 2].way != Way::Relp
+    }
+
+    /// Connects those that are not; weir listens.
+    pub fn connect(&mut self) {
+        for sender in &mut self.0 {
+            match &mut sender.connection {
+                Connection::Tcp(stream @ None, address) => {
+                    *stream = Some(TcpStream::connect(*address).expect("weir listens"));
+                }
+                Connection::Tls(client @ None, tls) => {
+                    let connected = tls::connect(tls.address, &tls.authority, Some(&tls.identity));
+                    *client = Some(connected.expect("weir lets it in"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends the connections of those that would not notice an end.
+    pub fn disconnect(&mut self) {
+        for sender in &mut self.0 {
+            match &mut sender.connection {
+                Connection::Tcp(stream, _) => *stream = None,
+                Connection::Tls(client, _) => {
+                    if let Some(mut client) = client.take() {
+                        client.conn.send_close_notify();
+                        // weir may be gone already.
+                        let _ = client.conn.complete_io(&mut client.sock);
+                    }
+                }
+                Connection::Udp(..) | Connection::Relp(_) => {}
+            }
+        }
+    }
+
+    /// Sends over RELP what is not acknowledged yet, until it is.
+    pub fn finish_relp(&mut self) {
+        for sender in &mut self.0 {
+            if let Connection::Relp(relp) = &mut sender.connection {
+                finish(relp);
+            }
+        }
+    }
+}
+
+fn finish(relp: &mut Relp) {
+    wait_for("every line to be acknowledged", SOON, || {
+        relp.drive(Duration::from_millis(20));
+        match relp.waiting() {
+            0 => Ok(()),
+            n => Err(format!("{n} are not")),
+        }
+    });
+}
+
+impl Sender {
+    /// Sends these, one behind the other. Where weir is killed meanwhile it stops when it
+    /// notices.
+    pub fn send(&mut self, bursts: &[Burst], is_killed: bool) -> Wrote {
+        let mut wrote = Wrote {
+            lines: BTreeMap::new(),
+            may_be_lost: self.way != Way::Relp,
+        };
+        for burst in bursts {
+            for _ in 0..burst.lines {
+                let line = self.line(burst.kind);
+                // What is half written when weir is killed is sent, and lost.
+                for outcome in burst.kind.outcomes() {
+                    *wrote.lines.entry(*outcome).or_default() += 1;
+                }
+                if let Err(error) = self.connection.write(&line) {
+                    assert!(is_killed, "{}: {error}", self.name);
+                    return wrote;
+                }
+            }
+        }
+        match &mut self.connection {
+            Connection::Relp(relp) if !is_killed => finish(relp),
+            _ => {}
+        }
+        wrote
+    }
+
+    /// The next line of this kind, which differs from all before unless it is empty.
+    fn line(&mut self, kind: Kind) -> String {
+        self.number += 1;
+        let (name, number, now) = (&self.name, self.number, now_millis());
+        let dated = |service: &str, end| httplog_of(service, end, 0, 200, number);
+        // The envelope, with the text of another program.
+        let by = |program: &str, text: String| {
+            let line = dated(name, now);
+            let envelope = line.find("haproxy[").map_or("", |at| &line[..at]);
+            format!("{envelope}{program}: {text}")
+        };
+        match kind {
+            Kind::Good => self.ledger.write(0),
+            Kind::Late => self.ledger.write(LATE),
+            Kind::Cursed => self.cursed.write(0),
+            Kind::TooLate => dated(name, now - TOO_LATE),
+            Kind::Future => dated(name, now + AHEAD),
+            Kind::Unwanted => dated("unwanted", now),
+            Kind::Notice => by(
+                "haproxy[7]",
+                format!("Server {name}/s{number} is DOWN, reason: Layer4 timeout."),
+            ),
+            Kind::Foreign => by("sshd[1]", format!("session {number} opened")),
+            Kind::Damaged => dated(name, now).replace(" 200 ", " two-hundred "),
+            Kind::Oversized => format!("<134>{number} {}", "x".repeat(3 * LINE_BYTES)),
+            Kind::Empty => String::new(),
+        }
+    }
+}
+
+impl Connection {
+    fn write(&mut self, line: &str) -> std::io::Result<()> {
+        let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
+        match self {
+            Connection::Udp(socket, target) => {
+                // Refused where nobody listens any more.
+                let _ = socket.send_to(line.as_bytes(), *target);
+                Ok(())
+            }
+            Connection::Tcp(stream, _) => {
+                let stream = stream.as_mut().ok_or_else(gone)?;
+                stream.write_all(format!("{line}\n").as_bytes())
+            }
+            Connection::Tls(client, _) => {
+                let client = client.as_mut().ok_or_else(gone)?;
+                client.write_all(format!("{} {line}", line.len()).as_bytes())?;
+                client.flush()
+            }
+            Connection::Relp(relp) => {
+                relp.push(line.to_owned());
+                if relp.waiting() >= UNACKNOWLEDGED {
+                    relp.drive(Duration::from_millis(5));
+                }
+                Ok(())
+            }
+        }
+    }
+}
