@@ -37,7 +37,7 @@ use file::{Contents, Place, Refusal};
 use redb::Database;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -99,6 +99,9 @@ pub struct Restored {
     pub checkpoint: Option<Checkpoint>,
     /// What it does not cover, in the order in which it came.
     pub journal: Journal,
+    /// Why nothing can be kept at the moment: the file can be neither made nor written. The
+    /// keeper tries again with everything that it is given.
+    pub broken: Option<NotKept>,
 }
 
 /// Why weir cannot start.
@@ -138,7 +141,6 @@ struct Shared {
     /// `None`: it could not be opened, or is closed after a failed write.
     database: RwLock<Option<Database>>,
     generation: AtomicU64,
-    wants_whole: AtomicBool,
     tails: Mutex<Tails>,
     /// Bytes of the journal's records.
     size: watch::Sender<u64>,
@@ -151,7 +153,8 @@ impl Keeper {
     /// # Errors
     ///
     /// When another process has the file. Where it can be neither made nor written that is no
-    /// error: everything is answered with [`NotKept`] until it can.
+    /// error: [`Restored::broken`] says so, and everything is answered with [`NotKept`] until it
+    /// can.
     pub fn open(state: &Path, now: Timestamp) -> Result<(Keeper, Restored), OpenError> {
         Keeper::open_at(Place::in_folder(state), now, &Options::default())
     }
@@ -182,7 +185,6 @@ impl Keeper {
         let shared = Arc::new(Shared {
             database: RwLock::new(database),
             generation: AtomicU64::new(contents.covers.max(newest) + 1),
-            wants_whole: AtomicBool::new(false),
             tails: Mutex::new(std::mem::take(&mut contents.tails)),
             size: watch::Sender::new(contents.sizes.values().sum()),
         });
@@ -196,9 +198,7 @@ impl Keeper {
             contents,
             why,
         );
-        if let Err(why) = writer.set_up() {
-            tracing::error!(%why, "nothing can be kept that would survive a kill");
-        }
+        let broken = writer.set_up().err().map(NotKept);
         let journal = journal.map(|range| Journal::new(Arc::clone(&shared), range));
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let writer = std::thread::Builder::new()
@@ -217,6 +217,7 @@ impl Keeper {
         let restored = Restored {
             checkpoint,
             journal: journal.unwrap_or_default(),
+            broken,
         };
         Ok((keeper, restored))
     }
@@ -262,16 +263,10 @@ impl Keeper {
         self.ask(request).await
     }
 
-    /// Whether the next checkpoint has to be [`Changes::whole`]: the file had to be made anew
-    /// while weir ran, and knows nothing of those before.
-    pub fn wants_whole(&self) -> bool {
-        self.0.shared.wants_whole.load(Ordering::SeqCst)
-    }
-
     /// Keeps a checkpoint that covers that generation and all before, whose records are
-    /// forgotten with the same step. After an error nobody knows whether it is in the file:
-    /// the next one must hold these changes too. One that is not whole is refused where
-    /// [`Keeper::wants_whole`].
+    /// forgotten with the same step. After an error the next one has to be
+    /// [`Changes::whole`]: nobody knows then what the file has, and it may have been made
+    /// anew. Into a file made anew only a whole one is taken.
     pub async fn commit(&self, covers: Generation, changes: Changes) -> Result<(), NotKept> {
         let request = |reply| {
             Request::Commit(Commit {

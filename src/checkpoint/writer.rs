@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,6 +56,8 @@ pub struct Writer {
     set_up: bool,
     /// The file that weir has had; `None` where there has been none yet.
     known: Option<Known>,
+    /// The file is a new one that knows nothing of the last checkpoint.
+    wants_whole: bool,
     sizes: BTreeMap<u64, u64>,
     next_sequence: u64,
     /// Records that may stand in the file although it was said that they are not kept: from
@@ -95,6 +96,7 @@ impl Writer {
             starts,
             set_up: false,
             known,
+            wants_whole: false,
             sizes: contents.sizes,
             next_sequence: contents.next_sequence,
             stray: None,
@@ -209,7 +211,7 @@ impl Writer {
 
     fn checkpoint(&mut self, covers: Generation, changes: &Changes) -> Result<(), String> {
         self.ensure_open()?;
-        if self.shared.wants_whole.load(Ordering::SeqCst) && !changes.whole {
+        if self.wants_whole && !changes.whole {
             return Err(
                 "the file is a new one, which only a whole checkpoint can begin".to_owned(),
             );
@@ -253,7 +255,7 @@ impl Writer {
             }
             Ok(())
         })?;
-        self.shared.wants_whole.store(false, Ordering::SeqCst);
+        self.wants_whole = false;
         self.shared.tails().written(&tails);
         Ok(())
     }
@@ -368,7 +370,7 @@ impl Writer {
         };
         // What was acknowledged until now stands in no file until the next checkpoint does.
         self.set_up = false;
-        self.shared.wants_whole.store(true, Ordering::SeqCst);
+        self.wants_whole = true;
         self.known = Some(Known { starts: None });
         self.stray = None;
         self.sizes.clear();

@@ -4,7 +4,8 @@
 use crate::support::http::{self, Metrics};
 use crate::support::line::httplog;
 use crate::support::rsyslog::Rsyslog;
-use crate::support::{Weir, folder, now_millis, ports, require, wait_for};
+use crate::support::tls::Authority;
+use crate::support::{Weir, folder, now_millis, ports, require, wait_for, write};
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
@@ -31,9 +32,14 @@ struct Site {
 
 impl Site {
     fn new() -> Site {
+        Site::with("")
+    }
+
+    /// With more keys for the listener.
+    fn with(keys: &str) -> Site {
         let relp = ports::free();
         let config = format!(
-            r#"listen: [{{ protocol: relp, address: "127.0.0.1:{relp}" }}]
+            r#"listen: [{{ protocol: relp, address: "127.0.0.1:{relp}"{keys} }}]
 rules: rules.yaml
 state: state
 checkpoint_every: 1s
@@ -50,12 +56,12 @@ http: {{ address: "127.0.0.1:0" }}
 
     /// An rsyslog that forwards as docs/configuration.md tells, but for a shorter pause
     /// between two tries to connect.
-    fn rsyslog(&self) -> Rsyslog {
+    fn rsyslog(&self, keys: &str) -> Rsyslog {
         let action = format!(
             r#"action(type="omrelp" target="127.0.0.1" port="{}" template="RSYSLOG_ForwardFormat"
          queue.type="LinkedList" queue.size="100000" queue.filename="weir"
          queue.maxDiskSpace="1g" queue.saveOnShutdown="on"
-         action.resumeInterval="1" action.resumeRetryCount="-1")"#,
+         action.resumeInterval="1" action.resumeRetryCount="-1" {keys})"#,
             self.relp
         );
         Rsyslog::start_with(r#"module(load="omrelp")"#, &action)
@@ -110,7 +116,7 @@ fn lines_survive_kills_and_count_once() {
     }
     const LINES: u32 = 12_000;
     let site = Site::new();
-    let rsyslog = site.rsyslog();
+    let rsyslog = site.rsyslog("");
     let from = now_millis() / 1000;
     let mut weir = std::thread::scope(|scope| {
         let mut weir = Weir::serve(site.path());
@@ -137,7 +143,7 @@ fn a_restart_loses_nothing() {
     }
     const LINES: u32 = 6_000;
     let site = Site::new();
-    let rsyslog = site.rsyslog();
+    let rsyslog = site.rsyslog("");
     let from = now_millis() / 1000;
     let mut weir = std::thread::scope(|scope| {
         let mut weir = Weir::serve(site.path());
@@ -153,6 +159,29 @@ fn a_restart_loses_nothing() {
     assert_eq!(metrics.parsed(), u64::from(LINES), "{metrics:?}");
     each_counts_once(&base, LINES, from);
     weir.terminate();
+}
+
+#[test]
+fn rsyslog_sends_over_tls() {
+    if !require(&["rsyslogd", "omrelp.so"]) {
+        return;
+    }
+    const LINES: u32 = 500;
+    let site = Site::with(", cert: weir.pem, key: weir.key, client_ca: ca.pem");
+    let authority = Authority::new("test authority");
+    authority.sign("weir.test").write(site.path(), "weir");
+    authority.sign("sender.test").write(site.path(), "sender");
+    write(&site.path().join("ca.pem"), &authority.pem());
+    let mut weir = Weir::serve(site.path());
+    let at = site.path().display();
+    let rsyslog = site.rsyslog(&format!(
+        r#"tls="on" tls.caCert="{at}/ca.pem" tls.myCert="{at}/sender.pem" tls.myPrivKey="{at}/sender.key"
+         tls.authMode="name" tls.permittedPeer=["weir.test"]"#
+    ));
+    send(&rsyslog, 0..LINES);
+    let metrics = until_parsed(&weir.http(), LINES.into());
+    assert_eq!(metrics.parsed(), u64::from(LINES), "{}", weir.log());
+    assert_eq!(metrics.sum("weir_connections_refused_total", ""), 0);
 }
 
 #[test]

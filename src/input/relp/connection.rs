@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The room for one read.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// With so much in a group nothing is read until the one before is kept. What one read
 /// brings goes beyond.
@@ -183,8 +183,17 @@ impl Receiver {
 
     /// Notes whether lines can be kept.
     fn journal_is(&self, broken: Option<&NotKept>) {
-        self.telemetry
-            .broken("journal", broken.map(ToString::to_string));
+        let text = broken.map(|why| {
+            format!("{why}: lines over RELP are not acknowledged, their senders have to keep them")
+        });
+        let news = self.telemetry.broken("journal", text);
+        match broken {
+            Some(why) if news => {
+                tracing::error!(%why, "cannot keep lines over RELP; retrying");
+            }
+            None if news => tracing::info!("lines over RELP are kept again"),
+            _ => {}
+        }
     }
 }
 
@@ -229,8 +238,8 @@ impl Sender<'_> {
         known as u64
     }
 
-    /// Keeps a group and hands it on. Gives its answers once all of it is on disk, among it
-    /// `again` lines that were there before.
+    /// Keeps a group and hands it on. Gives its answers once it is on disk. `again` lines of
+    /// it were there before.
     async fn keep(&self, group: Group, again: u64) -> Result<Vec<u8>, NotKept> {
         let Receiver {
             keeper,
@@ -346,28 +355,34 @@ mod tests {
         sender: DuplexStream,
         worker: mpsc::Receiver<Work>,
         listener: Arc<Listener>,
+        telemetry: Arc<Telemetry>,
         stop: CancellationToken,
         serving: JoinHandle<()>,
     }
 
     fn start() -> Running {
+        let folder = tempfile::tempdir().unwrap();
+        start_in(folder.path().to_owned(), folder)
+    }
+
+    /// With that folder of state.
+    fn start_in(state: std::path::PathBuf, folder: tempfile::TempDir) -> Running {
         let telemetry = Arc::new(Telemetry::new(Timestamp::from_secs(0)));
         let listener = telemetry.listener("relp", "here".to_owned());
         let (dispatcher, mut workers) = Dispatcher::new(1, &telemetry.queued);
-        let state = tempfile::tempdir().unwrap();
-        let (keeper, _) = Keeper::open(state.path(), Timestamp::from_secs(0)).unwrap();
+        let (keeper, _) = Keeper::open(&state, Timestamp::from_secs(0)).unwrap();
         let receiver = Receiver {
             line_max: 100,
             keeper,
             dispatcher,
             listener: Arc::clone(&listener),
-            telemetry,
+            telemetry: Arc::clone(&telemetry),
         };
         let (sender, stream) = tokio::io::duplex(64 * 1024);
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         let serving = tokio::spawn(async move {
-            let _state = state;
+            let _folder = folder;
             let peer = "192.0.2.1:1".parse().unwrap();
             receiver.serve(stream, peer, stopping).await;
         });
@@ -375,6 +390,7 @@ mod tests {
             sender,
             worker: workers.remove(0),
             listener,
+            telemetry,
             stop,
             serving,
         }
@@ -457,6 +473,28 @@ mod tests {
         );
         assert_eq!(running.sender.read(&mut [0]).await.unwrap(), 0);
         assert_eq!(running.lines().await, ["a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_kept_is_held_and_then_not_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let no_folder = folder.path().join("file");
+        std::fs::write(&no_folder, "").unwrap();
+        let mut running = start_in(no_folder.join("state"), folder);
+        running.send(OPEN).await;
+        running.until("commands=syslog\n").await;
+        let began = Instant::now();
+        running.send(b"2 syslog 1 a\n").await;
+        assert_eq!(
+            running.until("0 serverclose 0\n").await,
+            "0 serverclose 0\n"
+        );
+        // Before the sender gives up by itself.
+        let held = began.elapsed();
+        assert!(held > HOLD / 2 && held < 2 * HOLD, "{held:?}");
+        let snapshot = running.telemetry.snapshot();
+        assert!(snapshot.broken.contains_key("journal"), "{snapshot:?}");
+        assert!(running.lines().await.is_empty());
     }
 
     /// Sends until nothing more is taken; how many lines were.

@@ -352,45 +352,56 @@ impl File {
     }
 }
 
-fn list(db: &Database) -> Result<BTreeMap<u64, Header>, Fault> {
-    let read = || -> Result<Option<(Option<u64>, Vec<(u64, HeaderBytes)>)>, redb::Error> {
-        let read = db.begin_read()?;
-        if read.list_tables()?.next().is_none() {
-            return Ok(None);
-        }
-        let version = match read.open_table(META) {
-            Ok(meta) => meta.get(FORMAT)?.map(|version| version.value()),
-            Err(redb::TableError::Storage(why)) => return Err(why.into()),
-            Err(_) => None,
-        };
-        if version != Some(VERSION) {
-            return Ok(Some((version, Vec::new())));
-        }
-        let mut headers = Vec::new();
-        for row in read.open_table(HEADERS)?.range::<u64>(..)? {
-            let (number, header) = row?;
-            headers.push((number.value(), header.value()));
-        }
-        Ok(Some((version, headers)))
+/// What a database turns out to be.
+enum Contents {
+    Empty,
+    Foreign,
+    /// A spool of another version.
+    Format(u64),
+    Blocks(Vec<(u64, HeaderBytes)>),
+}
+
+fn contents(db: &Database) -> Result<Contents, redb::Error> {
+    let read = db.begin_read()?;
+    if read.list_tables()?.next().is_none() {
+        return Ok(Contents::Empty);
+    }
+    let version = match read.open_table(META) {
+        Ok(meta) => meta.get(FORMAT)?.map(|version| version.value()),
+        Err(redb::TableError::Storage(why)) => return Err(why.into()),
+        Err(_) => None,
     };
+    match version {
+        Some(VERSION) => {}
+        Some(other) => return Ok(Contents::Format(other)),
+        None => return Ok(Contents::Foreign),
+    }
+    let mut headers = Vec::new();
+    for row in read.open_table(HEADERS)?.range::<u64>(..)? {
+        let (number, header) = row?;
+        headers.push((number.value(), header.value()));
+    }
+    Ok(Contents::Blocks(headers))
+}
+
+fn list(db: &Database) -> Result<BTreeMap<u64, Header>, Fault> {
     let bad = |ending, why: String| Err(Fault::Bad(ending, why));
-    match read().map_err(fault)? {
-        None => Ok(BTreeMap::new()),
-        Some((Some(VERSION), headers)) => {
+    match contents(db).map_err(fault)? {
+        Contents::Empty => Ok(BTreeMap::new()),
+        Contents::Foreign => bad("foreign", "not a spool of weir's".to_owned()),
+        Contents::Format(other) => bad(
+            "future",
+            format!("spool format {other}, but this weir reads format {VERSION}"),
+        ),
+        Contents::Blocks(headers) => {
             let headers = headers.into_iter().map(|(number, bytes)| {
                 let header = Header::from_bytes(&bytes);
                 header.map(|header| (number, header))
             });
-            match headers.collect() {
-                Ok(headers) => Ok(headers),
-                Err(Damaged) => bad("damaged", "a block is of no known kind".to_owned()),
-            }
+            headers
+                .collect::<Result<_, Damaged>>()
+                .or_else(|Damaged| bad("damaged", "a block is of no known kind".to_owned()))
         }
-        Some((Some(later), _)) => bad(
-            "future",
-            format!("spool format {later}, but this weir reads format {VERSION}"),
-        ),
-        Some((None, _)) => bad("foreign", "not a spool of weir's".to_owned()),
     }
 }
 

@@ -1,11 +1,7 @@
 """What users of appoptics-metrics do, against weir."""
 
 import os
-import sys
 import time
-
-# This file has the name of the package that it is about.
-sys.path.pop(0)
 
 import appoptics_metrics
 from appoptics_metrics.aggregator import Aggregator
