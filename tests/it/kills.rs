@@ -171,15 +171,17 @@ fn a_checkpoint_that_is_of_no_use_is_set_aside() {
         weir.kill();
         damage(&file);
         weir = site.serve();
-        let log = weir.log();
-        let mut words = log.split_whitespace();
-        let aside = words.find_map(|word| word.strip_prefix("set_aside="));
-        let aside = aside.unwrap_or_else(|| panic!("nothing was set aside:\n{log}"));
+        let aside = wait_for("a file to be set aside", WITHIN, || {
+            let log = weir.log();
+            let mut words = log.split_whitespace();
+            let aside = words.find_map(|word| word.strip_prefix("set_aside="));
+            aside.map(str::to_owned).ok_or(log)
+        });
         assert!(
             aside.contains(&format!("checkpoint.redb.{word}-")),
             "{aside}"
         );
-        assert!(site.path().join(aside).exists(), "there is no {aside}");
+        assert!(site.path().join(&aside).exists(), "there is no {aside}");
     }
     // And what is counted from here on is kept again.
     let cut = ledger.lines.len();

@@ -168,7 +168,6 @@ impl Running {
                 self.settle();
             }
             End::Stop => {
-                self.senders.disconnect();
                 terminate(&mut self.weir);
                 self.restart();
                 self.settle();

@@ -133,11 +133,15 @@ impl Senders {
         for sender in &mut self.0 {
             match &mut sender.connection {
                 Connection::Tcp(stream @ None, address) => {
-                    *stream = Some(TcpStream::connect(*address).expect("weir listens"));
+                    let connected = TcpStream::connect(*address).expect("weir listens");
+                    at_once(&connected);
+                    *stream = Some(connected);
                 }
                 Connection::Tls(client @ None, tls) => {
                     let connected = tls::connect(tls.address, &tls.authority, Some(&tls.identity));
-                    *client = Some(connected.expect("weir lets it in"));
+                    let connected = connected.expect("weir lets it in");
+                    at_once(&connected.sock);
+                    *client = Some(connected);
                 }
                 _ => {}
             }
@@ -169,6 +173,12 @@ impl Senders {
             }
         }
     }
+}
+
+/// Without waiting for what was sent before to arrive: when a line is written weir's kernel has
+/// it, and a weir that stops then reads it.
+fn at_once(stream: &TcpStream) {
+    stream.set_nodelay(true).expect("a TCP socket");
 }
 
 fn finish(relp: &mut Relp) {
