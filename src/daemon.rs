@@ -314,6 +314,10 @@ impl Daemon {
         let telemetry = Arc::new(Telemetry::new(started));
         let store = Store::open_anyway(&config.state, config.store_options())?;
         note_trouble(&store.trouble().borrow(), &telemetry);
+        // The receiver alone has no windows to keep.
+        let kept = loaded.as_ref();
+        let kept = kept.map(|_| Keeper::open(&config.state, started));
+        let kept = kept.transpose()?;
         // The receiver alone rejects no lines.
         let rejects_file = config.rejects.as_deref().filter(|_| loaded.is_some());
         let rejects_file = rejects_file.map(open_rejects).transpose()?;
@@ -357,10 +361,9 @@ impl Daemon {
         let (outlet, rejects) = rejects_file
             .map(|file| start_rejects(file, &telemetry, &supervisor))
             .unzip();
-        // The receiver alone has no windows.
-        let pipeline = if let Some((loaded, _)) = &loaded {
-            let (keeper, restored) = Keeper::open(&config.state, started)?;
-            if let Some(why) = &restored.broken {
+        let pipeline = if let Some(((loaded, _), (keeper, restored))) = loaded.as_ref().zip(kept) {
+            if let Some(why) = restored.broken {
+                tracing::error!(%why, "cannot keep checkpoints; retrying");
                 telemetry.broken("checkpoint", Some(why.to_string()));
             }
             let plan = Plan {

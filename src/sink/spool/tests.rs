@@ -175,6 +175,9 @@ async fn what_is_dropped_while_it_is_sent_counts_once() {
     assert_eq!(site.measurements(), (0, 1, 256));
 }
 
+/// Makes a file that is no spool.
+type Make<'a> = &'a dyn Fn(&Path);
+
 #[tokio::test]
 async fn files_of_no_use_are_moved_away_and_weir_goes_on() {
     let later = |path: &Path| {
@@ -198,7 +201,7 @@ async fn files_of_no_use_are_moved_away_and_weir_goes_on() {
         write.commit().unwrap();
     };
     let text = |path: &Path| fs::write(path, "no database at all\n".repeat(500)).unwrap();
-    let cases: [(&dyn Fn(&Path), &str); 3] = [
+    let cases: [(Make, &str); 3] = [
         (&later, "future"),
         (&foreign, "foreign"),
         (&text, "damaged"),
