@@ -24,6 +24,7 @@ use crate::support::tls::Authority;
 use crate::support::{Weir, asked, folder, now_millis, ports, wait_for, write};
 use plan::{End, Event, OUTCOMES, Outcome, Round};
 use senders::{Addresses, Senders, Wrote};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -59,7 +60,7 @@ fn the_books_balance_to_the_line() {
     while Instant::now() < end || number < plan::ROUNDS_MIN {
         let round = Round::of(seed, number);
         println!("round {number}: {round:?}");
-        running.run(number, &round);
+        running.run(&round);
         number += 1;
     }
     running.finish();
@@ -79,6 +80,8 @@ struct Running {
     base: String,
     sink: Flaky,
     senders: Senders,
+    /// How often rules have been written.
+    written: Cell<u64>,
     /// What was sent and is not known to be lost.
     books: Books,
     /// What kills have lost, by what would have become of it.
@@ -98,13 +101,14 @@ impl Running {
             weir: Some(weir),
             site,
             sink,
+            written: Cell::new(0),
             books: Books::new(),
             lost: Books::new(),
             unsure: Vec::new(),
         }
     }
 
-    fn run(&mut self, number: u64, round: &Round) {
+    fn run(&mut self, round: &Round) {
         let before = self.senders.lengths();
         self.senders.connect();
         let sent = std::thread::scope(|scope| {
@@ -121,10 +125,11 @@ impl Running {
                 weir: self.weir.as_ref().expect("it runs"),
                 base: &self.base,
                 sink: &self.sink,
+                written: &self.written,
             };
             for event in &round.events {
                 let is_killed = matches!(round.end, End::Kill(_));
-                happening.come(event, number, is_killed);
+                happening.come(event, is_killed);
             }
             if let End::Kill(after) = round.end {
                 std::thread::sleep(after);
@@ -323,8 +328,20 @@ impl Running {
             };
             let missing: Vec<usize> = missing.filter(|line| !unsure(*line)).collect();
             if let Some(first) = missing.first() {
+                let mut map = BTreeMap::new();
+                for (n, line) in ledger.lines.iter().enumerate() {
+                    let e = map
+                        .entry((line.service.clone(), line.window))
+                        .or_insert((0, 0));
+                    if missing.contains(&n) {
+                        e.0 += 1;
+                    } else {
+                        e.1 += 1;
+                    }
+                }
+                map.retain(|_, e| e.0 > 0);
                 wrong.push(format!(
-                    "{} of {} lines of {name} are missing, such as {:?}",
+                    "{} of {} lines of {name} are missing, such as {:?}: {map:?}",
                     missing.len(),
                     ledger.lines.len(),
                     ledger.lines[*first]
@@ -389,15 +406,17 @@ struct Happening<'a> {
     weir: &'a Weir,
     base: &'a str,
     sink: &'a Flaky,
+    written: &'a Cell<u64>,
 }
 
 impl Happening<'_> {
-    fn come(&self, event: &Event, number: u64, is_killed: bool) {
+    fn come(&self, event: &Event, is_killed: bool) {
         let Happening {
             site,
             weir,
             base,
             sink,
+            written,
         } = self;
         match event {
             Event::Fault(fault) => sink.fail(*fault),
@@ -411,6 +430,9 @@ impl Happening<'_> {
                     Ok(metrics.sum("weir_reloads_total", &label))
                 };
                 let before = reloads().unwrap_or_else(|why: String| panic!("no metrics: {why}"));
+                // The same text would be no change.
+                written.set(written.get() + 1);
+                let number = written.get();
                 site.write_rules(&match right {
                     true => extra_rule(number),
                     false => format!("  - name: wrong-{number}\n    where: nothing == 1\n"),
