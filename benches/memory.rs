@@ -3,18 +3,21 @@
 //! So many services each get so many requests in each window of ten seconds, under the
 //! bundled rules: five series for each service, three of them percentiles. Twelve minutes
 //! pass, so that all windows which can still be amended are there. What is printed is the
-//! resident memory that came on top.
+//! resident memory that came on top, and what a checkpoint of it costs.
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use weir::checkpoint::{Changes, Checkpoint};
+use weir::delta::Delta;
 use weir::haproxy::{Event, Kind, Timers};
-use weir::rules::{Evaluator, Options, bundled, load};
+use weir::rules::{Evaluator, Options, Rules, bundled, load};
 use weir::time::Timestamp;
 use weir::window::{Settings, Windows};
 
 const START: Timestamp = Timestamp::from_secs(1_767_268_800);
-const WINDOWS: u32 = 72;
+/// The last one comes between two checkpoints.
+const WINDOWS: u32 = 73;
 const SPAN: Duration = Duration::from_secs(10);
 const PAGE_BYTES: u64 = 4096;
 
@@ -51,6 +54,9 @@ fn main() {
                 evaluator.apply(&event, start);
             }
         }
+        if window + 1 == WINDOWS {
+            break;
+        }
         windows.merge(evaluator.take());
         for closed in windows.advance(start + SPAN) {
             measurements += closed.measurements.len();
@@ -65,6 +71,44 @@ fn main() {
         used / series as u64,
         used / rows as u64,
     );
+    checkpoint(windows, evaluator.take(), &rules, settings);
+}
+
+/// Everything, as after a start; then the last window alone, as a checkpoint is usually; then back.
+fn checkpoint(mut windows: Windows, next: Delta, rules: &Rules, settings: Settings) {
+    let end = START + SPAN * WINDOWS;
+    let (whole, took) = timed(|| windows.snapshot(end, true));
+    let bytes = |changes: &Changes| -> usize {
+        let panes = changes.panes.iter().filter_map(|(_, rows)| rows.as_ref());
+        changes.head.len() + panes.map(Vec::len).sum::<usize>()
+    };
+    println!(
+        "a whole checkpoint: {} MiB in {took:?}",
+        bytes(&whole) >> 20
+    );
+    let panes = whole
+        .panes
+        .into_iter()
+        .filter_map(|(pane, rows)| Some((pane, rows?)));
+    let checkpoint = Checkpoint {
+        head: whole.head,
+        panes: panes.collect(),
+    };
+    let layout = Arc::clone(rules.layout());
+    let (restored, took) = timed(|| Windows::restore(layout, settings, &checkpoint, end));
+    println!(
+        "read back in {took:?}: {} rows",
+        restored.expect("it is ours").rows()
+    );
+    windows.merge(next);
+    let (changes, took) = timed(|| windows.snapshot(end, false));
+    println!("of one window: {} KiB in {took:?}", bytes(&changes) >> 10);
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let done = work();
+    (done, start.elapsed())
 }
 
 /// Bytes of this process in memory: the second number of `/proc/self/statm` (proc_pid_statm(5)).

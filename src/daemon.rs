@@ -9,7 +9,7 @@ use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
 use crate::http::{self, Access, Mode, Status};
 use crate::input::accept::{self, Door};
-use crate::input::batch::Dispatcher;
+use crate::input::batch::{Dispatcher, Pass};
 use crate::input::connections::{Bounds, Connections};
 use crate::input::{relp, tcp, udp};
 use crate::load::{Files, Loaded};
@@ -379,7 +379,7 @@ impl Daemon {
                 checkpoint: restored.checkpoint,
             };
             let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
-            receive_again(restored.journal, &config, &dispatcher, &telemetry).await;
+            receive_again(restored.journal, &config, &dispatcher, &pass, &telemetry).await;
             drop(pass);
             let listening = Inputs {
                 frame_max: config.limits.line_bytes,
@@ -495,6 +495,7 @@ async fn receive_again(
     journal: Journal,
     config: &Config,
     dispatcher: &Dispatcher,
+    pass: &Pass,
     telemetry: &Telemetry,
 ) {
     let mut journal = journal.peekable();
@@ -502,7 +503,14 @@ async fn receive_again(
         return;
     }
     let listener = telemetry.listener(Protocol::Relp.as_str(), "journal".to_owned());
-    let lines = relp::replay(journal, config.limits.line_bytes, dispatcher, &listener).await;
+    let lines = relp::replay(
+        journal,
+        config.limits.line_bytes,
+        dispatcher,
+        pass,
+        &listener,
+    )
+    .await;
     tracing::info!(
         lines,
         "weir was killed: what it had acknowledged since its last checkpoint is counted now"

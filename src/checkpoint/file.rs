@@ -133,30 +133,38 @@ impl Place {
             "the checkpoint is of no use: windows that were open begin anew, and lines that \
              were acknowledged after the last checkpoint are in none"
         );
-        self.forget_old();
+        forget_old(&self.path);
         Ok(())
     }
+}
 
-    /// Deletes what was set aside long ago.
-    fn forget_old(&self) {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let Ok(files) = fs::read_dir(folder) else {
-            return;
-        };
-        let mut aside: Vec<(i64, PathBuf)> = files
-            .filter_map(|file| {
-                let path = file.ok()?.path();
-                let name = path.file_name()?.to_str()?.strip_prefix(NAME)?;
-                let (_, secs) = name.strip_prefix('.')?.rsplit_once('-')?;
-                Some((secs.parse().ok()?, path))
-            })
-            .collect();
-        aside.sort();
-        let excess = aside.len().saturating_sub(ASIDE_MAX);
-        for (_, path) in aside.drain(..excess) {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(file = %path.display(), %error, "cannot be deleted");
-            }
+/// Copies a file whose windows nobody can read: its journal is still of use where it is.
+pub fn copy_aside(path: &Path, now: Timestamp) -> std::io::Result<PathBuf> {
+    let aside = path.with_file_name(format!("{NAME}.windows-{}", now.as_secs()));
+    fs::copy(path, &aside)?;
+    forget_old(path);
+    Ok(aside)
+}
+
+/// Deletes what was set aside long ago.
+fn forget_old(path: &Path) {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let Ok(files) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut aside: Vec<(i64, PathBuf)> = files
+        .filter_map(|file| {
+            let path = file.ok()?.path();
+            let name = path.file_name()?.to_str()?.strip_prefix(NAME)?;
+            let (_, secs) = name.strip_prefix('.')?.rsplit_once('-')?;
+            Some((secs.parse().ok()?, path))
+        })
+        .collect();
+    aside.sort();
+    let excess = aside.len().saturating_sub(ASIDE_MAX);
+    for (_, path) in aside.drain(..excess) {
+        if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(file = %path.display(), %error, "cannot be deleted");
         }
     }
 }

@@ -35,6 +35,7 @@ pub use journal::Journal;
 use crate::time::Timestamp;
 use file::{Contents, Place, Refusal};
 use redb::Database;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,6 +129,7 @@ pub struct Keeper(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
+    path: PathBuf,
     session: AtomicU64,
     journal_max: u64,
     /// `None` only while dropping.
@@ -209,6 +211,7 @@ impl Keeper {
             })?;
         let keeper = Keeper(Arc::new(Inner {
             shared,
+            path,
             session: AtomicU64::new(starts << SESSIONS_BITS),
             journal_max: options.journal_max,
             queue: Some(queue),
@@ -226,6 +229,23 @@ impl Keeper {
     /// either.
     pub fn session(&self) -> u64 {
         self.0.session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Copies the file, with a checkpoint whose windows nobody can go on from, to a name of its
+    /// own before the next one replaces it. The journal is read where it is. To be called before
+    /// anything is kept.
+    pub fn copy_aside(&self, why: &dyn Display, now: Timestamp) {
+        let file = self.0.path.display();
+        let lost = "windows that were open begin anew, and the account with them";
+        match file::copy_aside(&self.0.path, now) {
+            Ok(aside) => {
+                let aside = aside.display();
+                tracing::error!(%file, copied_to = %aside, %why, "the checkpoint is of no use: {lost}");
+            }
+            Err(error) => {
+                tracing::error!(%file, %error, %why, "the checkpoint is of no use, and cannot be copied aside: {lost}");
+            }
+        }
     }
 
     /// Begins a generation; gives the one that ends.

@@ -134,7 +134,7 @@ impl Pipeline {
         };
         telemetry.set_grace(settings.grace);
         let layout = Arc::clone(first.rules.layout());
-        let (windows, account) = begin(&layout, settings, plan.checkpoint, beginning);
+        let (windows, account) = begin(&layout, settings, plan.checkpoint, &plan.keeper, beginning);
         telemetry.carry(&account);
         if let Some(taken_at) = windows.seen_to() {
             telemetry.set_checkpoint(taken_at);
@@ -197,6 +197,7 @@ fn begin(
     layout: &Arc<Layout>,
     settings: Settings,
     checkpoint: Option<Checkpoint>,
+    keeper: &Keeper,
     start: Timestamp,
 ) -> (Windows, Account) {
     let fresh = || Windows::new(Arc::clone(layout), settings).beginning_at(start);
@@ -208,7 +209,7 @@ fn begin(
         Ok((windows, account))
     });
     restored.unwrap_or_else(|why| {
-        tracing::error!(%why, "the checkpoint cannot be gone on from: its windows are lost");
+        keeper.copy_aside(&why, start);
         (fresh(), Account::default())
     })
 }
@@ -307,3 +308,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

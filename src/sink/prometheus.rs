@@ -165,15 +165,16 @@ impl Collector for Own {
                 (labels_of(&labels), get(listener))
             })
         };
+        let carried = (own.carried > 0).then(|| {
+            let labels = [("protocol", "carried"), ("address", "")];
+            (labels_of(&labels), own.carried)
+        });
         counters(
             e,
             "weir_lines_received",
-            "Frames received, with protocol=\"checkpoint\" by earlier runs up to their last \
-             checkpoint. received = parsed + rejected + queued",
-            of(|listener| listener.received).chain((own.carried > 0).then(|| {
-                let labels = [("protocol", "checkpoint"), ("address", "")];
-                (labels_of(&labels), own.carried)
-            })),
+            "Frames received, those of earlier runs up to the last checkpoint under the protocol \
+             carried. received = parsed + rejected + queued",
+            of(|listener| listener.received).chain(carried),
         )?;
         counters(
             e,
@@ -589,6 +590,7 @@ fn family<M: EncodeMetric>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Account;
     use crate::delta::GroupingId;
     use crate::skew::SkewedHost;
     use crate::telemetry::Tally;
@@ -742,6 +744,24 @@ mod tests {
             count: 1,
         });
         assert!(lines(Some(rules)).contains("weir_rules_refused 1"));
+    }
+
+    #[test]
+    fn lines_of_earlier_runs_are_in_the_sums() {
+        let telemetry = Arc::new(Telemetry::new(Timestamp::from_secs(0)));
+        telemetry.carry(&Account {
+            parsed: 40,
+            rejected: [("malformed".to_owned(), 2)].into(),
+            ..Account::default()
+        });
+        let page = render(&Arc::default(), &telemetry, None).unwrap();
+        for line in [
+            r#"weir_lines_received_total{protocol="carried",address=""} 42"#,
+            "weir_lines_parsed_total 40",
+            r#"weir_lines_rejected_total{reason="malformed"} 2"#,
+        ] {
+            assert!(page.lines().any(|other| other == line), "{line} in {page}");
+        }
     }
 
     #[test]

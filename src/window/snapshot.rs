@@ -43,6 +43,9 @@ struct GroupingHead {
     closed_to: Option<Timestamp>,
     heard: Option<Timestamp>,
     groups: Vec<GroupHead>,
+    /// Groups by their numbers, and the starts of windows that are still to be sent again: those
+    /// that have changed while windows waited for senders to come back.
+    amended: Vec<(usize, Timestamp)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,8 +71,8 @@ impl Windows {
     /// What has changed since the last snapshot; everything, if asked for, the first time and
     /// after [`reload`](Windows::reload).
     ///
-    /// To be taken just after [`advance`](Windows::advance): what it would have sent again is
-    /// not in it.
+    /// To be taken just after [`advance`](Windows::advance): only what that has still to send
+    /// again is in it.
     pub fn snapshot(&mut self, at: Timestamp, everything: bool) -> Changes {
         let whole = everything || self.groupings.iter().any(|own| own.changed.is_none());
         let mut panes = Vec::new();
@@ -202,6 +205,7 @@ impl GroupingHead {
                     heard: group.heard.clone(),
                 })
                 .collect(),
+            amended: own.amended.iter().copied().collect(),
         }
     }
 
@@ -256,6 +260,12 @@ impl GroupingHead {
                 group.heard = head.heard.clone();
             }
             numbers.insert(head.number, number);
+        }
+        for (number, start) in &self.amended {
+            let number = numbers.get(number);
+            let number = *number
+                .ok_or_else(|| Unreadable("a window to be sent again has no group".to_owned()))?;
+            windows.amended.insert((number, *start));
         }
         Ok((windows, numbers))
     }

@@ -700,6 +700,22 @@ fn windows_go_on_from_a_checkpoint_and_say_no_zero_of_the_time_between() {
 }
 
 #[test]
+fn what_is_late_while_senders_come_back_is_told_after_one_more_kill() {
+    let mut story = Story::new(Settings::default());
+    story.event("users", 3, 7.0);
+    let checkpoint = story.checkpoint(15);
+    story.restore(&checkpoint, 20);
+    assert_eq!(story.event("users", 4, 9.0).late, 1);
+    let checkpoint = story.checkpoint(21);
+    story.restore(&checkpoint, 22);
+    assert_eq!(story.log(), ["0: users.count=1 users.max=7"]);
+    assert_eq!(
+        story.advance(24).log(),
+        ["0 again: users.count=2 users.max=9"]
+    );
+}
+
+#[test]
 fn a_checkpoint_of_other_rules_gives_what_both_have() {
     let mut layout = grouping(Window::tumbling(SPAN), None);
     let mut story = Story::of(of(layout.clone()), Settings::default());

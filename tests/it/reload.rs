@@ -254,7 +254,11 @@ fn sighup_reads_the_files_and_says_what_came_of_it() {
     site.write("weir.yaml", &format!("{CONFIG}limits: {{ series: 7 }}\n"));
     site.weir.hang_up();
     site.wait_for_accepted(1);
-    let log = site.weir.log();
+    let log = wait_for("a word on the key", SOON, || {
+        let log = site.weir.log();
+        let told = log.contains("restart");
+        told.then_some(log.clone()).ok_or(log)
+    });
     let warned: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("restart"))

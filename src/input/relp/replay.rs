@@ -2,20 +2,20 @@
 
 use super::push;
 use crate::checkpoint::Record;
-use crate::input::batch::Dispatcher;
+use crate::input::batch::{Dispatcher, Pass};
 use crate::telemetry::Listener;
 use crate::time::Timestamp;
 
 /// Sends the journal's records to the workers as they were received, under `listener`, which
-/// counts them. To be called before listeners start and before the first checkpoint, which
-/// waits until all is handed on: then it covers the whole journal. Gives the number of lines.
+/// counts them. To be called before listeners start. The first checkpoint waits for the pass, so
+/// that it covers the whole journal. Gives the number of lines.
 pub async fn replay(
     journal: impl IntoIterator<Item = Record>,
     line_max: usize,
     dispatcher: &Dispatcher,
+    _pass: &Pass,
     listener: &Listener,
 ) -> u64 {
-    let _pass = dispatcher.pass().await;
     let mut lines = 0;
     for record in journal {
         let mut batch = dispatcher.spares().get();
@@ -48,7 +48,8 @@ mod tests {
         };
         // As a session keeps a line that is longer than 5 bytes, and one that is not.
         let journal = [record(7, &[b"abcdef", b"abcde"]), record(9, &[b""])];
-        assert_eq!(replay(journal, 5, &dispatcher, &listener).await, 3);
+        let pass = dispatcher.pass().await;
+        assert_eq!(replay(journal, 5, &dispatcher, &pass, &listener).await, 3);
         assert_eq!(listener.received.get(), 3);
         drop(dispatcher);
         let mut seen = Vec::new();
