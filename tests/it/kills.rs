@@ -30,7 +30,7 @@ const CHECKPOINT_EVERY: i64 = 100;
 /// A checkpoint is kept when the disk has it, and the next one is cut no earlier. So a kill
 /// loses what came in an interval and in the time that two of them take to be kept: of the one
 /// that is under way, and of the one before. In milliseconds, on a busy machine.
-const COMMITS: i64 = 2_000;
+const COMMITS: i64 = 1_500;
 
 /// From a sender's clock to weir having read the line, in milliseconds, on a busy machine.
 const TRANSIT: i64 = 500;

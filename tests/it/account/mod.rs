@@ -328,20 +328,8 @@ impl Running {
             };
             let missing: Vec<usize> = missing.filter(|line| !unsure(*line)).collect();
             if let Some(first) = missing.first() {
-                let mut map = BTreeMap::new();
-                for (n, line) in ledger.lines.iter().enumerate() {
-                    let e = map
-                        .entry((line.service.clone(), line.window))
-                        .or_insert((0, 0));
-                    if missing.contains(&n) {
-                        e.0 += 1;
-                    } else {
-                        e.1 += 1;
-                    }
-                }
-                map.retain(|_, e| e.0 > 0);
                 wrong.push(format!(
-                    "{} of {} lines of {name} are missing, such as {:?}: {map:?}",
+                    "{} of {} lines of {name} are missing, such as {:?}",
                     missing.len(),
                     ledger.lines.len(),
                     ledger.lines[*first]

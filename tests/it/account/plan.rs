@@ -151,7 +151,7 @@ impl Round {
             0 => End::GoOn,
             1 => End::QuietKill,
             2 => End::Stop,
-            _ => End::Kill(Duration::from_millis(random.random_range(0..120))),
+            _ => End::Kill(Duration::from_millis(random.random_range(0..400))),
         };
         Round {
             bursts,
