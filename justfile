@@ -12,8 +12,13 @@ test:
 
 # 200 kills at random moments; a seed repeats those of an earlier run
 kills kills="200" seed="":
-    WEIR_KILLS={{ kills }} {{ if seed == "" { "" } else { "WEIR_KILLS_SEED=" + seed } }} \
-        cargo test --locked --test it kills:: -- --nocapture
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export WEIR_KILLS={{ kills }}
+    if [ -n "{{ seed }}" ]; then
+        export WEIR_KILLS_SEED={{ seed }}
+    fi
+    cargo test --locked --test it kills:: -- --nocapture
 
 # Everything at once, with kills and faults, and the books balanced at the end: for so long
 # (90s, 10m, 1h); a seed repeats an earlier run

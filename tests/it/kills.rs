@@ -4,7 +4,8 @@
 //! The senders never pause. Every line can be told from the others in the windows at the end,
 //! so that a missing one is known with the moment at which it was sent.
 //!
-//! `WEIR_KILLS` says how often, `WEIR_KILLS_SEED` repeats the moments of an earlier run.
+//! `WEIR_KILLS` says how often, `WEIR_KILLS_SEED` repeats the moments of an earlier run;
+//! `just kills` sets them.
 
 use crate::support::http::Metrics;
 use crate::support::ledger::{Ledger, Line, RULE, Told};

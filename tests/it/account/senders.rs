@@ -50,7 +50,7 @@ pub struct Sender {
 enum Connection {
     Udp(UdpSocket, SocketAddr),
     Tcp(Option<TcpStream>, SocketAddr),
-    Tls(Option<Client>, Box<Tls>),
+    Tls(Option<Box<Client>>, Tls),
     Relp(Relp),
 }
 
@@ -79,11 +79,11 @@ impl Senders {
                 Way::Tcp => Connection::Tcp(None, addresses.syslog),
                 Way::Tls => Connection::Tls(
                     None,
-                    Box::new(Tls {
+                    Tls {
                         address: addresses.tls,
                         authority: Arc::clone(authority),
                         identity: authority.sign("sender-1"),
-                    }),
+                    },
                 ),
                 Way::Relp => Connection::Relp(Relp::new(
                     Ipv4Addr::new(127, 0, 0, 2).into(),
@@ -141,7 +141,7 @@ impl Senders {
                     let connected = tls::connect(tls.address, &tls.authority, Some(&tls.identity));
                     let connected = connected.expect("weir lets it in");
                     at_once(&connected.sock);
-                    *client = Some(connected);
+                    *client = Some(Box::new(connected));
                 }
                 _ => {}
             }
