@@ -494,10 +494,15 @@ limits: {{ line_bytes: {LINE_BYTES} }}
     }
 
     fn addresses(&self) -> Addresses {
-        let [syslog, tls, relp, _] = self
+        let [syslog, tls, relp, http] = self
             .ports
             .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        Addresses { syslog, tls, relp }
+        Addresses {
+            syslog,
+            tls,
+            relp,
+            http,
+        }
     }
 
     /// The rule that is read back, and this text behind it.

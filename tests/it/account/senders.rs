@@ -3,6 +3,7 @@
 use super::LINE_BYTES;
 use super::plan::{Burst, Kind, Outcome, WAYS, Way};
 use crate::support::flaky::CURSED;
+use crate::support::http::Metrics;
 use crate::support::ledger::Ledger;
 use crate::support::line::httplog_of;
 use crate::support::relp::Relp;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For RELP's answers on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -23,6 +24,9 @@ const LATE: i64 = 30_000;
 const TOO_LATE: i64 = 15 * 60_000;
 const AHEAD: i64 = 10 * 60_000;
 
+/// Bytes of datagrams that every kernel's receive buffer has room for.
+const KERNEL_BUFFER: usize = 96 * 1024;
+
 /// Lines over RELP that may be unacknowledged before more are written.
 const UNACKNOWLEDGED: usize = 100;
 
@@ -32,6 +36,7 @@ pub struct Addresses {
     pub syslog: SocketAddr,
     pub tls: SocketAddr,
     pub relp: SocketAddr,
+    pub http: SocketAddr,
 }
 
 pub struct Senders([Sender; 4]);
@@ -48,10 +53,23 @@ pub struct Sender {
 }
 
 enum Connection {
-    Udp(UdpSocket, SocketAddr),
+    Udp(Udp),
     Tcp(Option<TcpStream>, SocketAddr),
     Tls(Option<Box<Client>>, Tls),
     Relp(Relp),
+}
+
+/// Over UDP nothing slows a sender down, so it looks itself how far weir is: the kernel's buffer
+/// may be small, and what it drops is no kill's doing.
+struct Udp {
+    socket: UdpSocket,
+    target: SocketAddr,
+    /// Where weir says how far it is.
+    base: String,
+    /// Since weir was started.
+    sent: u64,
+    /// Bytes that the kernel may need for what was sent since weir was asked.
+    in_buffer: usize,
 }
 
 struct Tls {
@@ -72,10 +90,13 @@ impl Senders {
     pub fn new(addresses: Addresses, authority: &Arc<Authority>) -> Senders {
         Senders(WAYS.map(|way| {
             let connection = match way {
-                Way::Udp => {
-                    let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
-                    Connection::Udp(socket, addresses.syslog)
-                }
+                Way::Udp => Connection::Udp(Udp {
+                    socket: UdpSocket::bind("127.0.0.1:0").expect("a UDP socket"),
+                    target: addresses.syslog,
+                    base: format!("http://{}", addresses.http),
+                    sent: 0,
+                    in_buffer: 0,
+                }),
                 Way::Tcp => Connection::Tcp(None, addresses.syslog),
                 Way::Tls => Connection::Tls(
                     None,
@@ -148,7 +169,7 @@ impl Senders {
         }
     }
 
-    /// Ends the connections of those that would not notice an end.
+    /// Ends the connections of those that would not notice that there is another weir.
     pub fn disconnect(&mut self) {
         for sender in &mut self.0 {
             match &mut sender.connection {
@@ -160,7 +181,8 @@ impl Senders {
                         let _ = client.conn.complete_io(&mut client.sock);
                     }
                 }
-                Connection::Udp(..) | Connection::Relp(_) => {}
+                Connection::Udp(udp) => (udp.sent, udp.in_buffer) = (0, 0),
+                Connection::Relp(_) => {}
             }
         }
     }
@@ -249,15 +271,35 @@ impl Sender {
     }
 }
 
+impl Udp {
+    fn write(&mut self, line: &str) -> std::io::Result<()> {
+        let needed = 1024 + 2 * line.len();
+        if self.in_buffer + needed > KERNEL_BUFFER {
+            let end = Instant::now() + SOON;
+            // Fails where weir is killed.
+            while self.received()? < self.sent {
+                assert!(Instant::now() < end, "weir does not read datagrams");
+            }
+            self.in_buffer = 0;
+        }
+        self.in_buffer += needed;
+        self.sent += 1;
+        // Refused where nobody listens any more.
+        let _ = self.socket.send_to(line.as_bytes(), self.target);
+        Ok(())
+    }
+
+    fn received(&self) -> std::io::Result<u64> {
+        let metrics = Metrics::read(&self.base).map_err(std::io::Error::other)?;
+        Ok(metrics.sum("weir_lines_received_total", "protocol=\"udp\""))
+    }
+}
+
 impl Connection {
     fn write(&mut self, line: &str) -> std::io::Result<()> {
         let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
         match self {
-            Connection::Udp(socket, target) => {
-                // Refused where nobody listens any more.
-                let _ = socket.send_to(line.as_bytes(), *target);
-                Ok(())
-            }
+            Connection::Udp(udp) => udp.write(line),
             Connection::Tcp(stream, _) => {
                 let stream = stream.as_mut().ok_or_else(gone)?;
                 stream.write_all(format!("{line}\n").as_bytes())
