@@ -97,7 +97,7 @@ async fn a_checkpoint_that_nobody_can_go_on_from_is_copied_aside() {
     assert_eq!(run(state.path(), 1).await, (5, 6, 6));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_checkpoint_is_cut_before_the_journal_is_received() {
     let state = tempfile::tempdir().unwrap();
     let (keeper, _) = Keeper::open(state.path(), clock::now()).unwrap();
@@ -106,10 +106,8 @@ async fn no_checkpoint_is_cut_before_the_journal_is_received() {
     let supervisor = Supervisor::default();
     let before = keeper.cut();
     let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
-    // Time enough for whoever may run.
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
+    // Longer than a checkpoint waits for anything.
+    tokio::time::sleep(Time::default().checkpoint_every * 10).await;
     assert_eq!(keeper.cut().0, before.0 + 1, "a checkpoint was cut");
     drop(pass);
     supervisor.stop();
