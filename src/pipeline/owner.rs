@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 use crate::window::{ClosedWindow, Windows};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// What it owns, and whom it tells.
@@ -46,8 +46,15 @@ pub struct Owner {
 }
 
 impl Owner {
-    pub async fn run(mut self, mut hand_overs: mpsc::Receiver<HandOver>) {
+    /// Runs until the last worker has ended. Windows close, and their time moves, when what an
+    /// earlier run had acknowledged has been sent: then the other end of `caught_up` is dropped.
+    pub async fn run(
+        mut self,
+        mut hand_overs: mpsc::Receiver<HandOver>,
+        mut caught_up: oneshot::Receiver<()>,
+    ) {
         let began = Instant::now();
+        let mut is_behind = true;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -57,7 +64,11 @@ impl Owner {
                     None => break,
                 },
                 Ok(()) = self.loaded.changed() => self.keep_up(),
-                _ = tick.tick() => {
+                _ = &mut caught_up, if is_behind => {
+                    is_behind = false;
+                    self.windows.caught_up(clock::now());
+                }
+                _ = tick.tick(), if !is_behind => {
                     let now = clock::now();
                     if let Some(seconds) = self.clock.jump(now, began.elapsed()) {
                         self.tell_jump(seconds, now);

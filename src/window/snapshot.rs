@@ -43,7 +43,8 @@ struct GroupingHead {
     closed_to: Option<Timestamp>,
     heard: Option<Timestamp>,
     forgotten_to: Option<Timestamp>,
-    /// Groups, and the starts of windows.
+    /// Groups by their numbers, and the starts of windows that are still to be sent again: those
+    /// that have changed while windows waited for senders to come back.
     amended: BTreeSet<(usize, Timestamp)>,
     groups: Vec<GroupHead>,
 }
