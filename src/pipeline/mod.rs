@@ -29,6 +29,7 @@ use crate::config::{Limits, Time};
 use crate::delta::{Delta, Layout};
 use crate::input::batch::{Batch, Dispatcher, Pass, Spares, Work};
 use crate::load::Loaded;
+use crate::memory::Gauge;
 use crate::notices::{Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
 use crate::sink::Outbox;
@@ -159,6 +160,7 @@ impl Pipeline {
             hosts: skew::Hosts::default(),
             timezone: plan.timezone,
             clock: ClockWatch::default(),
+            memory: Gauge::new(plan.limits.memory),
             telemetry: Arc::clone(telemetry),
         };
         let owner = owner.run(taking, has_caught_up);

@@ -8,6 +8,7 @@ use crate::checkpoint::Changes;
 use crate::clock;
 use crate::delta::Layout;
 use crate::load::Loaded;
+use crate::memory::{self, Gauge};
 use crate::metric::Annotation;
 use crate::notices::{self, Notice, Repeats};
 use crate::sink::Outbox;
@@ -42,6 +43,7 @@ pub struct Owner {
     pub hosts: skew::Hosts,
     pub timezone: TimeZone,
     pub clock: ClockWatch,
+    pub memory: Gauge,
     pub telemetry: Arc<Telemetry>,
 }
 
@@ -75,6 +77,7 @@ impl Owner {
                     }
                     self.repeats.next_round();
                     self.judge_clocks(now);
+                    self.judge_memory();
                     let closed = self.windows.advance(now);
                     self.publish(&closed);
                 }
@@ -181,6 +184,26 @@ impl Owner {
         }
         for outbox in &self.outboxes {
             outbox.push_annotations(&annotations);
+        }
+    }
+
+    /// Adds no series while weir takes as much memory as it may.
+    fn judge_memory(&mut self) {
+        let Some(resident) = memory::resident() else {
+            return;
+        };
+        let is_full = self.memory.is_full(resident);
+        self.windows.set_full(is_full);
+        let why = is_full.then(|| format!("{} MiB are in use", resident >> 20));
+        if self.telemetry.broken("memory", why) {
+            match is_full {
+                true => tracing::error!(
+                    mib = resident >> 20,
+                    "limits.memory is reached: no series is added, events of new ones count in \
+                     the group `other`"
+                ),
+                false => tracing::info!("series are added again"),
+            }
         }
     }
 

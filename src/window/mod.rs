@@ -109,13 +109,18 @@ pub struct Windows {
 struct Room {
     series: usize,
     series_max: usize,
+    /// There is no memory for more, however many there may be.
+    is_full: bool,
     /// Events that were counted among the others for want of room, by the rule's name.
     over_limit: BTreeMap<Arc<str>, u64>,
 }
 
 impl Room {
     fn left(&self) -> usize {
-        self.series_max.saturating_sub(self.series)
+        match self.is_full {
+            true => 0,
+            false => self.series_max.saturating_sub(self.series),
+        }
     }
 
     /// Counts the events of a row that goes to the others.
@@ -164,6 +169,7 @@ impl Windows {
             room: Room {
                 series: 0,
                 series_max: settings.series_max,
+                is_full: false,
                 over_limit: BTreeMap::new(),
             },
         }
@@ -377,6 +383,11 @@ impl Windows {
     pub fn open(&self) -> usize {
         let own = self.groupings.iter();
         own.map(GroupingWindows::open).sum()
+    }
+
+    /// While it is full no series is added: events of new ones count among the others.
+    pub fn set_full(&mut self, is_full: bool) {
+        self.room.is_full = is_full;
     }
 
     /// How many series there are.

@@ -229,6 +229,17 @@ fn a_clock_set_back_a_little_opens_nothing_again() {
 }
 
 #[test]
+fn without_memory_new_series_are_among_the_others() {
+    let mut story = Story::new(Settings::default());
+    story.event("users", 3, 7.0);
+    story.windows.set_full(true);
+    assert_eq!(story.event("users", 4, 7.0).counted, 1);
+    assert_eq!(story.event("carts", 4, 7.0).over_limit, 1);
+    story.windows.set_full(false);
+    assert_eq!(story.event("tax", 5, 7.0).counted, 1);
+}
+
+#[test]
 fn stopping_closes_open_windows_too() {
     let mut story = Story::new(Settings::default());
     story.event("users", 3, 7.0);
