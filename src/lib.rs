@@ -22,6 +22,7 @@ mod disk;
 pub mod event_time;
 pub mod haproxy;
 pub mod http;
+pub mod inode;
 pub mod input;
 pub mod load;
 pub mod metric;

@@ -432,6 +432,44 @@ async fn a_folder_that_cannot_be_made_keeps_nothing_until_it_can() {
 }
 
 #[tokio::test]
+async fn nothing_is_kept_in_a_file_that_nobody_finds_again() {
+    for replace in [
+        (|state| fs::remove_dir_all(state).unwrap()) as fn(&Path),
+        |state| fs::remove_file(state.join("checkpoint.redb")).unwrap(),
+        // A copy of it from before, as a backup brings it back.
+        |state| {
+            let (file, copy) = (state.join("checkpoint.redb"), state.join("copy"));
+            fs::rename(state.join("backup"), &copy).unwrap();
+            fs::rename(&copy, &file).unwrap();
+        },
+    ] {
+        let dir = TempDir::new().unwrap();
+        let state = dir.path().join("state");
+        let place = Place::in_folder(&state);
+        let (keeper, _) = Keeper::open_at(place, now(), &options()).unwrap();
+        keeper.append(record(1, &["a"])).await.unwrap();
+        fs::copy(state.join("checkpoint.redb"), state.join("backup")).unwrap();
+        let covers = keeper.cut();
+        keeper.commit(covers, whole("one", &[])).await.unwrap();
+        replace(&state);
+
+        let refused = keeper.append(record(1, &["b"])).await.expect_err("gone");
+        assert!(refused.0.contains("while weir had it open"), "{refused}");
+        // Tried again, it is in a new file.
+        keeper.append(record(1, &["b"])).await.unwrap();
+        let covers = keeper.cut();
+        let changes = Changes::default();
+        let refused = keeper.commit(covers, changes).await.expect_err("not whole");
+        assert!(refused.0.contains("only a whole checkpoint"), "{refused}");
+        keeper.commit(covers, whole("two", &[])).await.unwrap();
+        keeper.append(record(1, &["c"])).await.unwrap();
+        drop(keeper);
+        let (_, restored) = Keeper::open(&state, now()).unwrap();
+        assert_eq!(told(restored), "two {} [c]");
+    }
+}
+
+#[tokio::test]
 async fn after_a_failure_the_disk_is_left_alone_for_a_while() {
     let disk = Disk::default();
     let place = {
