@@ -20,6 +20,7 @@ pub mod demo;
 #[cfg(test)]
 mod disk;
 pub mod event_time;
+pub mod guard;
 pub mod haproxy;
 pub mod http;
 pub mod inode;

@@ -1,15 +1,15 @@
 //! The one thread that changes the file: requests in, transactions out.
 
-use super::file::{self, Contents, Flaw, Place, Refusal};
+use super::file::{Contents, Flaw, Place, Refusal};
 use super::format::{self, JOURNAL, META, PANES, TAILS};
 use super::tail::CLOSED;
 use super::{Changes, Generation, NotKept, Shared};
+use crate::guard::caught;
 use crate::inode::Inode;
 use crate::time::Timestamp;
 use redb::{Database, TableHandle};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -287,8 +287,8 @@ impl Writer {
             let database = self.shared.database();
             let database = database.as_ref().ok_or("it is closed")?;
             // As in opening: a damaged page must not end the thread.
-            catch_unwind(AssertUnwindSafe(|| self.write(database, change)))
-                .unwrap_or_else(|panic| Err(redb::Error::Corrupted(file::text(&*panic))))
+            caught(|| self.write(database, change))
+                .unwrap_or_else(|why| Err(redb::Error::Corrupted(why)))
         };
         let result = result.map_err(|why| why.to_string());
         match result.and_then(|()| self.is_in_place()) {
@@ -441,5 +441,49 @@ impl Group {
     fn add(&mut self, append: Append) {
         self.bytes += append.bytes.len();
         self.appends.push(append);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::tail::Tails;
+    use crate::disk::Disk;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::{Mutex, RwLock};
+    use tokio::sync::watch;
+    use tracing_subscriber::fmt;
+
+    #[test]
+    fn a_file_that_is_open_again_is_told_when_it_can_be_written() {
+        let disk = Disk::default();
+        let backend = disk.clone();
+        let place = Place::new("checkpoint.redb".into(), move || {
+            Database::builder().create_with_backend(backend.clone())
+        });
+        let (database, contents) = place.read().unwrap();
+        let shared = Arc::new(Shared {
+            database: RwLock::new(Some(database)),
+            generation: AtomicU64::new(1),
+            tails: Mutex::new(Tails::default()),
+            size: watch::Sender::new(0),
+        });
+        let mut writer = Writer::new(shared, place, Duration::ZERO, 1, contents, None);
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let told = || std::fs::read_to_string(log.path()).unwrap();
+        let subscriber = fmt().with_writer(Arc::new(log.reopen().unwrap()));
+        let subscriber = subscriber.finish();
+        tracing::subscriber::with_default(subscriber, || {
+            writer.set_up().unwrap();
+            disk.fill(0);
+            for _ in 0..3 {
+                writer.set_up().unwrap_err();
+            }
+            assert_eq!(told(), "");
+            disk.make_room();
+            writer.set_up().unwrap();
+            writer.set_up().unwrap();
+        });
+        assert_eq!(told().matches("opened again").count(), 1, "{}", told());
     }
 }

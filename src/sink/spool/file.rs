@@ -5,6 +5,7 @@
 //! pages that are damaged. [`File::reopen`] opens it again.
 
 use super::block::{self, Damaged, Draft, Entry, Header, HeaderBytes, Kind};
+use crate::guard::caught;
 use crate::inode::Inode;
 use crate::sink::health::Spool as Fill;
 use crate::telemetry::{Deliveries, Sink};
@@ -12,7 +13,6 @@ use crate::time::Timestamp;
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -289,7 +289,7 @@ impl File {
     fn close(&mut self) {
         // What is left of a damaged database may panic once more when it is dropped.
         let db = self.db.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        let _ = caught(|| drop(db));
     }
 
     /// Opens or creates the file and lists its blocks.
@@ -421,8 +421,7 @@ fn counters(sink: &Sink, kind: Kind) -> &Deliveries {
 
 /// redb panics on some pages that are damaged.
 fn guarded<R>(work: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Fault::Bad("damaged", "it cannot be read".to_owned())))
+    caught(work).unwrap_or_else(|_| Err(Fault::Bad("damaged", "it cannot be read".to_owned())))
 }
 
 fn fault(why: redb::Error) -> Fault {
