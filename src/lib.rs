@@ -26,6 +26,7 @@ pub mod http;
 pub mod inode;
 pub mod input;
 pub mod load;
+pub mod memory;
 pub mod metric;
 pub mod names;
 pub mod notices;

@@ -21,6 +21,7 @@ const GROWING = [
 /** Promises that may be broken: the item of the strip, short and in full. */
 const PROMISES = {
   checkpoint: ["lost", "no checkpoints", "a kill would lose what is counted since the last checkpoint"],
+  memory: ["lost", "memory is full", "limits.memory is reached, new series count in the group other"],
   journal: ["received", "RELP is held up", "lines over RELP are not acknowledged, their senders keep them"],
   store: ["sinks", "the store keeps nothing", "the store cannot keep what it is given"],
   spool: ["sinks", "the spool keeps nothing", "a kill would lose what waits for a sink"],
