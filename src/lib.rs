@@ -20,8 +20,10 @@ pub mod demo;
 #[cfg(test)]
 mod disk;
 pub mod event_time;
+pub mod guard;
 pub mod haproxy;
 pub mod http;
+pub mod inode;
 pub mod input;
 pub mod load;
 pub mod memory;

@@ -8,6 +8,7 @@ use crate::haproxy::{self, FieldNames, Formats};
 use crate::input::tls;
 use crate::rules::{self, Rules};
 use crate::source::{Problem, Source};
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
@@ -159,7 +160,8 @@ pub struct Files {
 pub struct Compiled {
     pub config: Config,
     pub loaded: Loaded,
-    /// What HAProxy would warn about in `haproxy.cfg`, and what had to be guessed.
+    /// What HAProxy would warn about in `haproxy.cfg`, what had to be guessed, and certificates
+    /// that are not good now.
     pub warnings: Vec<Problem>,
 }
 
@@ -225,12 +227,12 @@ impl Files {
         places.chain(files).chain(tls).collect()
     }
 
-    /// Compiles all of them together.
+    /// Compiles all of them together; `now` decides what there is to warn about.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with any of them: a set is good as a whole or not at all.
-    pub fn compile(&self, env: Env<'_>) -> Result<Compiled, Wrong> {
+    pub fn compile(&self, env: Env<'_>, now: Timestamp) -> Result<Compiled, Wrong> {
         let config = self.config.clone()?;
         let formats = match &self.texts.haproxy {
             Some(source) => source.clone().and_then(|source| formats_of(&source, env)),
@@ -240,7 +242,8 @@ impl Files {
         let rules = self.texts.rules.clone();
         let rules = rules.and_then(|rules| compile(&rules, &config, &names.unwrap_or_default()));
         let lines = both(formats, rules);
-        let (((formats, warnings), rules), tls) = both(lines, tls_servers(&self.texts.tls))?;
+        let (((formats, mut warnings), rules), tls) = both(lines, tls_servers(&self.texts.tls))?;
+        warnings.extend(tls_warnings(&self.texts.tls, now));
         Ok(Compiled {
             config,
             loaded: Loaded {
@@ -303,10 +306,21 @@ fn own_formats(config: &Config, env: Env<'_>) -> Result<Formats, Wrong> {
     }
 }
 
-/// What is wrong with the files of the TLS listeners.
-pub fn tls_problems(config: &Config) -> Vec<Problem> {
-    let wrong = tls_servers(&tls_texts(config)).err();
-    wrong.unwrap_or_default().problems
+/// What is wrong with the files of the TLS listeners, and what there is to warn about at `now`.
+pub fn tls_problems(config: &Config, now: Timestamp) -> (Vec<Problem>, Vec<Problem>) {
+    let texts = tls_texts(config);
+    let wrong = tls_servers(&texts).err();
+    (
+        wrong.unwrap_or_default().problems,
+        tls_warnings(&texts, now),
+    )
+}
+
+fn tls_warnings(texts: &BTreeMap<TlsFiles, tls::Texts>, now: Timestamp) -> Vec<Problem> {
+    let texts = texts.iter();
+    texts
+        .flat_map(|(files, texts)| texts.warnings(files, now))
+        .collect()
 }
 
 fn tls_texts(config: &Config) -> BTreeMap<TlsFiles, tls::Texts> {

@@ -4,13 +4,12 @@ use super::format::{self, JOURNAL, META, PANES, TAILS};
 use super::record;
 use super::tail::{CLOSED, Tail, Tails};
 use super::{Checkpoint, Generation};
+use crate::guard::caught;
 use crate::time::Timestamp;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableHandle};
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "checkpoint.redb";
@@ -187,14 +186,7 @@ fn useless(why: &str) -> Refusal {
 
 /// redb checks much, but may still panic over a damaged page. weir starts all the same.
 pub fn guarded<T>(read: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| Err(useless(&text(&*panic))))
-}
-
-/// What a panic had to say.
-pub fn text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it cannot be read").to_owned()
+    caught(read).unwrap_or_else(|why| Err(useless(&why)))
 }
 
 fn refusal(why: DatabaseError) -> Refusal {

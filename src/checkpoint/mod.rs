@@ -31,6 +31,7 @@ mod tests;
 mod writer;
 
 pub use journal::Journal;
+pub use tail::Taken;
 
 use crate::time::Timestamp;
 use file::{Contents, Place, Refusal};
@@ -159,6 +160,17 @@ impl Keeper {
     /// can.
     pub fn open(state: &Path, now: Timestamp) -> Result<(Keeper, Restored), OpenError> {
         Keeper::open_at(Place::in_folder(state), now, &Options::default())
+    }
+
+    /// As [`Keeper::open`], with another bound for the journal.
+    #[cfg(test)]
+    pub fn open_bounded(state: &Path, now: Timestamp, journal_max: u64) -> Keeper {
+        let options = Options {
+            journal_max,
+            ..Options::default()
+        };
+        let (keeper, _) = Keeper::open_at(Place::in_folder(state), now, &options).expect("opens");
+        keeper
     }
 
     fn open_at(
@@ -323,8 +335,14 @@ impl Keeper {
     /// session, in the order in which they came, the oldest session first. What is older than
     /// ten minutes at `now` is not given any more. What was taken since the last checkpoint
     /// can be taken again after a kill.
-    pub fn tail_of(&self, peer: IpAddr, now: Timestamp) -> Vec<u128> {
+    pub fn tail_of(&self, peer: IpAddr, now: Timestamp) -> Taken {
         self.0.shared.tails().take(peer, now)
+    }
+
+    /// Gives back what was taken for a session that could keep nothing: its sender sends the
+    /// same again.
+    pub fn give_back(&self, taken: Taken) {
+        self.0.shared.tails().give_back(taken);
     }
 
     /// Waits for room in the writer's queue, then for its answer.

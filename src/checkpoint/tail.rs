@@ -19,6 +19,10 @@ pub const TAILS_MAX: usize = 1_000;
 /// another reason.
 pub const AGE_MAX: Duration = Duration::from_secs(600);
 
+/// Tails that were taken, each with its session's number, the oldest session first.
+#[derive(Debug, Default)]
+pub struct Taken(Vec<(u64, Tail)>);
+
 /// The tails of all sessions, by number: the order in which they began.
 #[derive(Debug, Default)]
 pub struct Tails(BTreeMap<u64, Tail>);
@@ -88,14 +92,25 @@ impl Tails {
         self.0.values_mut().for_each(|tail| tail.ended = true);
     }
 
-    /// Takes those of that peer that have broken off, the oldest session first.
-    pub fn take(&mut self, peer: IpAddr, now: Timestamp) -> Vec<u128> {
+    /// Takes those of that peer that have broken off.
+    pub fn take(&mut self, peer: IpAddr, now: Timestamp) -> Taken {
         self.trim(now);
         let peer = peer.to_canonical();
         let taken = self
             .0
             .extract_if(.., |_, tail| tail.ended && tail.peer == peer);
-        taken.flat_map(|(_, tail)| tail.fingerprints).collect()
+        Taken(taken.collect())
+    }
+
+    /// Puts back what was taken, as if it had not been.
+    pub fn give_back(&mut self, taken: Taken) {
+        for (session, mut tail) in taken.0 {
+            // A checkpoint meanwhile may have left it out.
+            tail.written = false;
+            let received_at = tail.received_at;
+            self.0.insert(session, tail);
+            self.trim(received_at);
+        }
     }
 
     fn trim(&mut self, now: Timestamp) {
@@ -130,6 +145,38 @@ impl Tails {
                 tail.written = true;
             }
         }
+    }
+}
+
+impl Taken {
+    /// The fingerprints of each session, in the order in which its frames came.
+    pub fn sessions(&self) -> impl Iterator<Item = &VecDeque<u128>> {
+        self.0.iter().map(|(_, tail)| &tail.fingerprints)
+    }
+}
+
+#[cfg(test)]
+impl Taken {
+    /// As one session's that has broken off.
+    pub fn of(session: u64, fingerprints: impl IntoIterator<Item = u128>) -> Taken {
+        let tail = Tail {
+            peer: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            received_at: Timestamp::from_secs(0),
+            through: 0,
+            fingerprints: fingerprints.into_iter().collect(),
+            ended: true,
+            written: false,
+        };
+        Taken(vec![(session, tail)])
+    }
+
+    pub fn and(mut self, more: Taken) -> Taken {
+        self.0.extend(more.0);
+        self
+    }
+
+    pub fn fingerprints(&self) -> Vec<u128> {
+        self.sessions().flatten().copied().collect()
     }
 }
 
@@ -190,15 +237,28 @@ mod tests {
         tails.add(3, OTHER, at(12), 2, &[4]);
         tails.add(1, ONE, at(13), 3, &[5]);
         tails.add(1, ONE, at(13), 3, &[5]);
-        assert_eq!(tails.take(ONE, at(14)), []);
+        assert_eq!(tails.take(ONE, at(14)).fingerprints(), []);
         for session in [1, 2, 3] {
             tails.broke_off(session);
         }
         assert!(tails.forget(2) && !tails.forget(2));
         let mapped = "::ffff:192.0.2.1".parse().unwrap();
-        assert_eq!(tails.take(mapped, at(14)), [1, 2, 5]);
-        assert_eq!(tails.take(ONE, at(14)), []);
-        assert_eq!(tails.take(OTHER, at(612)), [4]);
+        assert_eq!(tails.take(mapped, at(14)).fingerprints(), [1, 2, 5]);
+        assert_eq!(tails.take(ONE, at(14)).fingerprints(), []);
+        assert_eq!(tails.take(OTHER, at(612)).fingerprints(), [4]);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_is_written_again() {
+        let mut tails = Tails::default();
+        tails.add(1, ONE, at(10), 0, &[1, 2]);
+        tails.broke_off(1);
+        tails.written(&tails.unwritten(true));
+        let taken = tails.take(ONE, at(11));
+        assert!(!tails.contains(1));
+        tails.give_back(taken);
+        assert_eq!(tails.unwritten(false).len(), 1);
+        assert_eq!(tails.take(ONE, at(12)).fingerprints(), [1, 2]);
     }
 
     #[test]
@@ -207,7 +267,7 @@ mod tests {
             let mut tails = Tails::default();
             tails.add(1, ONE, at(0), 0, &[7]);
             tails.broke_off(1);
-            assert_eq!(tails.take(ONE, at(now)), left, "{now}");
+            assert_eq!(tails.take(ONE, at(now)).fingerprints(), left, "{now}");
         }
     }
 

@@ -176,18 +176,18 @@ async fn the_tail_of_a_session_that_did_not_close_survives() {
     let (keeper, restored) = open(&dir);
     assert_eq!(told(restored), " {} [d e f]");
     let other = "192.0.2.9".parse().unwrap();
-    assert_eq!(keeper.tail_of(other, now()), []);
+    assert_eq!(keeper.tail_of(other, now()).fingerprints(), []);
     let tail = ["a", "d", "e"].map(|frame| fingerprint(frame.as_bytes()));
-    assert_eq!(keeper.tail_of(peer(), now()), tail);
-    assert_eq!(keeper.tail_of(peer(), now()), []);
+    assert_eq!(keeper.tail_of(peer(), now()).fingerprints(), tail);
+    assert_eq!(keeper.tail_of(peer(), now()).fingerprints(), []);
     // It can be taken again after a kill, until there is a checkpoint.
     drop(keeper);
     let (keeper, _) = open(&dir);
-    assert_eq!(keeper.tail_of(peer(), now()), tail);
+    assert_eq!(keeper.tail_of(peer(), now()).fingerprints(), tail);
     let covers = keeper.cut();
     keeper.commit(covers, whole("", &[])).await.unwrap();
     drop(keeper);
-    assert_eq!(open(&dir).0.tail_of(peer(), now()), []);
+    assert_eq!(open(&dir).0.tail_of(peer(), now()).fingerprints(), []);
 }
 
 #[tokio::test]
@@ -429,6 +429,44 @@ async fn a_folder_that_cannot_be_made_keeps_nothing_until_it_can() {
     let files = fs::read_dir(&state).unwrap();
     let unread = |file: fs::DirEntry| file.file_name().into_string().unwrap().contains(".unread-");
     assert!(files.map(Result::unwrap).any(unread));
+}
+
+#[tokio::test]
+async fn nothing_is_kept_in_a_file_that_nobody_finds_again() {
+    for replace in [
+        (|state| fs::remove_dir_all(state).unwrap()) as fn(&Path),
+        |state| fs::remove_file(state.join("checkpoint.redb")).unwrap(),
+        // A copy of it from before, as a backup brings it back.
+        |state| {
+            let (file, copy) = (state.join("checkpoint.redb"), state.join("copy"));
+            fs::rename(state.join("backup"), &copy).unwrap();
+            fs::rename(&copy, &file).unwrap();
+        },
+    ] {
+        let dir = TempDir::new().unwrap();
+        let state = dir.path().join("state");
+        let place = Place::in_folder(&state);
+        let (keeper, _) = Keeper::open_at(place, now(), &options()).unwrap();
+        keeper.append(record(1, &["a"])).await.unwrap();
+        fs::copy(state.join("checkpoint.redb"), state.join("backup")).unwrap();
+        let covers = keeper.cut();
+        keeper.commit(covers, whole("one", &[])).await.unwrap();
+        replace(&state);
+
+        let refused = keeper.append(record(1, &["b"])).await.expect_err("gone");
+        assert!(refused.0.contains("while weir had it open"), "{refused}");
+        // Tried again, it is in a new file.
+        keeper.append(record(1, &["b"])).await.unwrap();
+        let covers = keeper.cut();
+        let changes = Changes::default();
+        let refused = keeper.commit(covers, changes).await.expect_err("not whole");
+        assert!(refused.0.contains("only a whole checkpoint"), "{refused}");
+        keeper.commit(covers, whole("two", &[])).await.unwrap();
+        keeper.append(record(1, &["c"])).await.unwrap();
+        drop(keeper);
+        let (_, restored) = Keeper::open(&state, now()).unwrap();
+        assert_eq!(told(restored), "two {} [c]");
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! The one thread that changes the file: requests in, transactions out.
 
-use super::file::{self, Contents, Flaw, Place, Refusal};
+use super::file::{Contents, Flaw, Place, Refusal};
 use super::format::{self, JOURNAL, META, PANES, TAILS};
 use super::tail::CLOSED;
 use super::{Changes, Generation, NotKept, Shared};
+use crate::guard::caught;
+use crate::inode::Inode;
 use crate::time::Timestamp;
 use redb::{Database, TableHandle};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -54,8 +55,12 @@ pub struct Writer {
     starts: u64,
     /// This start stands in the file, and the tables are there.
     set_up: bool,
-    /// The file that weir has had; `None` where there has been none yet.
+    /// The file that weir has had; `None` where there has been none yet, or it is gone.
     known: Option<Known>,
+    /// The file that is open, where there is one.
+    inode: Option<Inode>,
+    /// What is to be said of a file that was opened again, once it can be written.
+    news: Option<News>,
     /// The file is a new one that knows nothing of the last checkpoint.
     wants_whole: bool,
     sizes: BTreeMap<u64, u64>,
@@ -74,6 +79,13 @@ struct Known {
     starts: Option<u64>,
 }
 
+/// How a file came to be open again.
+#[derive(Clone, Copy)]
+enum News {
+    OpenedAgain,
+    MadeAnew,
+}
+
 impl Writer {
     /// `contents` are those of the file that is open; where none could be opened, `why`.
     pub fn new(
@@ -89,6 +101,7 @@ impl Writer {
         });
         let generation = shared.generation();
         let closed = contents.closed.into_iter();
+        let inode = Inode::at(&place.path).filter(|_| shared.database().is_some());
         Writer {
             shared,
             place,
@@ -96,6 +109,8 @@ impl Writer {
             starts,
             set_up: false,
             known,
+            inode,
+            news: None,
             wants_whole: false,
             sizes: contents.sizes,
             next_sequence: contents.next_sequence,
@@ -272,16 +287,18 @@ impl Writer {
             let database = self.shared.database();
             let database = database.as_ref().ok_or("it is closed")?;
             // As in opening: a damaged page must not end the thread.
-            catch_unwind(AssertUnwindSafe(|| self.write(database, change)))
-                .unwrap_or_else(|panic| Err(redb::Error::Corrupted(file::text(&*panic))))
+            caught(|| self.write(database, change))
+                .unwrap_or_else(|why| Err(redb::Error::Corrupted(why)))
         };
-        match result {
+        let result = result.map_err(|why| why.to_string());
+        match result.and_then(|()| self.is_in_place()) {
             Ok(()) => {
                 self.set_up = true;
                 self.stray = None;
                 self.known = Some(Known {
                     starts: Some(self.starts),
                 });
+                self.tell_news();
                 Ok(())
             }
             Err(why) => {
@@ -291,6 +308,32 @@ impl Writer {
                 Err(why)
             }
         }
+    }
+
+    /// What was written to a file that nobody finds again is not kept. Whatever is in its
+    /// place, an older copy of it too, does not have what it had.
+    fn is_in_place(&mut self) -> Result<(), String> {
+        let in_place = self
+            .inode
+            .map_or(Ok(()), |inode| inode.is_at(&self.place.path));
+        in_place.map_err(|why| {
+            self.known = None;
+            why.to_owned()
+        })
+    }
+
+    fn tell_news(&mut self) {
+        let file = self.place.path.display();
+        match self.news.take() {
+            Some(News::OpenedAgain) => tracing::info!(%file, "opened again"),
+            Some(News::MadeAnew) => tracing::warn!(%file, "made anew"),
+            None => {}
+        }
+    }
+
+    fn opened(&mut self, database: Database) {
+        self.inode = Inode::at(&self.place.path);
+        self.shared.opened(database);
     }
 
     fn write(
@@ -344,8 +387,8 @@ impl Writer {
                     .known
                     .is_some_and(|known| known.starts == starts || starts == Some(self.starts));
                 if ours {
-                    self.shared.opened(database);
-                    tracing::info!(file = %self.place.path.display(), "opened again");
+                    self.opened(database);
+                    self.news.get_or_insert(News::OpenedAgain);
                     return Ok(());
                 }
                 match starts {
@@ -375,9 +418,9 @@ impl Writer {
         self.stray = None;
         self.sizes.clear();
         self.closed.clear();
-        self.shared.opened(database);
+        self.news = Some(News::MadeAnew);
+        self.opened(database);
         self.publish_size();
-        tracing::warn!(file = %path, "made anew");
         Ok(())
     }
 
@@ -398,5 +441,49 @@ impl Group {
     fn add(&mut self, append: Append) {
         self.bytes += append.bytes.len();
         self.appends.push(append);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::tail::Tails;
+    use crate::disk::Disk;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::{Mutex, RwLock};
+    use tokio::sync::watch;
+    use tracing_subscriber::fmt;
+
+    #[test]
+    fn a_file_that_is_open_again_is_told_when_it_can_be_written() {
+        let disk = Disk::default();
+        let backend = disk.clone();
+        let place = Place::new("checkpoint.redb".into(), move || {
+            Database::builder().create_with_backend(backend.clone())
+        });
+        let (database, contents) = place.read().unwrap();
+        let shared = Arc::new(Shared {
+            database: RwLock::new(Some(database)),
+            generation: AtomicU64::new(1),
+            tails: Mutex::new(Tails::default()),
+            size: watch::Sender::new(0),
+        });
+        let mut writer = Writer::new(shared, place, Duration::ZERO, 1, contents, None);
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let told = || std::fs::read_to_string(log.path()).unwrap();
+        let subscriber = fmt().with_writer(Arc::new(log.reopen().unwrap()));
+        let subscriber = subscriber.finish();
+        tracing::subscriber::with_default(subscriber, || {
+            writer.set_up().unwrap();
+            disk.fill(0);
+            for _ in 0..3 {
+                writer.set_up().unwrap_err();
+            }
+            assert_eq!(told(), "");
+            disk.make_room();
+            writer.set_up().unwrap();
+            writer.set_up().unwrap();
+        });
+        assert_eq!(told().matches("opened again").count(), 1, "{}", told());
     }
 }

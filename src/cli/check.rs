@@ -1,6 +1,7 @@
 //! `weir check`: says what is wrong with files, without running anything.
 
 use super::{Failure, load as told, print};
+use crate::clock;
 use crate::config::{Config, Env, LogFormats};
 use crate::haproxy::Formats;
 use crate::load::{self, Wrong};
@@ -50,7 +51,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Everything that is wrong, and what to say where nothing is.
 fn check(path: Option<&Path>, rules: &[PathBuf], env: Env<'_>) -> (Vec<Problem>, String) {
     let (config, mut problems) = config(path, env);
-    problems.extend(load::tls_problems(&config));
+    let (wrong, warnings) = load::tls_problems(&config, clock::now());
+    problems.extend(wrong);
+    told::warn(&warnings);
     let formats = match load::formats(&config, env) {
         Ok((formats, warnings)) => {
             told::warn(&warnings);

@@ -1,6 +1,7 @@
 //! `weir serve`: the daemon.
 
 use super::{Failure, load, log_to_stderr};
+use crate::clock;
 use crate::config::LogFormats;
 use crate::daemon::{Bound, Daemon, StartError};
 use crate::http::Mode;
@@ -16,7 +17,9 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
         config,
         loaded,
         warnings,
-    } = files.compile(&load::env).map_err(load::wrong)?;
+    } = files
+        .compile(&load::env, clock::now())
+        .map_err(load::wrong)?;
     load::warn(&warnings);
     log_to_stderr("info");
     let file = path.map_or("none, defaults hold".to_owned(), |path| {
@@ -73,7 +76,16 @@ pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Res
         .enable_all()
         .build()
         .context("cannot start")?;
-    runtime.block_on(command).map_err(Failure::Run)
+    runtime
+        .block_on(async {
+            // A handler is there from now on, whoever holds it: a write beyond the limit of a
+            // file's size (`ulimit -f`, `LimitFSIZE=`) fails as on a full disk, and does not end
+            // weir.
+            let too_large = signal(SignalKind::from_raw(nix::libc::SIGXFSZ));
+            drop(too_large.context("cannot handle SIGXFSZ")?);
+            command.await
+        })
+        .map_err(Failure::Run)
 }
 
 /// SIGTERM, as supervisors send it, and SIGINT, as Ctrl-C does.

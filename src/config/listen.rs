@@ -2,7 +2,7 @@
 
 use super::{Check, Protocol, file};
 use crate::source::{Placed, Scalar};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -68,6 +68,24 @@ impl Ord for NamedFile {
     }
 }
 
+/// The length of the prefix of addresses of version 4 in those of version 6, such as
+/// `::ffff:192.0.2.7` (RFC 4291, section 2.5.5.2).
+const MAPPED_PREFIX: u8 = 96;
+
+/// A network of mapped addresses as the one of version 4 that it means: senders' addresses
+/// are compared as these.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else {
+        return network;
+    };
+    let length = mapped.prefix_len().checked_sub(MAPPED_PREFIX);
+    let address = mapped.addr().to_ipv4_mapped();
+    let plain = address
+        .zip(length)
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    plain.map_or(network, IpNet::V4)
+}
+
 impl Check<'_> {
     pub(super) fn listen(&mut self, listen: file::Listen, base: &Path) -> Option<Listen> {
         let address = self.address(&listen.address);
@@ -111,7 +129,7 @@ impl Check<'_> {
                  `10.0.0.0/8`",
             );
         }
-        network
+        network.map(canonical)
     }
 
     fn tls(

@@ -435,6 +435,15 @@ fn what_a_listener_says_of_its_senders() {
     let networks: Vec<_> = tcp.allow.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
     assert_eq!(tcp.tls, None);
+    // As senders' addresses are compared.
+    let mapped = listen(
+        "protocol: tcp, allow: [\"::ffff:127.0.0.1\", \"::ffff:10.0.0.0/104\", \"::/0\", \"::ffff:0:0/95\"]",
+    );
+    let networks: Vec<_> = mapped.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        networks,
+        ["127.0.0.1/32", "10.0.0.0/8", "::/0", "::ffff:0.0.0.0/95"]
+    );
     let tls = listen("protocol: tls, cert: tls/a.pem, key: /keys/a.pem, client_ca: ca.pem");
     let tls = tls.tls.unwrap();
     let paths = [&tls.cert, &tls.key, tls.client_ca.as_ref().unwrap()].map(|file| &*file.path);

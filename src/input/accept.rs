@@ -242,13 +242,23 @@ async fn handshake(
 
 /// Why a handshake failed; `shown` is who the client says that it is.
 fn tls_refusal(error: &io::Error, shown: Option<&str>) -> (Refusal, String) {
-    use rustls::{Error, InvalidMessage};
+    use rustls::{CertificateError, Error, InvalidMessage};
     let inner = error.get_ref().and_then(|error| error.downcast_ref());
     match inner {
         Some(Error::NoCertificatesPresented) => (
             Refusal::Certificate,
             "it showed no certificate, and `client_ca` asks for one".to_owned(),
         ),
+        // The crate that reads certificates is rustls's own affair: only its words reach us.
+        Some(Error::InvalidCertificate(CertificateError::Other(why)))
+            if why.to_string() == "UnsupportedCertVersion" =>
+        {
+            let shown = shown.unwrap_or("no name");
+            let why = format!(
+                "its certificate ({shown}) is of an old version: it must be of X.509 version 3"
+            );
+            (Refusal::Certificate, why)
+        }
         Some(Error::InvalidCertificate(why)) => {
             let shown = shown.unwrap_or("no name");
             let why = format!("its certificate ({shown}) is not accepted: {why}");
@@ -270,5 +280,43 @@ fn tls_refusal(error: &io::Error, shown: Option<&str>) -> (Refusal, String) {
             Refusal::Handshake,
             format!("the TLS handshake failed: {error}"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::RootCertStore;
+    use rustls::pki_types::{CertificateDer, UnixTime};
+    use rustls::server::WebPkiClientVerifier;
+
+    #[test]
+    fn a_certificate_of_an_old_version_is_refused_in_our_words() {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["web-1".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap().der().to_vec();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone().into()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        // `version [0] EXPLICIT INTEGER`: 2 is version 3, and 0 is version 1 (RFC 5280, 4.1.2.1).
+        let version = [0xa0, 3, 2, 1, 2];
+        let at = certificate.windows(5).position(|bytes| bytes == version);
+        let mut old = certificate;
+        old[at.unwrap() + 4] = 0;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_767_268_800));
+        let refused =
+            verifier
+                .build()
+                .unwrap()
+                .verify_client_cert(&CertificateDer::from(old), &[], now);
+        let error = io::Error::new(io::ErrorKind::InvalidData, refused.unwrap_err());
+        let (refusal, why) = tls_refusal(&error, Some("CN=web-1"));
+        assert!(matches!(refusal, Refusal::Certificate));
+        assert_eq!(
+            why,
+            "its certificate (CN=web-1) is of an old version: it must be of X.509 version 3"
+        );
     }
 }

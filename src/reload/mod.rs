@@ -111,7 +111,7 @@ impl Reloader {
         if !asked && self.refused.as_ref() == Some(files.texts()) {
             return Outcome::RefusedBefore;
         }
-        match files.compile(env) {
+        match files.compile(env, now) {
             Ok(compiled) => {
                 self.accept(compiled, files.texts(), now);
                 Outcome::Accepted

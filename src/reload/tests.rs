@@ -37,7 +37,7 @@ impl Site {
         }
         let path = folder.path().join("weir.yaml");
         let files = Files::read(Some(&path), &env);
-        let Compiled { config, loaded, .. } = files.compile(&env).unwrap();
+        let Compiled { config, loaded, .. } = files.compile(&env, Timestamp::from_secs(0)).unwrap();
         let account = Arc::new(Account::new(&loaded, Timestamp::from_secs(0)));
         let (sender, receiver) = watch::channel(Arc::new(loaded));
         Site {

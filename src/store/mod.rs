@@ -198,7 +198,12 @@ impl Store {
         let path = open::create_dir(dir)?;
         let file = path.clone();
         let cache_bytes = options.cache_bytes;
-        Store::open_with(path, options, move || open::file(&file, cache_bytes))
+        Store::open_with(path, options, move || {
+            if let Some(dir) = file.parent() {
+                open::create_dir(dir)?;
+            }
+            open::file(&file, cache_bytes)
+        })
     }
 
     /// As [`Store::open`], but in memory where the file can be neither made nor opened for

@@ -523,6 +523,27 @@ async fn a_full_disk_is_an_error_until_there_is_room_again() {
 }
 
 #[tokio::test]
+async fn nothing_is_stored_in_a_file_that_nobody_finds_again() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("state");
+    let store = Store::open(&folder, Options::default()).unwrap();
+    let write = |name: &'static str| store.write(vec![point(name, "x", NOW, 1.0)], now());
+    write("a").await.unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let refused = write("b").await.expect_err("gone");
+    assert!(refused.to_string().contains("was removed"), "{refused}");
+    assert!(store.trouble().borrow().is_some());
+    write("b").await.unwrap();
+    assert_eq!(*store.trouble().borrow(), None);
+    assert_eq!(dump(&store), ["b x 0 1"]);
+    drop(store);
+    assert_eq!(
+        dump(&Store::open(&folder, Options::default()).unwrap()),
+        ["b x 0 1"]
+    );
+}
+
+#[tokio::test]
 async fn without_a_file_the_store_is_in_memory_and_says_so() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("file");

@@ -7,6 +7,7 @@ use super::properties::{self, PropertyChange, PropertyError};
 use super::{
     Change, NewPoint, OpenError, Options, Outcome, SeriesId, Shared, Summary, WriteError, Written,
 };
+use crate::inode::Inode;
 use crate::time::Timestamp;
 use redb::{Database, ReadableTable, ReadableTableMetadata, Table};
 use std::collections::HashMap;
@@ -83,6 +84,8 @@ impl Job {
 pub struct Writer {
     shared: Arc<Shared>,
     reopen: Box<dyn Fn() -> Result<Database, OpenError> + Send>,
+    /// The file that is open; `None` for a store in memory.
+    inode: Option<Inode>,
     /// The minute up to which everything has been trimmed.
     trimmed: u32,
 }
@@ -93,6 +96,7 @@ impl Writer {
         reopen: Box<dyn Fn() -> Result<Database, OpenError> + Send>,
     ) -> Self {
         Writer {
+            inode: Inode::at(&shared.path),
             shared,
             reopen,
             trimmed: 0,
@@ -145,7 +149,8 @@ impl Writer {
         }
         let result = self
             .ensure_open()
-            .and_then(|()| annotations::commit(&self.shared, &group, oldest));
+            .and_then(|()| annotations::commit(&self.shared, &group, oldest))
+            .and_then(|outcomes| self.is_in_place().map(|()| outcomes));
         match result {
             Ok(outcomes) => {
                 self.shared.set_trouble(None);
@@ -170,7 +175,8 @@ impl Writer {
         let changes = group.iter().map(|describe| &describe.change);
         let result = self
             .ensure_open()
-            .and_then(|()| properties::commit(&self.shared, changes));
+            .and_then(|()| properties::commit(&self.shared, changes))
+            .and_then(|outcomes| self.is_in_place().map(|()| outcomes));
         match result {
             Ok(outcomes) => {
                 for (request, outcome) in group.into_iter().zip(outcomes) {
@@ -190,7 +196,10 @@ impl Writer {
     }
 
     fn handle(&mut self, group: Vec<Write>, now: Timestamp) {
-        let result = self.ensure_open().and_then(|()| self.transact(&group, now));
+        let result = self
+            .ensure_open()
+            .and_then(|()| self.transact(&group, now))
+            .and_then(|done| self.is_in_place().map(|()| done));
         match result {
             Ok((commit, answers)) => {
                 // Without points there may have been nothing to write.
@@ -231,7 +240,14 @@ impl Writer {
             .unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn ensure_open(&self) -> Result<(), String> {
+    /// What was written to a file that nobody finds again is not stored.
+    fn is_in_place(&self) -> Result<(), String> {
+        let path = &self.shared.path;
+        let in_place = self.inode.map_or(Ok(()), |inode| inode.is_at(path));
+        in_place.map_err(|why| format!("{}: {why}", path.display()))
+    }
+
+    fn ensure_open(&mut self) -> Result<(), String> {
         if self
             .shared
             .db
@@ -257,8 +273,8 @@ impl Writer {
             .index
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Index::new(catalogue);
+        self.inode = Inode::at(&self.shared.path);
         *db = Some(opened);
-        tracing::debug!(store = %self.shared.path.display(), "opened again");
         Ok(())
     }
 

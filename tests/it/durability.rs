@@ -102,9 +102,27 @@ fn the_receiver_takes_points_without_a_folder_to_write() {
 }
 
 #[test]
+fn the_receiver_goes_on_when_a_file_may_grow_no_further() {
+    let site = folder(&[]);
+    let mut weir = Weir::librato(0, &site.path().join("data"));
+    let base = weir.http();
+    let push = || {
+        let body = json!({ "tags": { "service": "users" }, "time": now_millis() / 1000,
+                           "measurements": [{ "name": "pushed", "value": 3 }] });
+        let answer = http::post(&format!("{base}/v1/measurements"), &body);
+        answer.map(|answer| answer.status)
+    };
+    weir.limit_files(4096);
+    assert_eq!(push().unwrap(), 503);
+    weir.limit_files(u64::MAX);
+    assert_eq!(push().unwrap(), 202);
+    assert_eq!(weir.terminate().code, Some(0));
+}
+
+#[test]
 fn a_disk_that_fills_while_weir_runs_heals_when_there_is_room() {
     let site = folder(&[("rules.yaml", RULES), ("weir.yaml", &config("state"))]);
-    let mut weir = Weir::serve_limited(site.path());
+    let mut weir = Weir::serve(site.path());
     let base = weir.http();
     let mut sender = Sender::connect(weir.address("tcp"));
     count_one(&base, &mut sender, "before");

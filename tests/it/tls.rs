@@ -284,3 +284,45 @@ fn a_certificate_that_cannot_be_used_is_told_at_its_place() {
         assert!(ended.stderr.contains(told), "{command}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_sender_over_tls_that_is_gone_without_a_word_is_told_in_ours() {
+    let config = r#"listen:
+  - { protocol: relp, address: "127.0.0.1:0", cert: weir.pem, key: weir.key, client_ca: ca.pem }
+state: state
+http: { address: "127.0.0.1:0" }
+"#;
+    let authority = Authority::new("the authority");
+    let folder = folder(&[("weir.yaml", config), ("ca.pem", &authority.pem())]);
+    let identity = authority.sign("weir.test");
+    identity.write(folder.path(), "weir");
+    let mut weir = Weir::serve(folder.path());
+    let relp = weir.address("relp");
+    drop(connect(relp, &authority, Some(&identity)).expect("a handshake"));
+    wait_for("the end of the connection", SOON, || {
+        let log = weir.log();
+        let told = log.contains("it ended without the message that ends TLS");
+        assert!(!log.contains("https://"), "{log}");
+        told.then_some(()).ok_or(log)
+    });
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_a_warning() {
+    let authority = Authority::new("the authority");
+    let config =
+        "listen: [{ protocol: tls, address: \"127.0.0.1:0\", cert: weir.pem, key: weir.key }]\n";
+    let folder = folder(&[("weir.yaml", config)]);
+    authority
+        .sign_expired("weir.test")
+        .write(folder.path(), "weir");
+    let checked = Weir::run(&["check", "-c", "weir.yaml"], Some(folder.path()));
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let told = "weir.pem: the certificate (CN=weir.test) was good until 2020-01-02T00:00:00.000Z";
+    assert!(checked.stderr.contains(told), "{}", checked.stderr);
+    assert!(
+        checked.stderr.starts_with("warning: "),
+        "{}",
+        checked.stderr
+    );
+}

@@ -31,6 +31,13 @@ const READ_BYTES: usize = 16 * 1024;
 const GROUP_BYTES: usize = 256 * 1024;
 const GROUP_LINES: usize = 1024;
 
+/// A group of lines that may have been sent again holds so much while that is not known: all
+/// that a sender with rsyslog's window (128 lines) has under way, at 8 KiB each.
+const HELD_BYTES: usize = 1024 * 1024;
+
+/// How long they are held. What a sender sends again it sends at once.
+const HELD_FOR: Duration = Duration::from_secs(5);
+
 /// With so many answers that the sender does not take nothing is read any more.
 const ANSWERS_BYTES: usize = 64 * 1024;
 
@@ -91,22 +98,37 @@ impl Receiver {
         let mut buffer = vec![0; READ_BYTES];
         let mut session = Session::new(self.line_max);
         let mut resent = None;
+        // Lines may have been sent again, and more of them may come.
+        let mut open = false;
+        let mut waited = false;
         let mut group = self.group();
         let mut keeping: Option<Keeping<'_>> = None;
         let mut answers = Answers::default();
         let mut end = None;
         let mut patience = std::pin::pin!(tokio::time::sleep(Duration::MAX));
+        let mut held = std::pin::pin!(tokio::time::sleep(Duration::MAX));
         loop {
             if keeping.is_none() && !group.answers.is_empty() {
-                let mut full = std::mem::replace(&mut group, self.group());
-                let again = sender.drop_resent(&mut resent, &mut full.batch);
-                keeping = Some(Box::pin(sender.keep(full, again)));
+                let was_open = open;
+                open = sender.may_be_resent(&mut resent, &group.batch)
+                    && end.is_none()
+                    && !waited
+                    && group.batch.bytes.len() < HELD_BYTES
+                    && group.batch.frames.len() < GROUP_LINES;
+                if open && !was_open {
+                    held.as_mut().reset(Instant::now() + HELD_FOR);
+                }
+                if !open {
+                    let mut full = std::mem::replace(&mut group, self.group());
+                    let again = drop_resent(&mut resent, &mut full.batch);
+                    keeping = Some(Box::pin(sender.keep(full, again)));
+                }
             }
             if end.is_some() && keeping.is_none() && answers.are_delivered() {
                 break;
             }
             let room = end.is_none()
-                && group.batch.bytes.len() < GROUP_BYTES
+                && (open || group.batch.bytes.len() < GROUP_BYTES)
                 && group.batch.frames.len() < GROUP_LINES
                 && answers.bytes.len() < ANSWERS_BYTES;
             let mut ends = None;
@@ -119,9 +141,15 @@ impl Receiver {
                 kept = kept_of(&mut keeping) => {
                     keeping = None;
                     match kept {
-                        Ok(more) => answers.push(&more),
+                        Ok(more) => {
+                            answers.push(&more);
+                            resent.iter_mut().for_each(Resent::acknowledged);
+                        }
                         Err(why) => {
                             sender.let_go(&why);
+                            // They come again, and are to be known again.
+                            let tails = resent.take().map(Resent::into_tails);
+                            self.keeper.give_back(tails.unwrap_or_default());
                             group = self.group();
                             ends = Some(End::NotKept);
                         }
@@ -145,6 +173,7 @@ impl Receiver {
                         ends = Some(End::Gone);
                     }
                 },
+                () = &mut held, if open => waited = true,
                 () = &mut patience, if end.is_some() && keeping.is_none() => {
                     tracing::info!(%peer, "the sender does not take its answers");
                     answers = Answers::default();
@@ -222,20 +251,15 @@ impl Sender<'_> {
         }
     }
 
-    /// Takes the lines out of the batch that were kept before; gives their number.
-    fn drop_resent(&self, resent: &mut Option<Resent>, batch: &mut Batch) -> u64 {
+    /// Whether it depends on further lines if these were sent again.
+    fn may_be_resent(&self, resent: &mut Option<Resent>, batch: &Batch) -> bool {
         if batch.frames.is_empty() {
-            return 0;
+            return false;
         }
         let keeper = &self.receiver.keeper;
         let resent =
             resent.get_or_insert_with(|| Resent::new(keeper.tail_of(self.address(), clock::now())));
-        let known = batch.frames.iter();
-        let known = known
-            .take_while(|frame| resent.was_kept(kept(batch, frame)))
-            .count();
-        batch.frames.drain(..known);
-        known as u64
+        resent.is_open(batch.frames.iter().map(|frame| kept(batch, frame)))
     }
 
     /// Keeps a group and hands it on. Gives its answers once it is on disk. `again` lines of
@@ -253,9 +277,8 @@ impl Sender<'_> {
             tokio::select! {
                 biased;
                 () = keeper.room() => {}
-                () = self.hurry.cancelled() => {
-                    return Err(NotKept("the journal has no room until the next checkpoint".to_owned()));
-                }
+                () = self.hurry.cancelled() => return Err(no_room()),
+                () = tokio::time::sleep_until(deadline) => return Err(no_room()),
             }
             // The lines are in the same generation of the journal as in the windows.
             let pass = dispatcher.pass().await;
@@ -300,6 +323,17 @@ impl Sender<'_> {
             "lines could not be kept: they are not acknowledged, and their sender has to send them again"
         );
     }
+}
+
+fn no_room() -> NotKept {
+    NotKept("the journal has no room until the next checkpoint".to_owned())
+}
+
+/// Takes the lines out of the batch that were kept before; gives their number.
+fn drop_resent(resent: &mut Option<Resent>, batch: &mut Batch) -> u64 {
+    let known = resent.as_mut().map_or(0, Resent::decide);
+    batch.frames.drain(..known);
+    known as u64
 }
 
 /// Waits for ever where nothing is on its way.
@@ -367,10 +401,15 @@ mod tests {
 
     /// With that folder of state.
     fn start_in(state: std::path::PathBuf, folder: tempfile::TempDir) -> Running {
+        let (keeper, _) = Keeper::open(&state, Timestamp::from_secs(0)).unwrap();
+        start_with(keeper, Some(folder))
+    }
+
+    /// A connection of the same sender as all others.
+    fn start_with(keeper: Keeper, folder: Option<tempfile::TempDir>) -> Running {
         let telemetry = Arc::new(Telemetry::new(Timestamp::from_secs(0)));
         let listener = telemetry.listener("relp", "here".to_owned());
         let (dispatcher, mut workers) = Dispatcher::new(1, &telemetry.queued);
-        let (keeper, _) = Keeper::open(&state, Timestamp::from_secs(0)).unwrap();
         let receiver = Receiver {
             line_max: 100,
             keeper,
@@ -508,6 +547,82 @@ mod tests {
             }
         }
         panic!("there is no bound");
+    }
+
+    fn frames(lines: &[&str]) -> Vec<u8> {
+        let frames = lines.iter().zip(2..);
+        let frames =
+            frames.map(|(line, number)| format!("{number} syslog {} {line}\n", line.len()));
+        frames.collect::<String>().into_bytes()
+    }
+
+    /// A connection that breaks off when these lines are acknowledged; what was counted.
+    async fn broken_off(keeper: &Keeper, lines: &[&str]) -> Vec<String> {
+        let mut running = start_with(keeper.clone(), None);
+        running.send(OPEN).await;
+        running.send(&frames(lines)).await;
+        running
+            .until(&format!("{} rsp 6 200 OK\n", lines.len() + 1))
+            .await;
+        running.sender.shutdown().await.unwrap();
+        running.lines().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_that_only_look_like_those_before_count() {
+        for (sent, counted) in [
+            (&["d", "e", "new"][..], &["new"][..]),
+            // They break off in the middle.
+            (&["b", "c", "a"], &["b", "c", "a"]),
+            (&["b", "new"], &["b", "new"]),
+            // Nothing more comes.
+            (&["b", "c"], &["b", "c"]),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let (keeper, _) = Keeper::open(folder.path(), Timestamp::from_secs(0)).unwrap();
+            broken_off(&keeper, &["a", "b", "c", "d", "e"]).await;
+            assert_eq!(broken_off(&keeper, sent).await, counted);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_that_may_have_been_sent_again_are_not_held_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let (keeper, _) = Keeper::open(folder.path(), Timestamp::from_secs(0)).unwrap();
+        let long = "x".repeat(99);
+        let lines: Vec<String> = (0..1024).map(|line| format!("{line:04}{long}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        broken_off(&keeper, &lines).await;
+        let mut running = start_with(keeper.clone(), None);
+        running.send(OPEN).await;
+        running.until("commands=syslog\n").await;
+        // The rest is on its way, and the connection is lost.
+        running.send(&frames(&lines[..500])).await;
+        running.sender.shutdown().await.unwrap();
+        assert_eq!(running.lines().await.len(), 500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_whose_lines_find_no_room_is_let_go_and_known_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = Keeper::open_bounded(folder.path(), Timestamp::from_secs(0), 1);
+        assert_eq!(broken_off(&keeper, &["a", "b"]).await, ["a", "b"]);
+        let mut running = start_with(keeper.clone(), None);
+        running.send(OPEN).await;
+        running.until("commands=syslog\n").await;
+        let before = Instant::now();
+        running.send(&frames(&["a", "b", "c"])).await;
+        assert_eq!(running.until("serverclose 0\n").await, "0 serverclose 0\n");
+        assert!(before.elapsed() >= HOLD && before.elapsed() < HOLD + HELD_FOR);
+        assert_eq!(running.lines().await, [""; 0]);
+
+        // A checkpoint makes room.
+        let changes = crate::checkpoint::Changes {
+            whole: true,
+            ..Default::default()
+        };
+        keeper.commit(keeper.cut(), changes).await.unwrap();
+        assert_eq!(broken_off(&keeper, &["a", "b", "c"]).await, ["c"]);
     }
 
     #[tokio::test(start_paused = true)]

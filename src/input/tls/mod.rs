@@ -2,13 +2,16 @@
 //!
 //! A file that cannot be used is told at its key in `weir.yaml`.
 
+mod der;
 mod subject;
+mod validity;
 mod verifier;
 
 pub use verifier::shown_in;
 
 use crate::config::{NamedFile, TlsFiles};
 use crate::source::{Problem, ReadError, Source};
+use crate::time::Timestamp;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -59,6 +62,33 @@ impl Texts {
         let all = [(&files.cert, &self.cert), (&files.key, &self.key)];
         let all = all.into_iter().chain(client_ca);
         all.map(|(file, text)| (file, text.as_ref().map_or("", |pem| &*pem.0)))
+    }
+
+    /// What is to be said of files that can be used: senders that look at the listener's
+    /// certificate do not take one that is not good at `now`.
+    pub fn warnings(&self, files: &TlsFiles, now: Timestamp) -> Vec<Problem> {
+        let file = &files.cert;
+        let found = usable(file, &self.cert).and_then(|pem| certificates(file, pem));
+        let found = found.unwrap_or_default();
+        let warnings = found.iter().filter_map(|certificate| {
+            let (first, last) = validity::of(certificate)?;
+            let how = if now > last {
+                format!("was good until {last}")
+            } else if now < first {
+                format!("is good from {first} on")
+            } else {
+                return None;
+            };
+            let (path, subject) = (file.path.display(), subject::of(certificate));
+            let message = format!("{path}: the certificate ({subject}) {how}, and is not now");
+            Some(*problem(
+                file,
+                message,
+                "senders that verify it do not connect: put a new one in its place, or look at \
+                 the clock",
+            ))
+        });
+        warnings.collect()
     }
 
     /// Puts them together.

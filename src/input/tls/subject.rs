@@ -1,6 +1,8 @@
 //! Whose a certificate is (RFC 5280, section 4.1), for people to read. The bytes are a
 //! stranger's: nothing is concluded from them.
 
+use super::der::{self, SEQUENCE};
+
 /// The most characters of a name that are told.
 const NAME_MAX: usize = 100;
 
@@ -8,11 +10,8 @@ const NAME_MAX: usize = 100;
 /// organizationName.
 const ATTRIBUTES: [(&[u8], &str); 2] = [(&[0x55, 4, 3], "CN"), (&[0x55, 4, 10], "O")];
 
-const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
-/// `version [0] EXPLICIT`, which may be left out.
-const VERSION: u8 = 0xa0;
 
 /// The names in a certificate's subject, such as `CN=web-1, O=Shop`; what is not printable is
 /// escaped. Says so where there are none.
@@ -25,11 +24,7 @@ pub fn of(certificate: &[u8]) -> String {
 }
 
 fn attributes(certificate: &[u8]) -> Option<Vec<String>> {
-    let mut certificate = Der(certificate).within(SEQUENCE)?;
-    let mut fields = certificate.within(SEQUENCE)?;
-    if fields.0.first() == Some(&VERSION) {
-        fields.next()?;
-    }
+    let mut fields = der::fields(certificate)?;
     // Serial number, signature algorithm, issuer, validity.
     for _ in 0..4 {
         fields.next()?;
@@ -50,36 +45,6 @@ fn attributes(certificate: &[u8]) -> Option<Vec<String>> {
     // A subject may repeat itself for as long as the certificate has room.
     names.truncate(ATTRIBUTES.len());
     Some(names)
-}
-
-/// DER (X.690, section 8.1): a tag, a length, and so many bytes, again and again.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    /// What the next one holds, if it is of that kind.
-    fn within(&mut self, tag: u8) -> Option<Der<'a>> {
-        let (found, content) = self.next()?;
-        (found == tag).then_some(Der(content))
-    }
-
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&[tag, length], rest) = self.0.split_first_chunk()?;
-        let (length, rest) = match length {
-            0..=0x7f => (usize::from(length), rest),
-            // So many bytes of length: a handshake has less than 16 MiB.
-            0x81..=0x83 => {
-                let (bytes, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-                let length = bytes
-                    .iter()
-                    .fold(0, |length, byte| length << 8 | usize::from(*byte));
-                (length, rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, content))
-    }
 }
 
 #[cfg(test)]

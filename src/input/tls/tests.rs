@@ -69,6 +69,43 @@ fn a_certificate_and_its_key_are_fine() {
 }
 
 #[test]
+fn a_certificate_that_is_not_good_now_is_told() {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let name = rcgen::DnType::CommonName;
+    params.distinguished_name.push(name, "weir.test");
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2026, 2, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path(), false);
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(&files.cert.path, certificate.pem()).unwrap();
+    std::fs::write(&files.key.path, key.serialize_pem()).unwrap();
+    let texts = Texts::read(&files);
+    assert!(texts.server(&files).is_ok());
+    for (now, told) in [
+        (
+            1_767_225_599,
+            "is good from 2026-01-01T00:00:00.000Z on, and is not now",
+        ),
+        (1_767_225_600, ""),
+        (1_769_904_000, ""),
+        (
+            1_769_904_001,
+            "was good until 2026-02-01T00:00:00.000Z, and is not now",
+        ),
+    ] {
+        let warnings = texts.warnings(&files, Timestamp::from_secs(now));
+        let warnings: Vec<_> = warnings.iter().map(Problem::to_string).collect();
+        let path = files.cert.path.display();
+        let all = format!("weir.yaml:1:7: {path}: the certificate (CN=weir.test) {told}");
+        let expected = [all].into_iter().filter(|_| !told.is_empty());
+        assert_eq!(warnings, expected.collect::<Vec<_>>(), "{now}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_at_its_key() {
     let (cert, key) = made();
     let (_, other) = made();

@@ -5,13 +5,14 @@
 //! pages that are damaged. [`File::reopen`] opens it again.
 
 use super::block::{self, Damaged, Draft, Entry, Header, HeaderBytes, Kind};
+use crate::guard::caught;
+use crate::inode::Inode;
 use crate::sink::health::Spool as Fill;
 use crate::telemetry::{Deliveries, Sink};
 use crate::time::Timestamp;
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct File {
     sink: Arc<Sink>,
     /// `None` while it is unusable.
     db: Option<Database>,
+    /// The file that is open.
+    inode: Option<Inode>,
     /// Why it is unusable.
     failure: Option<String>,
     /// What is in it, by kind.
@@ -68,6 +71,7 @@ impl File {
             max,
             sink,
             db: None,
+            inode: None,
             failure: None,
             blocks: Default::default(),
             gone: BTreeSet::new(),
@@ -84,6 +88,7 @@ impl File {
             match guarded(|| self.open()) {
                 Ok((db, blocks)) => {
                     self.db = Some(db);
+                    self.inode = Inode::at(&self.path);
                     self.failure = None;
                     self.take_stock(blocks);
                     return self.write(|_, _, _| Ok(()));
@@ -252,6 +257,8 @@ impl File {
             write.commit()?;
             Ok(gone)
         })?;
+        let in_place = self.inode.map_or(Ok(()), |inode| inode.is_at(&self.path));
+        in_place.map_err(|why| self.unusable(why))?;
         self.gone.retain(|number| !removed.contains(number));
         Ok(())
     }
@@ -282,7 +289,7 @@ impl File {
     fn close(&mut self) {
         // What is left of a damaged database may panic once more when it is dropped.
         let db = self.db.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        let _ = caught(|| drop(db));
     }
 
     /// Opens or creates the file and lists its blocks.
@@ -414,8 +421,7 @@ fn counters(sink: &Sink, kind: Kind) -> &Deliveries {
 
 /// redb panics on some pages that are damaged.
 fn guarded<R>(work: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Fault::Bad("damaged", "it cannot be read".to_owned())))
+    caught(work).unwrap_or_else(|_| Err(Fault::Bad("damaged", "it cannot be read".to_owned())))
 }
 
 fn fault(why: redb::Error) -> Fault {
@@ -456,6 +462,28 @@ mod tests {
             })
             .collect();
         block::drafts(&items)
+    }
+
+    #[test]
+    fn nothing_is_spooled_in_a_file_that_nobody_finds_again() {
+        let state = tempfile::tempdir().unwrap();
+        let telemetry = Telemetry::new(Timestamp::from_secs(0));
+        let sink = telemetry.sink("librato", String::new());
+        let at = Timestamp::from_secs(1);
+        let path = state.path().join("spool.redb");
+        let mut file = File::new(path.clone(), 1 << 20, Arc::clone(&sink));
+        file.reopen().unwrap();
+        sink.measurements.queued.add(5);
+        file.append(&drafts(0..2), at).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(file.append(&drafts(2..5), at), Err(Unusable));
+        assert!(file.failure().unwrap().contains("was removed"));
+        // What was in it is gone, and counted; what was not comes again.
+        file.reopen().unwrap();
+        let counters = &sink.measurements;
+        assert_eq!((counters.queued.get(), counters.dropped.get()), (3, 2));
+        file.append(&drafts(2..5), at).unwrap();
+        assert_eq!(file.oldest::<Measurement>().unwrap().unwrap().1.len(), 3);
     }
 
     /// As after an error of the disk: redb answers nothing more until it is opened again.

@@ -34,8 +34,20 @@ impl Authority {
 
     /// A certificate for that name; it is good for a server on loopback too.
     pub fn sign(&self, name: &str) -> Identity {
+        self.signed(named(name))
+    }
+
+    /// One that was good on the first day of 2020.
+    pub fn sign_expired(&self, name: &str) -> Identity {
+        let mut params = named(name);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2020, 1, 2);
+        self.signed(params)
+    }
+
+    fn signed(&self, params: CertificateParams) -> Identity {
         let key = pair();
-        let cert = named(name).signed_by(&key, &self.0).expect("a certificate");
+        let cert = params.signed_by(&key, &self.0).expect("a certificate");
         Identity {
             cert: cert.pem(),
             key: key.serialize_pem(),

@@ -40,20 +40,6 @@ impl Weir {
         weir.until_it_answers()
     }
 
-    /// As [`Weir::serve`], but a file that may grow no further is an error for it, and does
-    /// not end it: see [`Weir::limit_files`].
-    pub fn serve_limited(folder: &Path) -> Weir {
-        let program = env!("CARGO_BIN_EXE_weir");
-        let script = format!("trap '' XFSZ; exec '{program}' serve -c weir.yaml");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]).env_remove("RUST_LOG");
-        command.current_dir(folder);
-        let weir = Weir {
-            process: Process::spawn("weir serve", &mut command),
-        };
-        weir.until_it_answers()
-    }
-
     /// From now on no file can be written beyond these bytes: as on a full disk, without a
     /// disk of its own.
     pub fn limit_files(&self, bytes: u64) {
