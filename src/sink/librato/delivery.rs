@@ -11,7 +11,7 @@ use crate::metric::{Annotation, Measurement};
 use crate::sink::Outbox;
 use crate::sink::breaker::Outcome;
 use crate::sink::rare::Rare;
-use crate::sink::spool::{Batch, Settled, Spool, Spooled};
+use crate::sink::spool::{Batch, Kind, Settled, Spool, Spooled};
 use crate::telemetry::Sink;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::Url;
@@ -33,20 +33,21 @@ pub struct Delivery<'a, T> {
     pub refusals_told: Rare,
 }
 
-/// Whether what is sent may stay where it is when weir stops.
+/// Until when to wait for a far side that does not take something. A request that is under
+/// way is not given up for it.
 #[derive(Clone, Copy)]
 enum Patience<'a> {
-    /// It is on disk: there is no need to wait for a far side that does not take it.
+    /// It is on disk, and may stay there when weir stops.
     UntilClosed(&'a Outbox),
-    /// It is in memory only.
-    Endless,
+    /// It is in memory only, until it can go to disk.
+    UntilSpooled(&'a Spool, Kind),
 }
 
 impl Patience<'_> {
     async fn ends(self) {
         match self {
             Patience::UntilClosed(outbox) => outbox.measurements.closed().await,
-            Patience::Endless => std::future::pending().await,
+            Patience::UntilSpooled(spool, kind) => spool.serves(kind).await,
         }
     }
 }
@@ -75,21 +76,20 @@ impl<'a, T: Transport> Delivery<'a, T> {
     ) {
         while let Some(mut batch) = self.spool.next::<E>(self.outbox, held_max).await {
             let (items, patience) = match &mut batch {
-                Batch::Spooled(_, items) => {
-                    let items = std::mem::take(items);
+                Batch::Spooled(oldest) => {
+                    let items = std::mem::take(&mut oldest.items);
                     (items, Patience::UntilClosed(self.outbox))
                 }
-                Batch::Held(taken) => (taken.to_vec(), Patience::Endless),
+                Batch::Held(taken, _) => {
+                    let patience = Patience::UntilSpooled(self.spool, E::KIND);
+                    (taken.to_vec(), patience)
+                }
             };
-            let sent = tokio::select! {
-                sent = send(items, patience) => sent,
-                () = self.spool.displaces(&batch) => None,
-            };
-            match (sent, batch) {
+            match (send(items, patience).await, batch) {
                 (Some(settled), batch) => self.spool.settle(batch, settled).await,
                 // It goes to disk, and comes from there.
-                (None, Batch::Held(taken)) => taken.put_back(),
-                (None, Batch::Spooled(..)) => return,
+                (None, Batch::Held(taken, _)) => taken.put_back(),
+                (None, Batch::Spooled(_)) => return,
             }
         }
     }
@@ -201,7 +201,8 @@ impl<'a, T: Transport> Delivery<'a, T> {
     }
 
     /// Sends a body until it is taken, which gives how many items of it were refused, or
-    /// refused for good. `None`: weir stops, and it may stay where it is.
+    /// refused for good. `None`: it may stay where it is, or go
+    /// to disk.
     async fn send(
         &self,
         what: What,

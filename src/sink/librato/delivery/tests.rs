@@ -23,6 +23,8 @@ type Answer = dyn Fn(Duration, &[Value]) -> Result<Reply, String> + Send + Sync;
 
 struct FarSide {
     start: Instant,
+    /// How long it takes to answer.
+    takes: Duration,
     answer: Box<Answer>,
     /// When each request came, and how many items it had.
     requests: Mutex<Vec<(Duration, usize)>>,
@@ -34,6 +36,7 @@ struct FarSide {
 
 impl Transport for Arc<FarSide> {
     async fn post(&self, url: Url, json: Vec<u8>) -> Result<Reply, String> {
+        tokio::time::sleep(self.takes).await;
         let at = self.start.elapsed();
         let body: Value = serde_json::from_slice(&json).unwrap();
         let items = match body.get("measurements") {
@@ -62,6 +65,7 @@ fn far_side(
 ) -> Arc<FarSide> {
     Arc::new(FarSide {
         start: Instant::now(),
+        takes: Duration::ZERO,
         answer: Box::new(answer),
         requests: Mutex::default(),
         values: Mutex::default(),
@@ -461,4 +465,24 @@ async fn a_weir_that_stops_leaves_in_the_spool_what_nobody_takes() {
     let after = site(state.path(), &far_side);
     assert_eq!(after.measurements(), [0, 0, 0, 2]);
     assert_eq!(after.outbox.sink().annotations.queued.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_far_side_is_delivered_to_while_the_disk_is_full() {
+    let state = tempfile::tempdir().unwrap();
+    let mut far_side = far_side(|_, _| taken());
+    Arc::get_mut(&mut far_side).unwrap().takes = Duration::from_secs(20);
+    let site = site(state.path(), &far_side);
+    site.spool.set_full(true);
+    site.running(async {
+        for window in 0..30 {
+            site.outbox.push(&[measurement("a", window)]);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        site.until_all_is_settled().await;
+    })
+    .await;
+    assert_eq!(site.measurements(), [30, 0, 0, 0]);
+    // None was given up for the disk.
+    assert_eq!(*site.far_side.given.lock().unwrap(), 30);
 }
