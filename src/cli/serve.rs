@@ -7,6 +7,7 @@ use crate::http::Mode;
 use crate::load::{Compiled, Files};
 use anyhow::{Context, bail, ensure};
 use std::path::Path;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub fn run(config: Option<&Path>) -> Result<(), Failure> {
@@ -65,6 +66,9 @@ pub fn run_until_stopped(
     })
 }
 
+/// How long what is still with a disk may take when a command has ended.
+const LET_GO_WITHIN: Duration = Duration::from_millis(500);
+
 /// Runs a command's asynchronous part.
 pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Result<(), Failure> {
     // A thousand connections are more than the usual soft limit of open files.
@@ -73,7 +77,10 @@ pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Res
         .enable_all()
         .build()
         .context("cannot start")?;
-    runtime.block_on(command).map_err(Failure::Run)
+    let result = runtime.block_on(command);
+    // A disk that does not answer must not hold up the end.
+    runtime.shutdown_timeout(LET_GO_WITHIN);
+    result.map_err(Failure::Run)
 }
 
 /// SIGTERM, as supervisors send it, and SIGINT, as Ctrl-C does.
