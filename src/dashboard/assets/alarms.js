@@ -28,8 +28,8 @@ const PROMISES = {
 
 /** What a circuit breaker that is not closed does, behind "is not taking data". */
 const BREAKERS = {
-  open: ", circuit breaker open: nothing is sent for a while",
-  "half-open": ", circuit breaker half-open: one request tries whether it answers",
+  open: ", circuit breaker open (nothing is sent for a while)",
+  "half-open": ", circuit breaker half-open (one request finds out whether it answers)",
 };
 
 /**
