@@ -10,6 +10,33 @@ check:
 test:
     ./test.sh
 
+# 200 kills at random moments; a seed repeats those of an earlier run
+kills kills="200" seed="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export WEIR_KILLS={{ kills }}
+    if [ -n "{{ seed }}" ]; then
+        export WEIR_KILLS_SEED={{ seed }}
+    fi
+    cargo test --locked --test it kills:: -- --nocapture
+
+# Everything at once, with kills and faults, and the books balanced at the end: for so long
+# (90s, 10m, 1h); a seed repeats an earlier run
+account time="60s" seed="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    time={{ time }}
+    case $time in
+        *h) seconds=$((${time%h} * 3600)) ;;
+        *m) seconds=$((${time%m} * 60)) ;;
+        *) seconds=${time%s} ;;
+    esac
+    export WEIR_ACCOUNT_SECONDS=$seconds
+    if [ -n "{{ seed }}" ]; then
+        export WEIR_ACCOUNT_SEED={{ seed }}
+    fi
+    cargo test --locked --test it account:: -- --nocapture
+
 # Benchmarks
 bench:
     cargo bench --locked

@@ -24,6 +24,11 @@ pub struct Account {
     pub over_limit: u64,
     pub missing_too_late: u64,
     pub missing_over_limit: u64,
+    /// By rule.
+    pub over_limit_by_rule: BTreeMap<String, u64>,
+    /// Windows, not lines.
+    pub windows_closed: u64,
+    pub windows_amended: u64,
 }
 
 impl Account {

@@ -382,9 +382,11 @@ impl Daemon {
                 keeper: keeper.clone(),
                 checkpoint: restored.checkpoint,
             };
-            let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
-            receive_again(restored.journal, &config, &dispatcher, &pass, &telemetry).await;
-            drop(pass);
+            let (pipeline, dispatcher, catching_up) =
+                Pipeline::start(plan, &telemetry, &supervisor);
+            let pass = &catching_up.pass;
+            receive_again(restored.journal, &config, &dispatcher, pass, &telemetry).await;
+            drop(catching_up);
             let listening = Inputs {
                 frame_max: config.limits.line_bytes,
                 connections: Connections::new(Bounds {

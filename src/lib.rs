@@ -24,6 +24,7 @@ pub mod haproxy;
 pub mod http;
 pub mod input;
 pub mod load;
+pub mod memory;
 pub mod metric;
 pub mod names;
 pub mod notices;

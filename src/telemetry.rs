@@ -396,6 +396,14 @@ impl Telemetry {
         self.over_limit.add(account.over_limit);
         self.missing_too_late.add(account.missing_too_late);
         self.missing_over_limit.add(account.missing_over_limit);
+        let by_rule = account.over_limit_by_rule.iter();
+        self.over_limit(
+            by_rule
+                .map(|(rule, n)| (rule.as_str().into(), *n))
+                .collect(),
+        );
+        self.windows_closed.add(account.windows_closed);
+        self.windows_amended.add(account.windows_amended);
     }
 
     /// Adds one batch.

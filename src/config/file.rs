@@ -30,12 +30,13 @@ pub(super) const LIBRATO_KEYS: [&str; 6] =
 pub(super) const BREAKER_KEYS: [&str; 3] = ["timeout", "failures", "attempt_after"];
 pub(super) const STORE_KEYS: [&str; 1] = ["retention"];
 pub(super) const HTTP_KEYS: [&str; 3] = ["address", "token_env", "names"];
-pub(super) const LIMIT_KEYS: [&str; 5] = [
+pub(super) const LIMIT_KEYS: [&str; 6] = [
     "line_bytes",
     "series",
     "connections",
     "connections_per_address",
     "idle",
+    "memory",
 ];
 
 #[derive(Debug, Default)]
@@ -175,6 +176,8 @@ pub(super) struct Limits {
     pub connections_per_address: Option<Written<usize>>,
     /// How long a connection may be silent when its room is needed, such as `10m`.
     pub idle: Option<Scalar>,
+    /// Resident memory from which on no series is added, such as `1GiB`.
+    pub memory: Option<Scalar>,
 }
 
 /// Reads a file, and everything about its shape that is wrong. Only what YAML does not
@@ -393,6 +396,7 @@ fn limits(notes: &mut Notes<'_>, node: &Node) -> Limits {
                 limits.connections_per_address = notes.whole_number(value);
             }
             "idle" => limits.idle = notes.text(value),
+            "memory" => limits.memory = notes.text(value),
             _ => notes.unknown_key(key, &LIMIT_KEYS),
         }
     }

@@ -117,6 +117,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// How long a connection is silent before it may be closed to make room for another.
     pub idle: Duration,
+    /// Bytes of resident memory from which on no series is added.
+    pub memory: u64,
 }
 
 /// What the system tells: environment variables by name.
@@ -178,7 +180,22 @@ const ATTEMPT_AFTER: Span = Span {
 const FAILURES_RANGE: std::ops::RangeInclusive<usize> = 1..=1000;
 
 /// Larger files would take long to be checked after a kill.
-const SPOOL_RANGE: std::ops::RangeInclusive<u64> = (1 << 20)..=(16 << 30);
+const SPOOL: Size = Size {
+    range: (1 << 20)..=(16 << 30),
+    words: "1MiB to 16GiB, such as `256MiB`",
+};
+
+/// With less weir would be full before the first line.
+const MEMORY: Size = Size {
+    range: (64 << 20)..=(1 << 40),
+    words: "64MiB to 1024GiB, such as `1GiB`",
+};
+
+/// What a number of bytes may be, as a range and in words.
+struct Size {
+    range: std::ops::RangeInclusive<u64>,
+    words: &'static str,
+}
 
 /// What a time may be, as a range and in words.
 struct Span {
@@ -221,6 +238,7 @@ impl Config {
                 line_bytes: LINE_BYTES,
                 series: SERIES,
                 connections: CONNECTIONS,
+                memory: 1 << 30,
                 connections_per_address: CONNECTIONS_PER_ADDRESS,
                 idle: IDLE_AFTER,
             },
@@ -428,6 +446,11 @@ impl Check<'_> {
             CONNECTIONS_RANGE,
         );
         self.span(&mut config.limits.idle, limits.idle, "idle", IDLE);
+        if let Some(memory) = &limits.memory
+            && let Some(bytes) = self.size(memory, "memory", MEMORY)
+        {
+            config.limits.memory = bytes;
+        }
     }
 
     fn formats(&mut self, file: Option<Scalar>, format: Option<Scalar>, base: &Path) -> LogFormats {
@@ -503,7 +526,7 @@ impl Check<'_> {
 
     fn librato(&mut self, librato: file::Librato) -> Option<librato::Settings> {
         let breaker = self.breaker(librato.breaker);
-        let spool = librato.spool.map(|spool| self.spool(&spool));
+        let spool = librato.spool.map(|spool| self.size(&spool, "spool", SPOOL));
         let url = librato.url.value.parse::<reqwest::Url>().ok();
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
@@ -598,13 +621,13 @@ impl Check<'_> {
         settings
     }
 
-    fn spool(&mut self, text: &Scalar) -> Option<u64> {
+    fn size(&mut self, text: &Scalar, key: &str, may_be: Size) -> Option<u64> {
         let message = match size::bytes(&text.value) {
-            Some(bytes) if SPOOL_RANGE.contains(&bytes) => return Some(bytes),
+            Some(bytes) if may_be.range.contains(&bytes) => return Some(bytes),
             Some(_) => format!("`{}` is out of range", text.value),
             None => format!("`{}` is no number of bytes", text.value),
         };
-        self.wrong(text, message, "`spool` is 1MiB to 16GiB, such as `256MiB`");
+        self.wrong(text, message, &format!("`{key}` is {}", may_be.words));
         None
     }
 

@@ -113,7 +113,7 @@ sinks:
   store: { retention: 6h }
   stdout: {}
 http: { address: "[::1]:80", token_env: TOKEN, names: [Weir.example.com., weir-2] }
-limits: { line_bytes: 8192, series: 500, connections: 7 }
+limits: { line_bytes: 8192, series: 500, connections: 7, memory: 512MiB }
 "#,
     )
     .unwrap();
@@ -162,6 +162,7 @@ limits: { line_bytes: 8192, series: 500, connections: 7 }
         connections: 7,
         connections_per_address: 256,
         idle: Duration::from_secs(600),
+        memory: 512 << 20,
     };
     assert_eq!(config.limits, limits);
 }

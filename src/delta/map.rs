@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One worker's part of some windows, handed over whole.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub struct Delta {
     /// What the cells mean.
     pub layout: Arc<Layout>,
     pub entries: Vec<Entry>,
-    /// The events dated before the beginning that the map was told of.
-    pub before: Times,
+    /// The events dated before the beginning that the map was told of, by how long before.
+    pub before: Ages,
     /// Those since.
     pub since: Times,
     /// How often an event found no room for a row of its group.
@@ -62,6 +63,72 @@ impl Times {
         self.events = self.events.saturating_add(other.events);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+    }
+}
+
+/// How many events there were of a time before some moment: by the power of two of
+/// milliseconds that they were before it at the most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ages(Vec<Age>);
+
+/// The events of one power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Age {
+    power: u32,
+    events: u64,
+    /// How long before the moment the earliest of them was.
+    oldest: Duration,
+}
+
+impl FromIterator<Duration> for Ages {
+    fn from_iter<I: IntoIterator<Item = Duration>>(ages: I) -> Self {
+        let mut all = Ages::default();
+        ages.into_iter().for_each(|age| all.note(age));
+        all
+    }
+}
+
+impl Ages {
+    fn note(&mut self, age: Duration) {
+        let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.add(Age {
+            power: u64::BITS - millis.leading_zeros(),
+            events: 1,
+            oldest: age,
+        });
+    }
+
+    /// Takes in those of another part.
+    pub fn merge(&mut self, other: &Ages) {
+        for age in &other.0 {
+            self.add(*age);
+        }
+    }
+
+    fn add(&mut self, age: Age) {
+        match self.0.binary_search_by_key(&age.power, |known| known.power) {
+            Ok(place) => {
+                let known = &mut self.0[place];
+                known.events = known.events.saturating_add(age.events);
+                known.oldest = known.oldest.max(age.oldest);
+            }
+            // There are at most 65.
+            Err(place) => self.0.insert(place, age),
+        }
+    }
+
+    /// The longest time before the moment in which at least half as many events were as there
+    /// are with such a gap between two: up to the oldest of them. Zero if there is none.
+    pub fn flowing_for(&self, gap: Duration) -> Duration {
+        let events = self.0.iter().scan(0_u64, |events, age| {
+            *events = events.saturating_add(age.events);
+            Some((age.oldest, *events))
+        });
+        let flowing = events.filter(|(oldest, events)| {
+            let needed = oldest.as_nanos();
+            needed <= gap.as_nanos().saturating_mul(2 * u128::from(*events))
+        });
+        flowing.map(|(oldest, _)| oldest).max().unwrap_or_default()
     }
 }
 
@@ -154,7 +221,7 @@ pub struct DeltaMap {
     index: HashTable<u32>,
     entries: Vec<Entry>,
     beginning: Timestamp,
-    before: Times,
+    before: Ages,
     since: Times,
     refused: u64,
     capacity: usize,
@@ -172,7 +239,7 @@ impl DeltaMap {
             index: HashTable::new(),
             entries: Vec::new(),
             beginning: Timestamp::MIN,
-            before: Times::NONE,
+            before: Ages::default(),
             since: Times::NONE,
             refused: 0,
             capacity: capacity.min(u32::MAX as usize),
@@ -213,7 +280,7 @@ impl DeltaMap {
     #[inline]
     pub fn note(&mut self, at: Timestamp) {
         match at < self.beginning {
-            true => self.before.note(at),
+            true => self.before.note(self.beginning.saturating_since(at)),
             false => self.since.note(at),
         }
     }
@@ -278,7 +345,7 @@ impl DeltaMap {
         Delta {
             layout: Arc::clone(&self.layout),
             entries: std::mem::take(&mut self.entries),
-            before: std::mem::replace(&mut self.before, Times::NONE),
+            before: std::mem::take(&mut self.before),
             since: std::mem::replace(&mut self.since, Times::NONE),
             refused: std::mem::take(&mut self.refused),
         }
@@ -297,7 +364,6 @@ fn hash(hasher: &RandomState, grouping: GroupingId, start: Timestamp, key: &Grou
 mod tests {
     use super::*;
     use crate::delta::{Cell, CellKind, Grouping, Window};
-    use std::time::Duration;
 
     fn layout() -> Arc<Layout> {
         Arc::new(Layout {

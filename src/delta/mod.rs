@@ -18,5 +18,5 @@ pub use formula::{Arithmetic, Coverage, Formula, LE, Output};
 pub use layout::{
     Grouping, GroupingId, Layout, Measure, Name, NamePart, OTHER, RuleLayout, Window,
 };
-pub use map::{Delta, DeltaMap, Entry, Full, GroupKey, Times};
+pub use map::{Ages, Delta, DeltaMap, Entry, Full, GroupKey, Times};
 pub use row::Row;

@@ -29,6 +29,7 @@ use crate::config::{Limits, Time};
 use crate::delta::{Delta, Layout};
 use crate::input::batch::{Batch, Dispatcher, Pass, Spares, Work};
 use crate::load::Loaded;
+use crate::memory::Gauge;
 use crate::notices::{Notice, Repeats};
 use crate::rejects::{Rejects, Takers};
 use crate::sink::Outbox;
@@ -46,7 +47,7 @@ use jiff::tz::TimeZone;
 use owner::Owner;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -89,13 +90,12 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Starts workers and the owner of windows; whatever is sent to the dispatcher
-    /// runs through them. No checkpoint is cut before the pass is dropped: the first one covers
-    /// the journal, whose lines have to be sent by then.
+    /// runs through them.
     pub fn start(
         plan: Plan,
         telemetry: &Arc<Telemetry>,
         supervisor: &Supervisor,
-    ) -> (Pipeline, Dispatcher, Pass) {
+    ) -> (Pipeline, Dispatcher, CatchingUp) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
         let mut loaded = plan.loaded;
@@ -145,6 +145,7 @@ impl Pipeline {
         // One checkpoint is under way at a time, and the last one.
         let (snapshots, keeping) = mpsc::channel(2);
         let everything = Everything::default();
+        let (caught_up, has_caught_up) = oneshot::channel();
         let owner = Owner {
             windows,
             account,
@@ -160,9 +161,11 @@ impl Pipeline {
             hosts: skew::Hosts::default(),
             timezone: plan.timezone,
             clock: ClockWatch::default(),
+            memory: Gauge::new(plan.limits.memory),
             telemetry: Arc::clone(telemetry),
         };
-        let owner = supervisor.spawn("owner of the windows", owner.run(taking));
+        let owner = owner.run(taking, has_caught_up);
+        let owner = supervisor.spawn("owner of the windows", owner);
         let checkpoints = Checkpoints {
             keeper: plan.keeper,
             every: plan.time.checkpoint_every,
@@ -171,14 +174,17 @@ impl Pipeline {
             everything,
         };
         let stop = supervisor.stopping().clone();
-        let pass = dispatcher.first_pass();
+        let catching_up = CatchingUp {
+            pass: dispatcher.first_pass(),
+            _told_when_dropped: caught_up,
+        };
         let checkpoints = checkpoints.run(dispatcher.clone(), keeping, stop);
         let pipeline = Pipeline {
             workers,
             owner,
             checkpoints: supervisor.spawn("keeper of checkpoints", checkpoints),
         };
-        (pipeline, dispatcher, pass)
+        (pipeline, dispatcher, catching_up)
     }
 
     /// Waits until everything that was sent has gone through: every dispatcher must be
@@ -191,6 +197,13 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// While there is this, what the last run acknowledged is sent to the workers. No checkpoint is
+/// cut, since the first one covers all of it, and no window closes.
+pub struct CatchingUp {
+    pub pass: Pass,
+    _told_when_dropped: oneshot::Sender<()>,
 }
 
 /// Windows and account as the checkpoint has them, or new ones.

@@ -8,6 +8,7 @@ use crate::checkpoint::Changes;
 use crate::clock;
 use crate::delta::Layout;
 use crate::load::Loaded;
+use crate::memory::{self, Gauge};
 use crate::metric::Annotation;
 use crate::notices::{self, Notice, Repeats};
 use crate::sink::Outbox;
@@ -18,7 +19,7 @@ use crate::time::Timestamp;
 use crate::window::{ClosedWindow, Windows};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// What it owns, and whom it tells.
@@ -42,12 +43,20 @@ pub struct Owner {
     pub hosts: skew::Hosts,
     pub timezone: TimeZone,
     pub clock: ClockWatch,
+    pub memory: Gauge,
     pub telemetry: Arc<Telemetry>,
 }
 
 impl Owner {
-    pub async fn run(mut self, mut hand_overs: mpsc::Receiver<HandOver>) {
+    /// Runs until the last worker has ended. Windows close, and their time moves, when what an
+    /// earlier run had acknowledged has been sent: then the other end of `caught_up` is dropped.
+    pub async fn run(
+        mut self,
+        mut hand_overs: mpsc::Receiver<HandOver>,
+        mut caught_up: oneshot::Receiver<()>,
+    ) {
         let began = Instant::now();
+        let mut is_behind = true;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -57,13 +66,18 @@ impl Owner {
                     None => break,
                 },
                 Ok(()) = self.loaded.changed() => self.keep_up(),
-                _ = tick.tick() => {
+                _ = &mut caught_up, if is_behind => {
+                    is_behind = false;
+                    self.windows.caught_up(clock::now());
+                }
+                _ = tick.tick(), if !is_behind => {
                     let now = clock::now();
                     if let Some(seconds) = self.clock.jump(now, began.elapsed()) {
                         self.tell_jump(seconds, now);
                     }
                     self.repeats.next_round();
                     self.judge_clocks(now);
+                    self.judge_memory();
                     let closed = self.windows.advance(now);
                     self.publish(&closed);
                 }
@@ -173,6 +187,26 @@ impl Owner {
         }
     }
 
+    /// Adds no series while weir takes as much memory as it may.
+    fn judge_memory(&mut self) {
+        let Some(resident) = memory::resident() else {
+            return;
+        };
+        let is_full = self.memory.is_full(resident);
+        self.windows.set_full(is_full);
+        let why = is_full.then(|| format!("{} MiB are in use", resident >> 20));
+        if self.telemetry.broken("memory", why) {
+            match is_full {
+                true => tracing::error!(
+                    mib = resident >> 20,
+                    "limits.memory is reached: no series is added, events of new ones count in \
+                     the group `other`"
+                ),
+                false => tracing::info!("series are added again"),
+            }
+        }
+    }
+
     /// Says which hosts' dates are off, and which no longer are.
     fn judge_clocks(&mut self, now: Timestamp) {
         let changes = self.hosts.advance(now);
@@ -204,6 +238,16 @@ impl Owner {
         let (open, series) = (self.windows.open(), self.windows.series());
         let closed = closed.len() as u64 - amended;
         self.telemetry.windows(open, series, closed, amended);
-        self.telemetry.over_limit(self.windows.take_over_limit());
+        let over_limit = self.windows.take_over_limit();
+        for (rule, events) in &over_limit {
+            *self
+                .account
+                .over_limit_by_rule
+                .entry(rule.to_string())
+                .or_default() += events;
+        }
+        self.account.windows_closed += closed;
+        self.account.windows_amended += amended;
+        self.telemetry.over_limit(over_limit);
     }
 }

@@ -28,17 +28,14 @@ fn batch(lines: usize) -> Batch {
     }
 }
 
-/// Runs a pipeline over so many lines and stops it. Gives the sums of its account.
-async fn run(state: &Path, lines: usize) -> (u64, u64, u64) {
-    let (keeper, restored) = Keeper::open(state, clock::now()).unwrap();
+/// A pipeline of two workers by the bundled rules, and who would publish others.
+fn plan(keeper: Keeper, checkpoint: Option<Checkpoint>) -> (watch::Sender<Arc<Loaded>>, Plan) {
     let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
-    let (_publish, loaded) = watch::channel(Arc::new(Loaded {
+    let (publish, loaded) = watch::channel(Arc::new(Loaded {
         rules: Arc::new(rules),
         formats: Arc::default(),
         tls: Arc::default(),
     }));
-    let telemetry = Arc::new(Telemetry::new(clock::now()));
-    let supervisor = Supervisor::default();
     let plan = Plan {
         loaded,
         timezone: TimeZone::UTC,
@@ -49,8 +46,17 @@ async fn run(state: &Path, lines: usize) -> (u64, u64, u64) {
         latest: None,
         rejects: Takers::default(),
         keeper,
-        checkpoint: restored.checkpoint,
+        checkpoint,
     };
+    (publish, plan)
+}
+
+/// Runs a pipeline over so many lines and stops it. Gives the sums of its account.
+async fn run(state: &Path, lines: usize) -> (u64, u64, u64) {
+    let (keeper, restored) = Keeper::open(state, clock::now()).unwrap();
+    let (_publish, plan) = plan(keeper, restored.checkpoint);
+    let telemetry = Arc::new(Telemetry::new(clock::now()));
+    let supervisor = Supervisor::default();
     let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
     drop(pass);
     let listener = telemetry.listener("tcp", String::new());
@@ -89,4 +95,22 @@ async fn a_checkpoint_that_nobody_can_go_on_from_is_copied_aside() {
     let aside = names.filter(|name| name.starts_with("checkpoint.redb.windows-"));
     assert_eq!(aside.count(), 1);
     assert_eq!(run(state.path(), 1).await, (5, 6, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_checkpoint_is_cut_before_the_journal_is_received() {
+    let state = tempfile::tempdir().unwrap();
+    let (keeper, _) = Keeper::open(state.path(), clock::now()).unwrap();
+    let (_publish, plan) = plan(keeper.clone(), None);
+    let telemetry = Arc::new(Telemetry::new(clock::now()));
+    let supervisor = Supervisor::default();
+    let before = keeper.cut();
+    let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
+    // Longer than a checkpoint waits for anything.
+    tokio::time::sleep(Time::default().checkpoint_every * 10).await;
+    assert_eq!(keeper.cut().0, before.0 + 1, "a checkpoint was cut");
+    drop(pass);
+    supervisor.stop();
+    drop(dispatcher);
+    pipeline.finish().await;
 }

@@ -97,6 +97,7 @@ fn plan(rules: &str, threads: usize) -> Plan {
         timezone: TimeZone::UTC,
         time: Time::default(),
         limits: Limits {
+            memory: 1 << 30,
             line_bytes: 4096,
             series: 10_000,
             connections: 1,

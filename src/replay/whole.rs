@@ -5,7 +5,8 @@
 
 use super::table::{Building, Column, Table};
 use crate::delta::{
-    Delta, Entry, Formula, GroupKey, LE, Layout, Measure, Name, NamePart, Output, Times, Window,
+    Ages, Delta, Entry, Formula, GroupKey, LE, Layout, Measure, Name, NamePart, Output, Times,
+    Window,
 };
 use crate::time::Timestamp;
 use crate::window::{Settings, Windows};
@@ -85,7 +86,7 @@ impl Whole {
         windows.merge(Delta {
             layout: wide,
             entries: self.entries,
-            before: Times::NONE,
+            before: Ages::default(),
             since: Times::NONE,
             refused: 0,
         });

@@ -31,6 +31,7 @@ fn run_on(rules: &[Source], tests: &Source) -> Result<Report, Vec<Problem>> {
         timezone: suite.timezone.clone().unwrap_or(TimeZone::UTC),
         time: Time::default(),
         limits: Limits {
+            memory: 1 << 30,
             line_bytes: 4096,
             series: 100,
             connections: 1,

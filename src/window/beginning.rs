@@ -1,6 +1,6 @@
 //! Whether weir began in the middle of what it measures.
 
-use crate::delta::{Delta, Times};
+use crate::delta::{Ages, Delta, Times};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ const LAG: Duration = Duration::from_secs(3);
 /// In the window in which weir begins, it has seen events for a part of the time only. If
 /// they were flowing already, the rate of the whole window would be too low, and of the part
 /// it is right. If they began later, they were seen all, and there is nothing to correct.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Beginning {
     at: Timestamp,
-    before: Times,
+    before: Ages,
     since: Times,
 }
 
@@ -28,7 +28,7 @@ impl Beginning {
     pub fn new(at: Timestamp) -> Self {
         Beginning {
             at,
-            before: Times::NONE,
+            before: Ages::default(),
             since: Times::NONE,
         }
     }
@@ -37,8 +37,13 @@ impl Beginning {
         self.at
     }
 
+    /// It began later than thought.
+    pub fn set_at(&mut self, at: Timestamp) {
+        self.at = at;
+    }
+
     pub fn note(&mut self, delta: &Delta) {
-        self.before.merge(delta.before);
+        self.before.merge(&delta.before);
         self.since.merge(delta.since);
     }
 
@@ -46,20 +51,12 @@ impl Beginning {
     ///
     /// A sender may have kept events of the time before weir began: then it is from the first
     /// of them. But a few that were long under way are no stream: there have to be half as
-    /// many as flow in that time.
+    /// many as flow in that time, and such a few do not hide a stream that is younger.
     pub fn covered_from(&self, now: Timestamp) -> Timestamp {
         let Some(gap) = self.gap().filter(|gap| self.was_flowing(*gap, now)) else {
             return Timestamp::MIN;
         };
-        let kept = self.at.saturating_since(self.before.first).as_nanos();
-        match kept
-            <= gap
-                .as_nanos()
-                .saturating_mul(2 * u128::from(self.before.events))
-        {
-            true => self.at.min(self.before.first),
-            false => self.at,
-        }
+        self.at - self.before.flowing_for(gap)
     }
 
     /// The mean time between two events. `None` of less than two.
@@ -98,32 +95,48 @@ mod tests {
                 last: at(last),
             },
         };
+        // So many, evenly from the first to the last.
+        let ages = |before: &[(u64, i64, i64)]| -> Ages {
+            let parts = before.iter().flat_map(|&(events, first, last)| {
+                let gap = (last - first) / (events.max(2) as i64 - 1);
+                (0..events as i64).map(move |n| first + n * gap)
+            });
+            parts
+                .map(|millis| Duration::from_millis(millis.unsigned_abs()))
+                .collect()
+        };
         // How many events, the first and the last, in milliseconds after the beginning.
         let none = (0, 0, 0);
         for (before, since, covered_from) in [
-            (none, none, None),
+            (&[][..], none, None),
             // One alone tells nothing.
-            (none, (1, 5, 5), None),
+            (&[], (1, 5, 5), None),
             // A hundred a second.
-            (none, (1000, 5, 9_995), Some(0)),
-            (none, (1000, 79, 9_995), Some(0)),
-            (none, (900, 1_000, 9_995), None),
+            (&[], (1000, 5, 9_995), Some(0)),
+            (&[], (1000, 79, 9_995), Some(0)),
+            (&[], (900, 1_000, 9_995), None),
             // One a second.
-            (none, (10, 700, 9_700), Some(0)),
+            (&[], (10, 700, 9_700), Some(0)),
             // A burst is over.
-            (none, (1000, 5, 1_000), None),
+            (&[], (1000, 5, 1_000), None),
             // The sender kept some.
-            ((200, -2_000, -1), (1000, 5, 9_995), Some(-2_000)),
+            (&[(200, -2_000, -1)], (1000, 5, 9_995), Some(-2_000)),
             // Some were long under way.
-            ((1, -10, -10), (1000, 5, 9_995), Some(-10)),
-            ((1, -3_600_000, -3_600_000), (1000, 5, 9_995), Some(0)),
-            ((50, -2_000, -1), (1000, 5, 9_995), Some(0)),
+            (&[(1, -10, -10)], (1000, 5, 9_995), Some(-10)),
+            (&[(1, -3_600_000, -3_600_000)], (1000, 5, 9_995), Some(0)),
+            (&[(50, -2_000, -1)], (1000, 5, 9_995), Some(0)),
+            // Both at once.
+            (
+                &[(200, -2_000, -1), (5, -60_000, -60_000)],
+                (1000, 5, 9_995),
+                Some(-2_000),
+            ),
         ] {
             let mut beginning = Beginning::new(at(0));
             beginning.note(&Delta {
                 layout: Arc::new(Layout::default()),
                 entries: Vec::new(),
-                before: times(before),
+                before: ages(before),
                 since: times(since),
                 refused: 0,
             });

@@ -31,6 +31,8 @@ pub(super) struct GroupingWindows {
     pub panes: BTreeMap<Timestamp, Rows>,
     /// Every window that starts before this has been closed. `None` until time has moved.
     pub closed_to: Option<Timestamp>,
+    /// Panes that start before this have been forgotten, if there were any.
+    pub forgotten_to: Option<Timestamp>,
     /// The end of the last pane with events that a closed window has.
     pub heard: Option<Timestamp>,
     /// What has changed in closed windows since they last went out: groups, and the starts of
@@ -50,6 +52,7 @@ impl GroupingWindows {
             groups: Groups::default(),
             panes: BTreeMap::new(),
             closed_to: None,
+            forgotten_to: None,
             heard: None,
             amended: BTreeSet::new(),
             waiting: 0,
@@ -565,6 +568,7 @@ impl GroupingWindows {
         let window = grouping.window;
         let open = (now - (window.span - window.every)).floor(window.every);
         self.closed_to = self.closed_to.map(|closed_to| closed_to.min(open));
+        self.forgotten_to = self.forgotten_to.map(|forgotten_to| forgotten_to.min(open));
         self.amended.retain(|(_, start)| *start < open);
     }
 
@@ -574,6 +578,8 @@ impl GroupingWindows {
         let Some(closed_to) = self.closed_to else {
             return;
         };
+        let forgotten_to = (last + Duration::from_micros(1)).min(closed_to);
+        self.forgotten_to = self.forgotten_to.max(Some(forgotten_to));
         while let Some(first) = self.panes.first_entry()
             && *first.key() <= last
             && *first.key() < closed_to

@@ -99,6 +99,8 @@ pub struct Windows {
     /// or [`Timestamp::MIN`].
     seen_to: Timestamp,
     outages: Outages,
+    /// Nothing closes before.
+    awaited_to: Timestamp,
     groupings: Vec<GroupingWindows>,
     room: Room,
 }
@@ -107,13 +109,18 @@ pub struct Windows {
 struct Room {
     series: usize,
     series_max: usize,
+    /// There is no memory for more, however many there may be.
+    is_full: bool,
     /// Events that were counted among the others for want of room, by the rule's name.
     over_limit: BTreeMap<Arc<str>, u64>,
 }
 
 impl Room {
     fn left(&self) -> usize {
-        self.series_max.saturating_sub(self.series)
+        match self.is_full {
+            true => 0,
+            false => self.series_max.saturating_sub(self.series),
+        }
     }
 
     /// Counts the events of a row that goes to the others.
@@ -158,9 +165,11 @@ impl Windows {
             beginning: None,
             seen_to: Timestamp::MIN,
             outages: Outages::default(),
+            awaited_to: Timestamp::MIN,
             room: Room {
                 series: 0,
                 series_max: settings.series_max,
+                is_full: false,
                 over_limit: BTreeMap::new(),
             },
         }
@@ -208,7 +217,11 @@ impl Windows {
     fn merge_entry(&mut self, entry: Entry) -> Fate {
         let place = usize::from(entry.grouping.0);
         let (grouping, own) = (&self.layout.groupings[place], &mut self.groupings[place]);
-        if entry.start + grouping.window.every + self.settings.amend_for <= self.now {
+        // What has been forgotten was told with more than this, however long it could be amended
+        // now.
+        let is_forgotten = own.forgotten_to.is_some_and(|to| entry.start < to);
+        let is_old = entry.start + grouping.window.every + self.settings.amend_for <= self.now;
+        if is_forgotten || is_old {
             return Fate::TooLate;
         }
         let Entry {
@@ -257,7 +270,7 @@ impl Windows {
         }
         self.now = self.now.max(now);
         let (now, settings) = (self.now, self.settings);
-        if self.is_awaited() {
+        if self.now < self.awaited_to {
             return Vec::new();
         }
         self.decide_beginning();
@@ -332,12 +345,14 @@ impl Windows {
         self.count_series();
     }
 
-    /// Whether windows that ended while weir was away wait for what their senders have kept, as
+    /// What an earlier run had acknowledged has been merged, or is about to be: from now on
+    /// senders come. Windows that ended while weir was away wait for what they have kept, as
     /// long as any window waits after its end.
-    fn is_awaited(&self) -> bool {
-        let beginning = self.beginning.as_ref();
-        let since = beginning.filter(|_| self.seen_to > Timestamp::MIN);
-        since.is_some_and(|since| self.now < since.at() + self.settings.grace)
+    pub fn caught_up(&mut self, now: Timestamp) {
+        self.awaited_to = now + self.settings.grace;
+        if let Some(beginning) = &mut self.beginning {
+            beginning.set_at(now);
+        }
     }
 
     /// Decides from when on events have been seen, as late as that does not matter: when the
@@ -368,6 +383,11 @@ impl Windows {
     pub fn open(&self) -> usize {
         let own = self.groupings.iter();
         own.map(GroupingWindows::open).sum()
+    }
+
+    /// While it is full no series is added: events of new ones count among the others.
+    pub fn set_full(&mut self, is_full: bool) {
+        self.room.is_full = is_full;
     }
 
     /// How many series there are.

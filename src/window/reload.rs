@@ -91,6 +91,7 @@ impl<'a> Moves<'a> {
             target.covered_from[new_rule] = own.covered_from[rule];
             target.closed_to = target.closed_to.max(own.closed_to);
             target.heard = target.heard.max(own.heard);
+            target.forgotten_to = target.forgotten_to.max(own.forgotten_to);
             for (_, group) in own.groups.iter() {
                 let heard = group.heard[rule];
                 if heard.last.is_none() {

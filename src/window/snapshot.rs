@@ -42,6 +42,10 @@ struct GroupingHead {
     rules: Vec<RuleHead>,
     closed_to: Option<Timestamp>,
     heard: Option<Timestamp>,
+    forgotten_to: Option<Timestamp>,
+    /// Groups by their numbers, and the starts of windows that are still to be sent again: those
+    /// that have changed while windows waited for senders to come back.
+    amended: BTreeSet<(usize, Timestamp)>,
     groups: Vec<GroupHead>,
 }
 
@@ -67,9 +71,6 @@ type Rows<R> = Vec<(usize, R)>;
 impl Windows {
     /// What has changed since the last snapshot; everything, if asked for, the first time and
     /// after [`reload`](Windows::reload).
-    ///
-    /// To be taken just after [`advance`](Windows::advance): what it would have sent again is
-    /// not in it.
     pub fn snapshot(&mut self, at: Timestamp, everything: bool) -> Changes {
         let whole = everything || self.groupings.iter().any(|own| own.changed.is_none());
         let mut panes = Vec::new();
@@ -106,9 +107,9 @@ impl Windows {
     }
 
     /// Windows that go on where a checkpoint left off, with whatever rules there are now: those
-    /// that the checkpoint does not have have seen nothing before `start`. What happened since
-    /// it was taken has not been received, but for what is still to come from a sender that has
-    /// kept it.
+    /// that the checkpoint does not have have seen nothing before it was taken. What happened
+    /// since then has not been received, but for what is still to come from a journal or from a
+    /// sender that has kept it.
     ///
     /// # Errors
     ///
@@ -156,12 +157,13 @@ impl Windows {
                 own[place].insert_row(Timestamp::from_micros(*start), *number, row);
             }
         }
-        let groupings = Moves::between(&saved, &layout).groupings(own, &layout, start);
+        let groupings = Moves::between(&saved, &layout).groupings(own, &layout, head.at);
         let mut windows = Windows {
             now: head.now,
             seen_to: head.at,
             outages: head.outages,
             beginning: Some(Beginning::new(start)),
+            awaited_to: start + settings.grace,
             groupings,
             ..Windows::new(layout, settings)
         };
@@ -194,6 +196,8 @@ impl GroupingHead {
                 .collect(),
             closed_to: own.closed_to,
             heard: own.heard,
+            forgotten_to: own.forgotten_to,
+            amended: own.amended.clone(),
             groups: groups
                 .map(|(number, group)| GroupHead {
                     number,
@@ -240,6 +244,7 @@ impl GroupingHead {
         let mut windows = GroupingWindows::new(grouping);
         windows.closed_to = self.closed_to;
         windows.heard = self.heard;
+        windows.forgotten_to = self.forgotten_to;
         windows.covered_from = self.rules.iter().map(|rule| rule.covered_from).collect();
         let mut numbers = HashMap::new();
         for head in &self.groups {
@@ -257,6 +262,9 @@ impl GroupingHead {
             }
             numbers.insert(head.number, number);
         }
+        let amended = self.amended.iter();
+        let amended = amended.filter_map(|(number, start)| Some((*numbers.get(number)?, *start)));
+        windows.amended = amended.collect();
         Ok((windows, numbers))
     }
 }

@@ -4,6 +4,7 @@
 //! programs are missing says so by name and is skipped; `./test.sh` sets
 //! `WEIR_TEST_NO_SKIP=1`, which makes a skip a failure.
 
+mod account;
 mod annotations;
 mod cli;
 mod clients;

@@ -21,6 +21,7 @@ const GROWING = [
 /** Promises that may be broken: the item of the strip, and in short. Why, and what it costs, the pipeline tells. */
 const PROMISES = {
   checkpoint: ["lost", "no checkpoints"],
+  memory: ["lost", "memory is full"],
   journal: ["received", "RELP is held up"],
   store: ["sinks", "the store keeps nothing"],
   spool: ["sinks", "the spool keeps nothing"],

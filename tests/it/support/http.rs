@@ -70,6 +70,11 @@ impl Metrics {
     /// The sum of all samples of this name that carry this label, such as
     /// `reason="malformed"`; an empty label asks for every sample. 0 where there is none.
     pub fn sum(&self, name: &str, label: &str) -> u64 {
+        self.value(name, label) as u64
+    }
+
+    /// The same with its fraction.
+    pub fn value(&self, name: &str, label: &str) -> f64 {
         self.0
             .lines()
             .filter_map(|line| line.rsplit_once(' '))
@@ -82,7 +87,7 @@ impl Metrics {
                     .parse::<f64>()
                     .unwrap_or_else(|e| panic!("{name} is {value:?} in /metrics: {e}"))
             })
-            .sum::<f64>() as u64
+            .sum()
     }
 
     pub fn received(&self) -> u64 {

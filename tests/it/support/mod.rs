@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod collector;
+pub mod flaky;
 pub mod formats;
 pub mod haproxy;
 pub mod http;
