@@ -18,10 +18,10 @@ const GROWING = [
   ["over_limit", "series limit reached", "events over the series limit"],
 ];
 
-/** Promises that may be broken: the item of the strip, and in short. Why, and what it costs, the pipeline tells. */
+/** Promises that may be broken: the item of the strip, in short, and what it costs where the pipeline tells only why. */
 const PROMISES = {
   checkpoint: ["lost", "no checkpoints"],
-  memory: ["lost", "memory is full"],
+  memory: ["lost", "memory is full", ", new series count in the group other"],
   journal: ["received", "RELP is held up"],
   store: ["sinks", "the store keeps nothing"],
   spool: ["sinks", "the spool keeps nothing"],
@@ -71,8 +71,8 @@ export function watch() {
     }
 
     for (const [promise, why] of Object.entries(pipeline.broken)) {
-      const [field, short] = PROMISES[promise] ?? ["lost", `${promise} is broken`];
-      raise("bad", field, short, `${short}: ${why}`);
+      const [field, short, cost = ""] = PROMISES[promise] ?? ["lost", `${promise} is broken`];
+      raise("bad", field, short, `${short}${cost}: ${why}`);
     }
 
     const kernel = grown(kernelLost);

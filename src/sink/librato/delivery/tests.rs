@@ -23,6 +23,8 @@ type Answer = dyn Fn(Duration, &[Value]) -> Result<Reply, String> + Send + Sync;
 
 struct FarSide {
     start: Instant,
+    /// How many requests came, those that were given up too.
+    begun: Mutex<usize>,
     /// How long it takes to answer.
     takes: Duration,
     answer: Box<Answer>,
@@ -36,6 +38,7 @@ struct FarSide {
 
 impl Transport for Arc<FarSide> {
     async fn post(&self, url: Url, json: Vec<u8>) -> Result<Reply, String> {
+        *self.begun.lock().unwrap() += 1;
         tokio::time::sleep(self.takes).await;
         let at = self.start.elapsed();
         let body: Value = serde_json::from_slice(&json).unwrap();
@@ -65,6 +68,7 @@ fn far_side(
 ) -> Arc<FarSide> {
     Arc::new(FarSide {
         start: Instant::now(),
+        begun: Mutex::default(),
         takes: Duration::ZERO,
         answer: Box::new(answer),
         requests: Mutex::default(),
@@ -489,8 +493,9 @@ async fn a_slow_far_side_is_delivered_to_while_the_disk_is_full() {
     })
     .await;
     assert_eq!(site.measurements(), [30, 0, 0, 0]);
-    // None was given up for the disk.
+    // None was given up for the disk, so none was sent twice.
     assert_eq!(*site.far_side.given.lock().unwrap(), 30);
+    assert_eq!(*site.far_side.begun.lock().unwrap(), site.requests().len());
 }
 
 #[tokio::test(start_paused = true)]
