@@ -13,7 +13,7 @@ use crate::input::batch::{Dispatcher, Pass};
 use crate::input::connections::{Bounds, Connections};
 use crate::input::{relp, tcp, udp};
 use crate::load::{Files, Loaded};
-use crate::pipeline::{Pipeline, Plan};
+use crate::pipeline::{Pipeline, Plan, lost_if_killed};
 use crate::rejects::{self, RotatingFile, Samples, Takers};
 use crate::reload::{self, Account, Reloader, Reloading};
 use crate::sink::prometheus::Latest;
@@ -37,12 +37,16 @@ use tokio_util::sync::CancellationToken;
 /// Measurements that may wait for one sink: at 1,000 a second, a minute and a half.
 const OUTBOX_MAX: usize = 100_000;
 
-/// How long sinks may take to deliver what is left when weir stops. With what follows
-/// it stays below the ten seconds after which containers are killed.
-const DELIVER_WITHIN: Duration = Duration::from_secs(6);
+/// How long everything may take together when weir stops: the last lines, the last checkpoint,
+/// and what sinks deliver meanwhile and after it.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
 
-/// How long requests under way may take when weir stops.
+/// How long requests under way may take then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// After so long containers are killed.
+const KILLED_AFTER: Duration = Duration::from_secs(10);
+const _: () = assert!(STOP_WITHIN.as_secs() + ANSWER_WITHIN.as_secs() < KILLED_AFTER.as_secs());
 
 /// How often the store is told the time, to forget what is older than it keeps.
 const STORE_TICK: Duration = Duration::from_secs(60);
@@ -364,7 +368,7 @@ impl Daemon {
         let pipeline = if let Some(((loaded, _), (keeper, restored))) = loaded.as_ref().zip(kept) {
             if let Some(why) = restored.broken {
                 tracing::error!(%why, "cannot keep checkpoints; retrying");
-                telemetry.broken("checkpoint", Some(why.to_string()));
+                telemetry.broken("checkpoint", Some(lost_if_killed(&why)));
             }
             let plan = Plan {
                 loaded: loaded.subscribe(),
@@ -457,17 +461,26 @@ impl Daemon {
     /// up and counted.
     pub async fn stop(self) {
         tracing::info!("stopping: no more input, delivering what is here");
+        let deadline = Instant::now() + STOP_WITHIN;
         self.supervisor.stop();
-        join(self.inputs).await;
-        match self.pipeline {
-            // It closes the outboxes when the last window is in them.
-            Some((pipeline, dispatcher)) => {
+        let run_through = async {
+            join(self.inputs).await;
+            if let Some((pipeline, dispatcher)) = self.pipeline {
                 drop(dispatcher);
                 pipeline.finish().await;
             }
-            None => self.outboxes.iter().for_each(|outbox| outbox.close()),
+        };
+        if tokio::time::timeout_at(deadline, run_through)
+            .await
+            .is_err()
+        {
+            tracing::error!(
+                "stopped before everything was counted and the last checkpoint was kept: what \
+                 was acknowledged over RELP since the one before is counted after the next start"
+            );
         }
-        let deadline = Instant::now() + DELIVER_WITHIN;
+        // The pipeline has closed them when the last window was in them.
+        self.outboxes.iter().for_each(|outbox| outbox.close());
         for (sink, outbox) in self.sinks.into_iter().zip(&self.outboxes) {
             end_by(deadline, sink).await;
             outbox.abandon();

@@ -595,22 +595,27 @@ impl Sink {
             last_error.clone_from(&lock(&annotations.failure));
         }
         let (measurements, annotations) = (measurements.snapshot(), annotations.snapshot());
+        let health = self.health.get().map(Health::snapshot);
         let moved = |of: &DeliveriesSnapshot| of.delivered + of.queued;
         SinkSnapshot {
             name: self.name,
             target: self.target.clone(),
-            state: match (
-                last_error.is_empty(),
-                moved(&measurements) + moved(&annotations),
-            ) {
-                (false, _) => "retrying",
-                (true, 0) => "idle",
-                (true, _) => "ok",
+            state: if !last_error.is_empty() {
+                "retrying"
+            } else if health
+                .as_ref()
+                .is_some_and(|health| health.held_until.is_some())
+            {
+                "waiting"
+            } else if moved(&measurements) + moved(&annotations) == 0 {
+                "idle"
+            } else {
+                "ok"
             },
             measurements,
             annotations,
             last_error,
-            health: self.health.get().map(Health::snapshot),
+            health,
         }
     }
 }
@@ -742,13 +747,15 @@ pub struct HttpSnapshot {
 pub struct SinkSnapshot {
     pub name: &'static str,
     pub target: String,
+    /// `idle`: nothing has come yet; `ok`; `waiting`: the far side asks for that, until
+    /// `held_until`; `retrying`: it does not take something, as `last_error` says.
     pub state: &'static str,
     #[serde(flatten)]
     pub measurements: DeliveriesSnapshot,
     pub annotations: DeliveriesSnapshot,
     /// Why measurements, or else annotations, are not taken.
     pub last_error: String,
-    /// Of a sink with a far side: `breaker`, `spool` and `refused`.
+    /// Of a sink with a far side: `breaker`, `held_until`, `spool` and `refused`.
     #[serde(flatten)]
     pub health: Option<health::Snapshot>,
 }

@@ -8,6 +8,7 @@ use crate::http::Mode;
 use crate::load::{Compiled, Files};
 use anyhow::{Context, bail, ensure};
 use std::path::Path;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub fn run(config: Option<&Path>) -> Result<(), Failure> {
@@ -68,6 +69,9 @@ pub fn run_until_stopped(
     })
 }
 
+/// How long what is still with a disk may take when a command has ended.
+const LET_GO_WITHIN: Duration = Duration::from_millis(500);
+
 /// Runs a command's asynchronous part.
 pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Result<(), Failure> {
     // A thousand connections are more than the usual soft limit of open files.
@@ -76,16 +80,17 @@ pub fn block_on(command: impl Future<Output = Result<(), anyhow::Error>>) -> Res
         .enable_all()
         .build()
         .context("cannot start")?;
-    runtime
-        .block_on(async {
-            // A handler is there from now on, whoever holds it: a write beyond the limit of a
-            // file's size (`ulimit -f`, `LimitFSIZE=`) fails as on a full disk, and does not end
-            // weir.
-            let too_large = signal(SignalKind::from_raw(nix::libc::SIGXFSZ));
-            drop(too_large.context("cannot handle SIGXFSZ")?);
-            command.await
-        })
-        .map_err(Failure::Run)
+    let result = runtime.block_on(async {
+        // A handler is there from now on, whoever holds it: a write beyond the limit of a
+        // file's size (`ulimit -f`, `LimitFSIZE=`) fails as on a full disk, and does not end
+        // weir.
+        let too_large = signal(SignalKind::from_raw(nix::libc::SIGXFSZ));
+        drop(too_large.context("cannot handle SIGXFSZ")?);
+        command.await
+    });
+    // A disk that does not answer must not hold up the end.
+    runtime.shutdown_timeout(LET_GO_WITHIN);
+    result.map_err(Failure::Run)
 }
 
 /// SIGTERM, as supervisors send it, and SIGINT, as Ctrl-C does.

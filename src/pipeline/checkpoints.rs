@@ -15,6 +15,7 @@ use crate::sink::Outbox;
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 use crate::window::Unreadable;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 /// themselves what they lose.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 
-/// The same when weir stops.
+/// The same from when weir begins to stop, for the one under way then and the last one
+/// together: a part of the time that [`Daemon::stop`](crate::daemon::Daemon::stop) has.
 const FLUSH_AT_END_WITHIN: Duration = Duration::from_secs(3);
 
 /// Whether the next checkpoint has to hold everything, because one could not be kept: nobody
@@ -64,8 +66,31 @@ impl Checkpoints {
     pub async fn run(
         self,
         dispatcher: Dispatcher,
-        mut snapshots: mpsc::Receiver<Changes>,
+        snapshots: mpsc::Receiver<Changes>,
         stop: CancellationToken,
+    ) {
+        let late = CancellationToken::new();
+        let running = self.run_until(dispatcher, snapshots, &stop, &late);
+        let mut running = std::pin::pin!(running);
+        tokio::select! {
+            () = &mut running => return,
+            () = Self::becomes_late(&stop, &late) => {}
+        }
+        running.await;
+    }
+
+    async fn becomes_late(stop: &CancellationToken, late: &CancellationToken) {
+        stop.cancelled().await;
+        tokio::time::sleep(FLUSH_AT_END_WITHIN).await;
+        late.cancel();
+    }
+
+    async fn run_until(
+        &self,
+        dispatcher: Dispatcher,
+        mut snapshots: mpsc::Receiver<Changes>,
+        stop: &CancellationToken,
+        late: &CancellationToken,
     ) {
         // Not at once: first comes what the last run acknowledged, in one pass.
         let mut every = tokio::time::interval_at(Instant::now() + self.every, self.every);
@@ -82,7 +107,7 @@ impl Checkpoints {
             let Some(changes) = snapshots.recv().await else {
                 return;
             };
-            self.keep(covers, at, changes, FLUSH_WITHIN).await;
+            self.keep(covers, at, changes, late).await;
         }
         // Workers end when the last dispatcher is gone, and the owner after them.
         drop(dispatcher);
@@ -92,17 +117,17 @@ impl Checkpoints {
                 continue;
             }
             let (covers, at) = (self.keeper.cut(), clock::now());
-            self.keep(covers, at, changes, FLUSH_AT_END_WITHIN).await;
+            self.keep(covers, at, changes, late).await;
         }
     }
 
-    /// Keeps the checkpoint that was cut then.
+    /// Keeps the checkpoint that was cut then. When it is `late`, sinks have had their time.
     async fn keep(
         &self,
         covers: Generation,
         at: Timestamp,
         changes: Changes,
-        flush_within: Duration,
+        late: &CancellationToken,
     ) {
         // Windows that are closed in a checkpoint do not go out again after a restart.
         let flushed = async {
@@ -110,7 +135,8 @@ impl Checkpoints {
                 outbox.flushed().await;
             }
         };
-        let _ = tokio::time::timeout(flush_within, flushed).await;
+        let flushed = late.run_until_cancelled(flushed);
+        let _ = tokio::time::timeout(FLUSH_WITHIN, flushed).await;
         match self.keeper.commit(covers, changes).await {
             Ok(()) => {
                 self.telemetry.set_checkpoint(at);
@@ -120,13 +146,18 @@ impl Checkpoints {
             }
             Err(why) => {
                 self.everything.ask();
-                let text = format!("{why}: what is received now is lost if weir is killed");
+                let text = lost_if_killed(&why);
                 if self.telemetry.broken("checkpoint", Some(text)) {
                     tracing::error!(%why, "cannot keep checkpoints; retrying");
                 }
             }
         }
     }
+}
+
+/// What is at stake while checkpoints cannot be kept, and why they cannot.
+pub fn lost_if_killed(why: &dyn Display) -> String {
+    format!("{why}: what is received now is lost if weir is killed")
 }
 
 /// What a checkpoint's head holds: the account, and the windows' own head.
@@ -144,4 +175,65 @@ pub fn read_head(checkpoint: Checkpoint) -> Result<(Account, Checkpoint), Unread
     let (account, head) = postcard::from_bytes(&checkpoint.head)
         .map_err(|why| Unreadable(format!("its account cannot be read: {why}")))?;
     Ok((account, Checkpoint { head, ..checkpoint }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Measurement, Series};
+
+    /// No sink takes anything. One checkpoint is under way when weir stops, and there is a last
+    /// one: both together have the time of the end.
+    #[tokio::test(start_paused = true)]
+    async fn what_no_sink_takes_holds_up_the_end_once() {
+        let state = tempfile::tempdir().unwrap();
+        let (keeper, _) = Keeper::open(state.path(), clock::now()).unwrap();
+        let telemetry = Arc::new(Telemetry::new(clock::now()));
+        let outbox = Arc::new(Outbox::new(9, telemetry.sink("away", String::new())));
+        outbox.push(&[Measurement {
+            series: Series {
+                name: "a".into(),
+                tags: [].into(),
+            },
+            time: clock::now(),
+            period: Duration::from_secs(10),
+            value: 1.0,
+        }]);
+        let checkpoints = Checkpoints {
+            keeper,
+            every: Duration::from_secs(30),
+            outboxes: vec![outbox],
+            telemetry: Arc::clone(&telemetry),
+            everything: Everything::default(),
+        };
+        let (stop, late) = (CancellationToken::new(), CancellationToken::new());
+        let kept = |number: u64| {
+            let (checkpoints, late) = (&checkpoints, &late);
+            async move {
+                let covers = checkpoints.keeper.cut();
+                let changes = Changes {
+                    whole: number == 0,
+                    ..Changes::default()
+                };
+                checkpoints.keep(covers, clock::now(), changes, late).await;
+            }
+        };
+        let begun = Instant::now();
+        tokio::join!(
+            async {
+                kept(0).await;
+                kept(1).await;
+            },
+            Checkpoints::becomes_late(&stop, &late),
+            async {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                stop.cancel();
+            }
+        );
+        let took = begun.elapsed() - Duration::from_secs(5);
+        assert!(
+            took <= FLUSH_AT_END_WITHIN + Duration::from_millis(10),
+            "{took:?}"
+        );
+    }
 }

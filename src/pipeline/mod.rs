@@ -40,6 +40,7 @@ use crate::telemetry::{Tally, Telemetry};
 use crate::time::Timestamp;
 use crate::window::{Settings, Windows};
 use crate::worker::Worker;
+pub use checkpoints::lost_if_killed;
 use checkpoints::{Checkpoints, Everything};
 use clock_jump::ClockWatch;
 use jiff::tz::TimeZone;

@@ -454,6 +454,15 @@ fn push_sinks(e: &mut DescriptorEncoder<'_>, sinks: &[SinkSnapshot]) -> fmt::Res
          (nothing is sent), half-open (one attempt is under way), else 0",
         states,
     )?;
+    let held = pushed().filter_map(|(name, health)| {
+        Some((labels_of(&[("sink", name)]), health.held_until? as f64))
+    });
+    gauges(
+        e,
+        "weir_sink_held_until_timestamp_seconds",
+        "Until when nothing is sent because the far side asks for that; absent while it does not",
+        held,
+    )?;
     let of = |get: fn(&health::Spool) -> Option<f64>| {
         pushed().filter_map(move |(name, health)| {
             Some((labels_of(&[("sink", name)]), get(&health.spool)?))
@@ -623,6 +632,8 @@ mod tests {
         let sink = telemetry.sink("librato", "http://127.0.0.1:8420".to_owned());
         sink.measurements.delivered.add(5);
         sink.annotations.rejected.add(2);
+        let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(3600);
+        sink.health().hold(soon, Timestamp::from_secs(9));
         sink.health().set_spool(health::Spool {
             bytes_used: 8192,
             bytes_max: 1 << 20,
@@ -794,6 +805,7 @@ mod tests {
         for line in [
             r#"weir_sink_breaker_state{sink="librato",state="closed"} 1.0"#,
             r#"weir_sink_breaker_state{sink="librato",state="half-open"} 0.0"#,
+            r#"weir_sink_held_until_timestamp_seconds{sink="librato"} 9.0"#,
             r#"weir_sink_spool_bytes_used{sink="librato"} 8192.0"#,
             r#"weir_sink_spool_bytes_max{sink="librato"} 1048576.0"#,
             r#"weir_sink_spool_oldest_timestamp_seconds{sink="librato"} 7.0"#,

@@ -390,6 +390,7 @@ fn a_promise_that_is_broken_is_told() {
     let alarm = page.text("#pipeline-details .alarms");
     let why = "points are in memory until weir ends";
     assert!(alarm.contains(why), "{why}: {alarm}");
+    assert!(!alarm.contains("cannot keep what it is given"), "{alarm}");
 }
 
 #[test]

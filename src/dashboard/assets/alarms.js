@@ -17,13 +17,19 @@ const GROWING = [
   ["over_limit", "series limit reached", "events over the series limit"],
 ];
 
-/** Promises that may be broken: the item of the strip, short and in full. */
+/** Promises that may be broken: the item of the strip, in short, and what it costs where the pipeline tells only why. */
 const PROMISES = {
-  checkpoint: ["lost", "no checkpoints", "a kill would lose what is counted since the last checkpoint"],
-  memory: ["lost", "memory is full", "limits.memory is reached, new series count in the group other"],
-  journal: ["received", "RELP is held up", "lines over RELP are not acknowledged, their senders keep them"],
-  store: ["sinks", "the store keeps nothing", "the store cannot keep what it is given"],
-  spool: ["sinks", "the spool keeps nothing", "a kill would lose what waits for a sink"],
+  checkpoint: ["lost", "no checkpoints"],
+  memory: ["lost", "memory is full", ", new series count in the group other"],
+  journal: ["received", "RELP is held up"],
+  store: ["sinks", "the store keeps nothing"],
+  spool: ["sinks", "the spool keeps nothing"],
+};
+
+/** What a circuit breaker that is not closed does, behind "is not taking data". */
+const BREAKERS = {
+  open: ", circuit breaker open (nothing is sent for a while)",
+  "half-open": ", circuit breaker half-open (one request finds out whether it answers)",
 };
 
 /**
@@ -40,8 +46,11 @@ export function alarmsOf(pipeline) {
   for (const sink of pipeline.sinks) {
     if (sink.state === "retrying") {
       const waiting = sink.queued > 0 ? `, ${count(sink.queued)} waiting` : "";
-      const breaker = sink.breaker && sink.breaker !== "closed" ? ", circuit breaker open" : "";
+      const breaker = BREAKERS[sink.breaker] ?? "";
       raise("bad", "sinks", `sink ${sink.name} is failing`, `sink ${sink.name} is not taking data${waiting}${breaker}${sink.last_error ? `: ${sink.last_error}` : ""}`);
+    }
+    if (sink.state === "waiting") {
+      raise("warn", "sinks", `sink ${sink.name} asks to wait`, `sink ${sink.name} asks to wait until ${clock(sink.held_until)}, and nothing is sent before: ${count(sink.queued)} waiting`);
     }
     if (nearlyFull(sink.spool)) {
       raise("warn", "queue", `spool of ${sink.name} is filling up`, `the spool of sink ${sink.name} is nearly full: when it is, its oldest are dropped`);
@@ -54,8 +63,8 @@ export function alarmsOf(pipeline) {
   }
 
   for (const [promise, why] of Object.entries(pipeline.broken)) {
-    const [field, short, text] = PROMISES[promise] ?? ["lost", `${promise} is broken`, promise];
-    raise("bad", field, short, `${text}: ${why}`);
+    const [field, short, cost = ""] = PROMISES[promise] ?? ["lost", `${promise} is broken`];
+    raise("bad", field, short, `${short}${cost}: ${why}`);
   }
 
   const kernel = grown(kernelLost);

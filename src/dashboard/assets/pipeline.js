@@ -114,7 +114,7 @@ function renderSinks(node, list, alarms) {
   show(node, list.length > 0);
   const severity = alarms.find((alarm) => alarm.field === "sinks")?.severity;
   setAttribute(node, "data-severity", severity);
-  const worst = list.find(({ state }) => state === "retrying") ?? list[0];
+  const worst = list.find(({ state }) => state === "retrying") ?? list.find(({ state }) => state === "waiting") ?? list[0];
   if (!worst) return;
   const all = list.length > 1 && !severity && list.every(({ state }) => state === worst.state);
   const key = JSON.stringify([all ? list.length : worst.name, worst.state]);
@@ -184,22 +184,22 @@ function renderDetails(root, p, alarms, rejects) {
     parts.push(
       table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
         p.sinks.map((s) => [s.name, s.state, s.target, format.whole(s.delivered), format.whole(s.rejected), format.whole(s.dropped), format.whole(s.queued), s.last_error || format.number(null)]),
-        p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.dropped > 0 ? "warn" : null))),
+        p.sinks.map((s) => (s.state === "retrying" ? "bad" : s.state === "waiting" || s.dropped > 0 ? "warn" : null))),
     );
   }
   const pushed = p.sinks.filter((s) => s.breaker);
   if (pushed.length > 0) {
     parts.push(
-      table("Far sides", ["sink", "circuit breaker", "spool used", "of", "oldest waits for"],
-        pushed.map((s) => [s.name, s.breaker, format.bytes(s.spool.bytes_used), format.bytes(s.spool.bytes_max), s.spool.oldest === null ? format.number(null) : format.age(p.now - s.spool.oldest)]),
+      table("Far sides", ["sink", "circuit breaker", "asks to wait until", "spool used", "of", "oldest waits for"],
+        pushed.map((s) => [s.name, s.breaker, s.held_until === null ? format.number(null) : format.clock(s.held_until), format.bytes(s.spool.bytes_used), format.bytes(s.spool.bytes_max), s.spool.oldest === null ? format.number(null) : format.age(p.now - s.spool.oldest)]),
         pushed.map((s) => (s.breaker !== "closed" ? "bad" : nearlyFull(s.spool) ? "warn" : null))),
     );
   }
   const refusals = pushed.flatMap((s) => s.refused.map((refused) => ({ sink: s.name, ...refused }))).reverse();
   if (refusals.length > 0) {
     parts.push(
-      table("Refused last", ["at", "sink", "what", "of", "the far side's words"],
-        refusals.map((r) => [format.dayAndClock(r.at), r.sink, r.what, format.dayAndClock(r.time), r.why]),
+      table("Refused last", ["at", "sink", "what", "of", "left out since", "the far side's words"],
+        refusals.map((r) => [format.dayAndClock(r.at), r.sink, r.what, format.dayAndClock(r.time), format.whole(r.left_out), r.why]),
         refusals.map(() => null)),
     );
   }

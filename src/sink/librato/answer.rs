@@ -78,9 +78,15 @@ pub fn judge(what: What, reply: &Reply) -> Answer {
     }
 }
 
-/// The API's rate limit on `/v1/metrics` is a 403 that says so.
+/// The API's rate limit on `/v1/metrics` is a 403 that says so. Another 403 may speak of what
+/// an account may have: that does not change by waiting.
 pub fn is_rate_limit(reply: &Reply) -> bool {
-    reply.status == StatusCode::FORBIDDEN && reply.text.contains("limit")
+    let says = |text: &str| {
+        ["api limit", "rate limit"]
+            .iter()
+            .any(|words| text.contains(words))
+    };
+    reply.status == StatusCode::FORBIDDEN && says(&reply.text.to_lowercase())
 }
 
 /// From `{"errors": {"params": {FIELD: …}}}`, or from the words where it has another shape.
@@ -96,7 +102,10 @@ fn blame(text: &str) -> Blame {
         Blame::Time
     } else if named(&["value", "count", "sum", "min", "max", "sum_squares"]) {
         Blame::Itself
-    } else if named(&["name", "type"]) || says("different type") {
+    } else if named(&["type"]) || says("different type") {
+        Blame::Name
+    } else if named(&["name"]) && fields.is_some_and(|fields| fields.len() == 1) {
+        // Beside another field, it says whose that is.
         Blame::Name
     } else {
         Blame::Series
@@ -106,6 +115,34 @@ fn blame(text: &str) -> Blame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_api_s_own_limit_of_requests_is_waited_for() {
+        for (status, text, want) in [
+            (
+                403,
+                r#"{"error":"You have hit the API limit for measurements"}"#,
+                true,
+            ),
+            (403, "Rate limited", true),
+            (403, "the plan's limit of metrics is reached", false),
+            (
+                403,
+                r#"{"errors":["Tag based measurements are not enabled"]}"#,
+                false,
+            ),
+            (400, "API limit", false),
+        ] {
+            let reply = Reply {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers: Default::default(),
+                text: text.to_owned(),
+            };
+            assert_eq!(is_rate_limit(&reply), want, "{status} {text}");
+            let later = matches!(judge(What::Measurements, &reply), Answer::Later(_));
+            assert_eq!(later, want, "{status} {text}");
+        }
+    }
 
     #[test]
     fn words_blame_a_time_a_value_a_name_or_a_series() {
@@ -125,6 +162,18 @@ mod tests {
             ),
             (
                 r#"{"errors":{"params":{"name":["a b is not a valid metric name"]}}}"#,
+                Blame::Name,
+            ),
+            (
+                r#"{"errors":{"params":{"name":"a b is not a valid metric name"}}}"#,
+                Blame::Name,
+            ),
+            (
+                r#"{"errors":{"params":{"name":"a","period":["must be positive"]}}}"#,
+                Blame::Series,
+            ),
+            (
+                r#"{"errors":{"params":{"name":["a"],"type":["'a' is a COUNTER, but was submitted as different type"]}}}"#,
                 Blame::Name,
             ),
             (

@@ -4,17 +4,18 @@ use super::answer::{Answer, Blame, Refusal, judge};
 use super::body::{self, Item, Items};
 use super::gate::Gate;
 use super::http::Transport;
-use super::refused::Refused;
+use super::refused::{self, Refused};
 use super::{Settings, What, below, limits};
 use crate::clock;
 use crate::metric::{Annotation, Measurement};
-use crate::rare::Rare;
+use crate::rare::{Rare, Reasons};
 use crate::sink::Outbox;
 use crate::sink::breaker::Outcome;
-use crate::sink::spool::{Batch, Settled, Spool, Spooled};
+use crate::sink::spool::{Batch, Kind, Settled, Spool, Spooled};
 use crate::telemetry::Sink;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::Url;
+use std::fmt::Display;
 use std::time::Duration;
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -29,24 +30,29 @@ pub struct Delivery<'a, T> {
     pub spool: &'a Spool,
     pub gate: Gate,
     pub refused: Refused,
-    /// How rarely the log is told what was refused.
+    /// How rarely the log is told what was refused,
     pub refusals_told: Rare,
+    /// what is not sent because it would be,
+    pub left_out_told: Rare,
+    /// and why measurements and annotations are not taken.
+    pub failures_told: [Reasons; 2],
 }
 
-/// Whether what is sent may stay where it is when weir stops.
+/// Until when to wait for a far side that does not take something. A request that is under
+/// way is not given up for it.
 #[derive(Clone, Copy)]
 enum Patience<'a> {
-    /// It is on disk: there is no need to wait for a far side that does not take it.
+    /// It is on disk, and may stay there when weir stops.
     UntilClosed(&'a Outbox),
-    /// It is in memory only.
-    Endless,
+    /// It is in memory only, until it can go to disk.
+    UntilSpooled(&'a Spool, Kind),
 }
 
 impl Patience<'_> {
     async fn ends(self) {
         match self {
             Patience::UntilClosed(outbox) => outbox.measurements.closed().await,
-            Patience::Endless => std::future::pending().await,
+            Patience::UntilSpooled(spool, kind) => spool.serves(kind).await,
         }
     }
 }
@@ -75,21 +81,20 @@ impl<'a, T: Transport> Delivery<'a, T> {
     ) {
         while let Some(mut batch) = self.spool.next::<E>(self.outbox, held_max).await {
             let (items, patience) = match &mut batch {
-                Batch::Spooled(_, items) => {
-                    let items = std::mem::take(items);
+                Batch::Spooled(oldest) => {
+                    let items = std::mem::take(&mut oldest.items);
                     (items, Patience::UntilClosed(self.outbox))
                 }
-                Batch::Held(taken) => (taken.to_vec(), Patience::Endless),
+                Batch::Held(taken, _) => {
+                    let patience = Patience::UntilSpooled(self.spool, E::KIND);
+                    (taken.to_vec(), patience)
+                }
             };
-            let sent = tokio::select! {
-                sent = send(items, patience) => sent,
-                () = self.spool.displaces(&batch) => None,
-            };
-            match (sent, batch) {
+            match (send(items, patience).await, batch) {
                 (Some(settled), batch) => self.spool.settle(batch, settled).await,
                 // It goes to disk, and comes from there.
-                (None, Batch::Held(taken)) => taken.put_back(),
-                (None, Batch::Spooled(..)) => return,
+                (None, Batch::Held(taken, _)) => taken.put_back(),
+                (None, Batch::Spooled(_)) => return,
             }
         }
     }
@@ -111,7 +116,7 @@ impl<'a, T: Transport> Delivery<'a, T> {
                     let health = self.sink().health();
                     let what = format!("annotation {:?}", annotation.title);
                     health.refused(what, annotation.start, clock::now(), &why);
-                    self.tell_refused(What::Annotations, 1, &why);
+                    self.tell_refused(What::Annotations, 1, &annotation.title, &why);
                 }
             }
         }
@@ -141,16 +146,8 @@ impl<'a, T: Transport> Delivery<'a, T> {
         let mut parts: Vec<Vec<&Item<'_>>> = chunks.map(|chunk| chunk.iter().collect()).collect();
         while let Some(mut part) = parts.pop() {
             let all = part.len();
-            part.retain(|item| !self.refused.covers(item.measurement));
-            let known = all - part.len();
-            rejected += known;
-            if known > 0 {
-                self.tell_refused(
-                    What::Measurements,
-                    known as u64,
-                    "as it has refused them before",
-                );
-            }
+            part.retain(|item| self.is_sent(item.measurement));
+            rejected += all - part.len();
             if part.is_empty() {
                 continue;
             }
@@ -181,9 +178,30 @@ impl<'a, T: Transport> Delivery<'a, T> {
         })
     }
 
+    /// Whether nobody knows that it would be refused.
+    fn is_sent(&self, measurement: &Measurement) -> bool {
+        let Some(refusal) = self.refused.covers(measurement) else {
+            return true;
+        };
+        self.sink().health().left_out(refusal.number);
+        if let Some(count) = self.left_out_told.pass(1) {
+            tracing::warn!(
+                target = %self.sink().target,
+                count,
+                first = %measurement.series,
+                why = &*refusal.why,
+                "measurements are not sent and count as rejected: the sink refused the like less \
+                 than {} minutes ago",
+                refused::FOR.as_secs() / 60
+            );
+        }
+        false
+    }
+
     /// They are refused for good.
     fn set_aside(&self, part: &[&Item<'_>], refusal: &Refusal) {
         let now = clock::now();
+        let why = refusal.why.as_str().into();
         for item in part {
             let measurement = item.measurement;
             // Of several it is not known which are to blame.
@@ -192,16 +210,20 @@ impl<'a, T: Transport> Delivery<'a, T> {
             } else {
                 Blame::Itself
             };
-            self.refused.note(measurement, blame);
             let series = measurement.series.to_string();
             let health = self.sink().health();
-            health.refused(series, measurement.time, now, &refusal.why);
+            let number = health.refused(series, measurement.time, now, &refusal.why);
+            self.refused.note(measurement, blame, &why, number);
         }
-        self.tell_refused(What::Measurements, part.len() as u64, &refusal.why);
+        if let Some(first) = part.first() {
+            let (count, first) = (part.len() as u64, &first.measurement.series);
+            self.tell_refused(What::Measurements, count, first, &refusal.why);
+        }
     }
 
     /// Sends a body until it is taken, which gives how many items of it were refused, or
-    /// refused for good. `None`: weir stops, and it may stay where it is.
+    /// refused for good. `None`: it may stay where it is, or go
+    /// to disk.
     async fn send(
         &self,
         what: What,
@@ -231,8 +253,9 @@ impl<'a, T: Transport> Delivery<'a, T> {
                     } else {
                         Outcome::Answered
                     });
-                    if let Some(wait) = limits::wait(&reply, clock::now()) {
-                        self.gate.hold(wait);
+                    let now = clock::now();
+                    if let Some(wait) = limits::wait(&reply, now) {
+                        self.gate.hold(wait, now);
                     }
                     judge(what, &reply)
                 }
@@ -244,7 +267,7 @@ impl<'a, T: Transport> Delivery<'a, T> {
             match answer {
                 Answer::Taken { refused, why } => {
                     if refused > 0 {
-                        self.tell_refused(what, refused, &why);
+                        self.tell_refused(what, refused, &"named in its answer", &why);
                     }
                     if !counters.accepts() {
                         tracing::info!(target = %sink.target, "the sink takes {what} again");
@@ -254,7 +277,8 @@ impl<'a, T: Transport> Delivery<'a, T> {
                 }
                 Answer::Refused(refusal) => return Some(Err(refusal)),
                 Answer::Later(why) => {
-                    if counters.accepts() {
+                    let told = &self.failures_told[what as usize];
+                    if told.pass(&why, counters.accepts()) {
                         tracing::warn!(target = %sink.target, why, "the sink does not take {what}; retrying");
                     }
                     counters.failed(why);
@@ -271,9 +295,10 @@ impl<'a, T: Transport> Delivery<'a, T> {
         }
     }
 
-    fn tell_refused(&self, what: What, refused: u64, why: &str) {
+    fn tell_refused(&self, what: What, refused: u64, first: &dyn Display, why: &str) {
         if let Some(refused) = self.refusals_told.pass(refused) {
-            tracing::error!(target = %self.sink().target, refused, why, "the sink refused {what}");
+            let target = &self.sink().target;
+            tracing::error!(%target, refused, %first, why, "the sink refused {what}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! What every request to one far side passes: its breaker and its rate limits.
 
+use crate::rare::Rare;
 use crate::sink::breaker::{Breaker, Outcome, Pass, Permit, Settings, State};
 use crate::telemetry::Sink;
+use crate::time::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -12,6 +14,8 @@ pub struct Gate {
     /// The attempt of a half-open breaker is over.
     told: Notify,
     sink: Arc<Sink>,
+    /// How rarely the log is told that it asks to wait.
+    holds_told: Rare,
 }
 
 struct Inner {
@@ -38,6 +42,7 @@ impl Gate {
             }),
             told: Notify::new(),
             sink,
+            holds_told: Rare::default(),
         }
     }
 
@@ -71,11 +76,25 @@ impl Gate {
         }
     }
 
-    /// The far side asks to be left alone for so long.
-    pub fn hold(&self, wait: Duration) {
-        let then = Instant::now() + wait;
+    /// The far side asks to be left alone for so long, from `at` on, which is now.
+    pub fn hold(&self, wait: Duration, at: Timestamp) {
+        let now = Instant::now();
+        let then = now + wait;
         let mut inner = self.lock();
-        inner.not_before = inner.not_before.max(Some(then));
+        if inner.not_before.is_some_and(|before| then <= before) {
+            return;
+        }
+        let held = inner
+            .not_before
+            .replace(then)
+            .is_some_and(|until| now < until);
+        drop(inner);
+        let until = at + wait;
+        self.sink.health().hold(then, until);
+        if !held && self.holds_told.pass(1).is_some() {
+            let target = &self.sink.target;
+            tracing::warn!(%target, "the sink asks to wait until {until}: nothing is sent before");
+        }
     }
 
     /// Whether requests flow, so that pauses between them are the sender's own affair.

@@ -120,6 +120,8 @@ impl<T: Transport> Librato<T> {
             gate: Gate::new(self.settings.breaker, Arc::clone(outbox.sink())),
             refused: Refused::default(),
             refusals_told: Rare::default(),
+            left_out_told: Rare::default(),
+            failures_told: Default::default(),
         };
         tokio::join!(
             spool.fill(outbox),

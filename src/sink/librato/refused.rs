@@ -19,9 +19,19 @@ pub struct Refused(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    until: HashMap<Key, Instant>,
+    refusals: HashMap<Key, Refusal>,
     /// In the order in which they end.
     order: VecDeque<(Instant, Key)>,
+}
+
+/// One that was refused, and for which others are left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    until: Instant,
+    /// The far side's words.
+    pub why: Arc<str>,
+    /// As [`Health`](crate::sink::health::Health) knows it.
+    pub number: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -32,8 +42,8 @@ enum Key {
 }
 
 impl Refused {
-    /// A measurement was refused, for that reason.
-    pub fn note(&self, measurement: &Measurement, blame: Blame) {
+    /// A measurement was refused, for that reason and with these words.
+    pub fn note(&self, measurement: &Measurement, blame: Blame, why: &Arc<str>, number: u64) {
         let key = match blame {
             Blame::Itself => return,
             Blame::Time => Key::Time(measurement.time),
@@ -42,22 +52,27 @@ impl Refused {
         };
         let until = Instant::now() + FOR;
         let mut state = self.lock();
-        state.until.insert(key.clone(), until);
+        let refusal = Refusal {
+            until,
+            why: Arc::clone(why),
+            number,
+        };
+        state.refusals.insert(key.clone(), refusal);
         state.order.push_back((until, key));
         while state.order.len() > MAX {
             state.forget_oldest();
         }
     }
 
-    /// Whether it would be refused again.
-    pub fn covers(&self, measurement: &Measurement) -> bool {
+    /// For what it would be refused again; `None`: nobody knows that it would.
+    pub fn covers(&self, measurement: &Measurement) -> Option<Refusal> {
         let mut state = self.lock();
         let now = Instant::now();
         while state.order.front().is_some_and(|(until, _)| *until <= now) {
             state.forget_oldest();
         }
-        if state.until.is_empty() {
-            return false;
+        if state.refusals.is_empty() {
+            return None;
         }
         let series = &measurement.series;
         [
@@ -66,7 +81,7 @@ impl Refused {
             Key::Time(measurement.time),
         ]
         .iter()
-        .any(|key| state.until.contains_key(key))
+        .find_map(|key| state.refusals.get(key).cloned())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,9 +94,9 @@ impl State {
     fn forget_oldest(&mut self) {
         if let Some((until, key)) = self.order.pop_front()
             // It may have been refused again since.
-            && self.until.get(&key) == Some(&until)
+            && self.refusals.get(&key).is_some_and(|refusal| refusal.until == until)
         {
-            self.until.remove(&key);
+            self.refusals.remove(&key);
         }
     }
 }
@@ -111,10 +126,13 @@ mod tests {
             (Blame::Series, [true, false, false, true]),
         ] {
             let refused = Refused::default();
-            refused.note(&measurement("a", "x", 1), blame);
+            refused.note(&measurement("a", "x", 1), blame, &"no".into(), 1);
             let found = || {
-                [("a", "x", 1), ("a", "y", 1), ("b", "x", 1), ("a", "x", 2)]
-                    .map(|(name, service, time)| refused.covers(&measurement(name, service, time)))
+                [("a", "x", 1), ("a", "y", 1), ("b", "x", 1), ("a", "x", 2)].map(
+                    |(name, service, time)| {
+                        refused.covers(&measurement(name, service, time)).is_some()
+                    },
+                )
             };
             // Of the second, only the name and the time are the same.
             assert_eq!(found(), covered, "{blame:?}");
@@ -126,11 +144,12 @@ mod tests {
     #[test]
     fn it_is_bounded() {
         let refused = Refused::default();
+        let why = "no".into();
         for time in 0..MAX as i64 + 1 {
-            refused.note(&measurement("a", "x", time), Blame::Time);
+            refused.note(&measurement("a", "x", time), Blame::Time, &why, 1);
         }
-        assert!(!refused.covers(&measurement("a", "x", 0)));
-        assert!(refused.covers(&measurement("a", "x", 1)));
-        assert_eq!(refused.lock().until.len(), MAX);
+        assert!(refused.covers(&measurement("a", "x", 0)).is_none());
+        assert!(refused.covers(&measurement("a", "x", 1)).is_some());
+        assert_eq!(refused.lock().refusals.len(), MAX);
     }
 }

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// A block takes no more items when it has so many bytes, before compression.
 const RAW_MAX: usize = 256 * 1024;
@@ -124,6 +124,10 @@ pub trait Entry: Clone + Send + Sync + 'static {
 
     fn write(&self, to: Vec<u8>) -> Vec<u8>;
     fn read(from: &[u8]) -> Result<(Self, &[u8]), Damaged>;
+
+    /// What the far side keeps one value of: the last that it is given. `None`: what it is
+    /// given twice it has once, in whatever order.
+    fn key(&self) -> Option<u128>;
 }
 
 /// As many blocks as it takes.
@@ -213,6 +217,17 @@ impl Entry for Measurement {
         };
         Ok((measurement, rest))
     }
+
+    /// Its series and time.
+    fn key(&self) -> Option<u128> {
+        let bare = Measurement {
+            series: self.series.clone(),
+            time: self.time,
+            period: Duration::ZERO,
+            value: 0.0,
+        };
+        Some(xxh3_128(&bare.write(Vec::new())))
+    }
 }
 
 /// An annotation as it is written.
@@ -257,6 +272,10 @@ impl Entry for Annotation {
             end: record.end.map(Timestamp::from_micros),
         };
         Ok((annotation, rest))
+    }
+
+    fn key(&self) -> Option<u128> {
+        None
     }
 }
 

@@ -5,6 +5,7 @@
 //! pages that are damaged. [`File::reopen`] opens it again.
 
 use super::block::{self, Damaged, Draft, Entry, Header, HeaderBytes, Kind};
+use super::sent::{Before, Sent};
 use crate::guard::caught;
 use crate::inode::Inode;
 use crate::sink::health::Spool as Fill;
@@ -61,6 +62,25 @@ pub struct File {
     gone: BTreeSet<u64>,
     /// The number of the next block; none is used twice.
     next: u64,
+    /// What `next` was when the file was opened first; `None` before.
+    first: Option<u64>,
+    /// The blocks that are being sent, by kind: they are not dropped to make room.
+    under_way: [Option<u64>; 2],
+    /// Newer than what blocks hold under the same key.
+    sent: Sent,
+    /// Appending fails, as on a full disk.
+    #[cfg(test)]
+    pub full: bool,
+}
+
+/// The oldest block of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Oldest<T> {
+    pub number: u64,
+    /// What is to be sent of it; may be empty.
+    pub items: Vec<T>,
+    /// How many of it are left out, because the far side has newer values of them.
+    pub replaced: u64,
 }
 
 impl File {
@@ -76,6 +96,11 @@ impl File {
             blocks: Default::default(),
             gone: BTreeSet::new(),
             next: 0,
+            first: None,
+            under_way: [None; 2],
+            sent: Sent::default(),
+            #[cfg(test)]
+            full: false,
         }
     }
 
@@ -100,8 +125,13 @@ impl File {
         Ok(())
     }
 
-    /// Adds blocks in one step; the oldest make room where there is none.
+    /// Adds blocks in one step; the oldest make room where there is none. Those that are being
+    /// sent stay: with them it may be above its bound, by one block of each kind.
     pub fn append(&mut self, drafts: &[Draft], at: Timestamp) -> Result<(), Unusable> {
+        #[cfg(test)]
+        if self.full {
+            return Err(self.unusable("the disk is full"));
+        }
         let sealed = drafts.iter().map(|draft| draft.seal(at));
         let sealed = sealed.collect::<std::io::Result<Vec<_>>>();
         let sealed = sealed.map_err(|error| self.unusable(&error.to_string()))?;
@@ -124,11 +154,24 @@ impl File {
         self.make_room()
     }
 
-    /// The oldest block of a kind, and its number. Damaged ones are dropped and counted.
-    pub fn oldest<T: Entry>(&mut self) -> Result<Option<(u64, Vec<T>)>, Unusable> {
+    /// The oldest block of a kind, which is under way from now on until it is removed. Damaged
+    /// ones are dropped and counted.
+    pub fn oldest<T: Entry>(&mut self) -> Result<Option<Oldest<T>>, Unusable> {
         while let Some((&number, &header)) = self.blocks[T::KIND as usize].first_key_value() {
-            match self.read(number, header)? {
-                Ok(items) => return Ok(Some((number, items))),
+            match self.read::<T>(number, header)? {
+                Ok(mut items) => {
+                    self.under_way[T::KIND as usize] = Some(number);
+                    let all = items.len();
+                    if !self.sent.is_empty() {
+                        items.retain(|item| !self.is_replaced(number, item));
+                    }
+                    let replaced = (all - items.len()) as u64;
+                    return Ok(Some(Oldest {
+                        number,
+                        items,
+                        replaced,
+                    }));
+                }
                 Err(Damaged) => {
                     tracing::error!(
                         file = %self.path.display(),
@@ -144,6 +187,49 @@ impl File {
         Ok(None)
     }
 
+    /// Which blocks are older than what is in memory now.
+    pub fn before(&self) -> Before {
+        self.first.map(|_| self.next)
+    }
+
+    /// The far side has got something that is newer than what these blocks may hold of it.
+    pub fn sent(&mut self, keys: &[u128], before: Before) {
+        let oldest = self.blocks[Kind::Measurements as usize].first_key_value();
+        let may_hold = match (self.first, oldest) {
+            (None, _) => true,
+            (Some(first), Some((number, _))) => *number < before.unwrap_or(first),
+            (Some(_), None) => false,
+        };
+        if may_hold
+            && !self.sent.remember(keys, before)
+            && let Some(count) = self.sink.drops_told.pass(keys.len() as u64)
+        {
+            tracing::error!(
+                sink = self.sink.name,
+                count,
+                "the spool's file cannot be read for long: if it has older values of what is \
+                 sent now, they will follow"
+            );
+        }
+    }
+
+    fn is_replaced<T: Entry>(&self, block: u64, item: &T) -> bool {
+        let first = self.first.unwrap_or_default();
+        item.key()
+            .is_some_and(|key| self.sent.replaces(key, block, first))
+    }
+
+    /// Forgets what was sent when no block is older.
+    fn forget_sent(&mut self) {
+        let Some(first) = self.first.filter(|_| !self.sent.is_empty()) else {
+            return;
+        };
+        let oldest = self.blocks[Kind::Measurements as usize].first_key_value();
+        if oldest.is_none_or(|(number, _)| !self.sent.concerns(*number, first)) {
+            self.sent.clear();
+        }
+    }
+
     /// A block is not of use any more. Whether it still was: it may have been dropped. As long
     /// as weir runs it is not given again, even if the file cannot be written now.
     pub fn remove(&mut self, kind: Kind, number: u64) -> bool {
@@ -151,6 +237,8 @@ impl File {
             return false;
         }
         self.gone.insert(number);
+        self.under_way[kind as usize] = None;
+        self.forget_sent();
         // Where this fails, it is done by the next write that does not.
         let _ = self.write(|_, _, _| Ok(()));
         true
@@ -183,7 +271,10 @@ impl File {
         let mut dropped = 0;
         while used > self.max {
             let firsts = Kind::ALL.into_iter().filter_map(|kind| {
-                let (number, header) = self.blocks[kind as usize].first_key_value()?;
+                // What is under way is the far side's already, for all that is known.
+                let under_way = self.under_way[kind as usize];
+                let mut blocks = self.blocks[kind as usize].iter();
+                let (number, header) = blocks.find(|(number, _)| Some(**number) != under_way)?;
                 Some((*number, *header))
             });
             let Some((number, header)) = firsts.min_by_key(|(number, _)| *number) else {
@@ -212,6 +303,7 @@ impl File {
         if let Some(header) = self.blocks[kind as usize].remove(&number) {
             self.gone.insert(number);
             self.lost(header);
+            self.forget_sent();
         }
     }
 
@@ -332,6 +424,8 @@ impl File {
             }
             self.blocks[header.kind as usize].insert(number, header);
         }
+        self.first.get_or_insert(self.next);
+        self.forget_sent();
     }
 
     /// Moves the file away, over one that was moved away for the same reason before: what is
@@ -483,7 +577,10 @@ mod tests {
         let counters = &sink.measurements;
         assert_eq!((counters.queued.get(), counters.dropped.get()), (3, 2));
         file.append(&drafts(2..5), at).unwrap();
-        assert_eq!(file.oldest::<Measurement>().unwrap().unwrap().1.len(), 3);
+        assert_eq!(
+            file.oldest::<Measurement>().unwrap().unwrap().items.len(),
+            3
+        );
     }
 
     /// As after an error of the disk: redb answers nothing more until it is opened again.
@@ -500,8 +597,8 @@ mod tests {
         file.append(&drafts(0..2), at).unwrap();
         file.append(&drafts(2..5), at).unwrap();
         let first = |file: &mut File| {
-            let (number, items) = file.oldest::<Measurement>().unwrap().unwrap();
-            (number, items.len())
+            let oldest = file.oldest::<Measurement>().unwrap().unwrap();
+            (oldest.number, oldest.items.len())
         };
         assert_eq!(first(&mut file), (0, 2));
 

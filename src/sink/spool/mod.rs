@@ -11,13 +11,17 @@
 //! loses nothing of it, and what was under way is sent twice at most.
 //!
 //! A disk that cannot be written is no reason to stop: the outbox keeps what comes within its
-//! own bound, senders take from there, and the file is tried again and again.
+//! own bound, senders take from there, and the file is tried again and again. What they send
+//! meanwhile is newer than what the file holds: that is not sent after it.
 
 mod block;
 mod file;
+mod sent;
 
-use self::block::{Entry, Kind};
-use self::file::File;
+use self::block::Entry;
+pub use self::block::Kind;
+use self::file::{File, Oldest};
+use self::sent::Before;
 use super::Outbox;
 use super::queue::{Queue, Taken};
 use crate::clock;
@@ -25,12 +29,17 @@ use crate::metric::{Annotation, Measurement};
 use crate::telemetry::{Sink, Telemetry};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-/// Before a file that could not be written is tried again.
-const RETRY: Duration = Duration::from_secs(5);
+/// Before a file that could not be written is tried again; each time twice as long,
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+/// up to this,
+const RETRY_LAST: Duration = Duration::from_secs(60);
+/// and from the beginning when it has served for so long.
+const SERVED: Duration = Duration::from_secs(180);
 
 /// Items moved to disk in one commit.
 const MOVED_AT_ONCE: usize = 20_000;
@@ -42,19 +51,30 @@ pub struct Spool {
     file: Arc<Mutex<File>>,
     sink: Arc<Sink>,
     telemetry: Arc<Telemetry>,
-    /// The file cannot be used.
-    down: AtomicBool,
+    service: Mutex<Service>,
     /// Nothing more will be moved into it, by kind.
     complete: [AtomicBool; 2],
     changed: Notify,
 }
 
+/// Whether the file serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Service {
+    /// What comes goes into it.
+    Up,
+    /// It cannot be used, for this reason: memory serves.
+    Down(String),
+    /// It was opened again, but a disk that is full lets that happen too: it serves when it
+    /// has taken something. It could not be used for this reason.
+    Trial(String),
+}
+
 /// The oldest of what waits for the far side.
 pub enum Batch<'a, T> {
-    /// From disk, under this number.
-    Spooled(u64, Vec<T>),
-    /// From memory.
-    Held(Taken<'a, T>),
+    /// From disk.
+    Spooled(Oldest<T>),
+    /// From memory; these blocks are older.
+    Held(Taken<'a, T>, Before),
 }
 
 /// What became of a batch; together its items.
@@ -104,7 +124,7 @@ impl Spool {
             file: Arc::new(Mutex::new(file)),
             sink,
             telemetry,
-            down: AtomicBool::new(false),
+            service: Mutex::new(Service::Up),
             complete: Default::default(),
             changed: Notify::new(),
         };
@@ -136,12 +156,17 @@ impl Spool {
         loop {
             let changed = self.changed.notified();
             let oldest = self.with_file(File::oldest::<T>).await;
-            if let Some(Ok(Some((number, items)))) = oldest {
-                return Some(Batch::Spooled(number, items));
+            if let Some(Ok(Some(oldest))) = oldest {
+                return Some(Batch::Spooled(oldest));
             }
             tokio::select! {
                 taken = T::queue(outbox).next(held_max), if self.memory_serves(T::KIND) => {
-                    return taken.map(Batch::Held);
+                    let taken = taken?;
+                    let before = self.with_file(|file| file.before()).await.flatten();
+                    if self.memory_serves(T::KIND) {
+                        return Some(Batch::Held(taken, before));
+                    }
+                    taken.put_back();
                 }
                 () = changed => {}
             }
@@ -149,10 +174,10 @@ impl Spool {
     }
 
     /// Waits until a batch from memory could be in the file instead.
-    pub async fn displaces<T: Spooled>(&self, batch: &Batch<'_, T>) {
+    pub async fn serves(&self, kind: Kind) {
         loop {
             let changed = self.changed.notified();
-            if matches!(batch, Batch::Held(_)) && !self.memory_serves(T::KIND) {
+            if !self.memory_serves(kind) {
                 return;
             }
             changed.await;
@@ -160,18 +185,24 @@ impl Spool {
     }
 
     /// The far side has said what becomes of every item.
-    pub async fn settle<T: Spooled>(&self, batch: Batch<'_, T>, settled: Settled) {
+    pub async fn settle<T: Spooled>(&self, batch: Batch<'_, T>, mut settled: Settled) {
         let counted = match batch {
-            Batch::Held(taken) => {
+            Batch::Held(taken, before) => {
+                let keys: Vec<u128> = taken.iter().filter_map(T::key).collect();
+                self.with_file(move |file| file.sent(&keys, before)).await;
                 taken.settle();
                 true
             }
-            Batch::Spooled(number, _) => self
-                .with_file(move |file| file.remove(T::KIND, number))
-                .await
-                .unwrap_or(false),
+            Batch::Spooled(Oldest {
+                number, replaced, ..
+            }) => {
+                // The far side has a newer value of each.
+                settled.delivered += replaced;
+                let removed = self.with_file(move |file| file.remove(T::KIND, number));
+                removed.await.unwrap_or(false)
+            }
         };
-        // What was dropped meanwhile is counted.
+        // What was lost meanwhile is counted.
         if counted {
             let counters = T::counters(&self.sink);
             counters.queued.sub(settled.delivered + settled.rejected);
@@ -196,7 +227,10 @@ impl Spool {
             let drafts = block::drafts(&taken);
             let appended = self.with_file(move |file| file.append(&drafts, clock::now()));
             match appended.await {
-                Some(Ok(())) => taken.settle(),
+                Some(Ok(())) => {
+                    taken.settle();
+                    self.proven();
+                }
                 _ => taken.put_back(),
             }
             self.changed.notify_waiters();
@@ -207,14 +241,21 @@ impl Spool {
 
     /// Opens the file again whenever it cannot be used.
     async fn heal(&self) {
+        let mut pause = RETRY_FIRST;
+        let mut tried = Instant::now();
         loop {
             let changed = self.changed.notified();
-            if self.is_down() {
-                tokio::time::sleep(RETRY).await;
-                let _ = self.with_file(File::reopen).await;
-            } else {
+            if !self.is_down() {
                 changed.await;
+                continue;
             }
+            if tried.elapsed() > SERVED {
+                pause = RETRY_FIRST;
+            }
+            tokio::time::sleep(pause).await;
+            let _ = self.with_file(File::reopen).await;
+            pause = (pause * 2).min(RETRY_LAST);
+            tried = Instant::now();
         }
     }
 
@@ -239,22 +280,61 @@ impl Spool {
 
     /// Takes note of whether the file can be used.
     fn note(&self, failure: Option<String>) {
-        let why = failure.map(|why| {
-            format!("{why}: what waits for the sink is in memory, where a kill loses it")
-        });
-        if self.down.swap(why.is_some(), Ordering::AcqRel) == why.is_some() {
+        let mut service = self.service();
+        let before = service.clone();
+        *service = match (&before, failure) {
+            (_, Some(why)) => Service::Down(why),
+            (Service::Down(why), None) => Service::Trial(why.clone()),
+            (_, None) => return,
+        };
+        if *service == before {
             return;
         }
-        match &why {
-            Some(why) => tracing::error!(sink = self.sink.name, why, "cannot spool; retrying"),
-            None => tracing::info!(sink = self.sink.name, "spools again"),
+        if let Service::Down(why) = &*service {
+            // That it is still so is no news.
+            let known = match &before {
+                Service::Up => false,
+                Service::Down(before) | Service::Trial(before) => before == why,
+            };
+            if !known {
+                let sink = self.sink.name;
+                tracing::error!(
+                    sink,
+                    why,
+                    "cannot spool: what waits for the sink is in memory, where a kill loses it; \
+                     retrying"
+                );
+            }
+            let why = format!("{why}: what waits for the sink is in memory, where a kill loses it");
+            self.telemetry.broken(PROMISE, Some(why));
         }
-        self.telemetry.broken(PROMISE, why);
+        drop(service);
         self.changed.notify_waiters();
     }
 
+    /// The file has taken something.
+    fn proven(&self) {
+        let mut service = self.service();
+        if matches!(*service, Service::Trial(_)) {
+            *service = Service::Up;
+            tracing::info!(sink = self.sink.name, "spools again");
+            self.telemetry.broken(PROMISE, None);
+        }
+    }
+
     fn is_down(&self) -> bool {
-        self.down.load(Ordering::Acquire)
+        matches!(*self.service(), Service::Down(_))
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        // Each change leaves it whole.
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As when the disk is full: the file can be opened, and takes nothing.
+    #[cfg(test)]
+    pub fn set_full(&self, full: bool) {
+        self.file.lock().unwrap().full = full;
     }
 
     /// Whether batches come from memory when the file has none.

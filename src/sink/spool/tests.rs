@@ -50,8 +50,8 @@ impl Site {
         let batch = self.spool.next::<Measurement>(&self.outbox, 10).await;
         let batch = batch.expect("a batch");
         let values: Vec<i64> = match &batch {
-            Batch::Spooled(_, items) => items.iter().map(|item| item.value as i64).collect(),
-            Batch::Held(taken) => taken.iter().map(|item| item.value as i64).collect(),
+            Batch::Spooled(oldest) => oldest.items.iter().map(|item| item.value as i64).collect(),
+            Batch::Held(taken, _) => taken.iter().map(|item| item.value as i64).collect(),
         };
         let settled = Settled {
             delivered: values.len() as u64,
@@ -154,25 +154,109 @@ async fn at_the_bound_the_oldest_are_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_while_it_is_sent_counts_once() {
+async fn what_is_being_sent_is_not_dropped_to_make_room() {
     let state = tempfile::tempdir().unwrap();
     let site = site(state.path());
     site.outbox.push(&measurements(0..1));
     site.filling(site.outbox.flushed()).await;
     let batch = site.spool.next::<Measurement>(&site.outbox, 10).await;
     site.filling(async {
-        for value in 0..256 {
+        for value in 1..258 {
             site.outbox.push(&measurements(value..value + 1));
             site.outbox.flushed().await;
         }
     })
     .await;
+    assert_eq!(site.measurements(), (0, 2, 256));
     let settled = Settled {
         delivered: 1,
         rejected: 0,
     };
     site.spool.settle(batch.unwrap(), settled).await;
-    assert_eq!(site.measurements(), (0, 1, 256));
+    assert_eq!(site.measurements(), (1, 2, 255));
+    assert_eq!(site.deliver().await, [3]);
+}
+
+/// A window that was amended: its value is the number of the amendment.
+fn amended(value: i64) -> Measurement {
+    Measurement {
+        value: value as f64,
+        ..measurements(7..8).remove(0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_value_does_not_follow_a_newer_one_from_memory() {
+    let state = tempfile::tempdir().unwrap();
+    let site = site(state.path());
+    site.filling(async {
+        site.outbox
+            .push(&[amended(1), measurements(8..9).remove(0)]);
+        site.outbox.flushed().await;
+        site.spool.set_full(true);
+        site.outbox.push(&[amended(2)]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(site.deliver().await, [2]);
+        site.spool.set_full(false);
+        site.outbox.push(&[amended(3)]);
+        site.outbox.flushed().await;
+        // Of the old block, what was not amended.
+        assert_eq!(site.deliver().await, [8]);
+        assert_eq!(site.deliver().await, [3]);
+    })
+    .await;
+    assert_eq!(site.measurements(), (4, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_what_an_earlier_run_has_left_in_a_file_that_opens_late() {
+    let state = tempfile::tempdir().unwrap();
+    let before = site(state.path());
+    before.outbox.push(&[amended(1)]);
+    before.filling(before.outbox.flushed()).await;
+    drop(before);
+    // Another process has it.
+    let other = redb::Database::open(file(&state)).unwrap();
+    let site = site(state.path());
+    site.filling(async {
+        site.outbox.push(&[amended(2)]);
+        assert_eq!(site.deliver().await, [2]);
+        drop(other);
+        site.outbox.push(&[amended(3)]);
+        site.outbox.flushed().await;
+        let none: [i64; 0] = [];
+        assert_eq!(site.deliver().await, none);
+        assert_eq!(site.deliver().await, [3]);
+    })
+    .await;
+    assert_eq!(site.measurements(), (3, 0, 0));
+}
+
+/// The file can be opened on a full disk: that does not mean that it serves.
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_is_tried_more_and_more_rarely_and_serves_when_it_has_taken_something() {
+    let state = tempfile::tempdir().unwrap();
+    let site = site(state.path());
+    let broken = || site.telemetry.snapshot().broken.contains_key("spool");
+    site.spool.set_full(true);
+    site.outbox.push(&measurements(0..1));
+    site.filling(async {
+        let start = Instant::now();
+        let mut tries = 0;
+        while start.elapsed() < Duration::from_secs(600) {
+            let before = site.spool.service().clone();
+            site.spool.changed.notified().await;
+            assert!(broken());
+            let opened = matches!(*site.spool.service(), Service::Trial(_));
+            tries += usize::from(opened && before != *site.spool.service());
+        }
+        assert!((10..=15).contains(&tries), "{tries}");
+        site.spool.set_full(false);
+        site.outbox.flushed().await;
+        assert!(!broken());
+    })
+    .await;
+    assert_eq!(site.deliver().await, [0]);
 }
 
 /// Makes a file that is no spool.
@@ -281,7 +365,7 @@ async fn without_a_disk_memory_serves_until_it_is_back() {
         assert_eq!(site.deliver().await, (0..10).collect::<Vec<_>>());
         let held = site.spool.next::<Measurement>(&site.outbox, 10).await;
         let held = held.unwrap();
-        assert!(matches!(held, Batch::Held(_)));
+        assert!(matches!(held, Batch::Held(..)));
 
         // What is only in memory is not safe.
         tokio::select! {
@@ -289,15 +373,15 @@ async fn without_a_disk_memory_serves_until_it_is_back() {
             () = tokio::time::sleep(Duration::from_secs(60)) => {}
         }
         fs::remove_dir(file(&state)).unwrap();
-        site.spool.displaces(&held).await;
-        assert!(broken().is_empty());
-        let Batch::Held(taken) = held else {
+        site.spool.serves(Kind::Measurements).await;
+        let Batch::Held(taken, _) = held else {
             unreachable!()
         };
         taken.put_back();
         site.outbox.flushed().await;
+        assert!(broken().is_empty());
         let spooled = site.spool.next::<Measurement>(&site.outbox, 10).await;
-        assert!(matches!(spooled, Some(Batch::Spooled(..))));
+        assert!(matches!(spooled, Some(Batch::Spooled(_))));
     })
     .await;
     assert_eq!(site.deliver().await, [10, 11]);

@@ -23,6 +23,10 @@ type Answer = dyn Fn(Duration, &[Value]) -> Result<Reply, String> + Send + Sync;
 
 struct FarSide {
     start: Instant,
+    /// How many requests came, those that were given up too.
+    begun: Mutex<usize>,
+    /// How long it takes to answer.
+    takes: Duration,
     answer: Box<Answer>,
     /// When each request came, and how many items it had.
     requests: Mutex<Vec<(Duration, usize)>>,
@@ -34,6 +38,8 @@ struct FarSide {
 
 impl Transport for Arc<FarSide> {
     async fn post(&self, url: Url, json: Vec<u8>) -> Result<Reply, String> {
+        *self.begun.lock().unwrap() += 1;
+        tokio::time::sleep(self.takes).await;
         let at = self.start.elapsed();
         let body: Value = serde_json::from_slice(&json).unwrap();
         let items = match body.get("measurements") {
@@ -62,6 +68,8 @@ fn far_side(
 ) -> Arc<FarSide> {
     Arc::new(FarSide {
         start: Instant::now(),
+        begun: Mutex::default(),
+        takes: Duration::ZERO,
         answer: Box::new(answer),
         requests: Mutex::default(),
         values: Mutex::default(),
@@ -95,6 +103,7 @@ struct Site {
     outbox: Arc<Outbox>,
     librato: Librato<Arc<FarSide>>,
     spool: Spool,
+    telemetry: Arc<Telemetry>,
 }
 
 fn site(state: &Path, far_side: &Arc<FarSide>) -> Site {
@@ -114,7 +123,8 @@ fn site(state: &Path, far_side: &Arc<FarSide>) -> Site {
             transport: Arc::clone(far_side),
             settings,
         },
-        spool: Spool::open(state, SPOOL, sink, telemetry),
+        spool: Spool::open(state, SPOOL, sink, Arc::clone(&telemetry)),
+        telemetry,
     }
 }
 
@@ -391,6 +401,10 @@ async fn bad_ones_are_found_by_halves_and_cost_no_other() {
         site.until_all_is_settled().await;
         assert_eq!(site.measurements(), [500, 4, 0, 0]);
         assert_eq!(site.sizes(), [3]);
+        let refused = site.outbox.sink().health().snapshot().refused;
+        let left_out = refused.iter().map(|r| (r.what.as_str(), r.left_out));
+        let left_out: BTreeMap<_, _> = left_out.collect();
+        assert_eq!((left_out["m7"], left_out["m250"]), (1, 0));
     })
     .await;
 }
@@ -461,4 +475,121 @@ async fn a_weir_that_stops_leaves_in_the_spool_what_nobody_takes() {
     let after = site(state.path(), &far_side);
     assert_eq!(after.measurements(), [0, 0, 0, 2]);
     assert_eq!(after.outbox.sink().annotations.queued.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_far_side_is_delivered_to_while_the_disk_is_full() {
+    let state = tempfile::tempdir().unwrap();
+    let mut far_side = far_side(|_, _| taken());
+    Arc::get_mut(&mut far_side).unwrap().takes = Duration::from_secs(20);
+    let site = site(state.path(), &far_side);
+    site.spool.set_full(true);
+    site.running(async {
+        for window in 0..30 {
+            site.outbox.push(&[measurement("a", window)]);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        site.until_all_is_settled().await;
+    })
+    .await;
+    assert_eq!(site.measurements(), [30, 0, 0, 0]);
+    // None was given up for the disk, so none was sent twice.
+    assert_eq!(*site.far_side.given.lock().unwrap(), 30);
+    assert_eq!(*site.far_side.begun.lock().unwrap(), site.requests().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_asked_to_wait_says_so_until_it_may_go_on() {
+    let state = tempfile::tempdir().unwrap();
+    let far_side = far_side(|at, _| {
+        let reset = clock::now().as_secs() + 120;
+        let quota = format!("limit=9,remaining=0,reset={reset}");
+        match at {
+            at if at < Duration::from_secs(1) => {
+                Ok(reply(202, "{}", &[("x-librato-ratelimit-agg", quota)]))
+            }
+            _ => taken(),
+        }
+    });
+    let site = site(state.path(), &far_side);
+    let shown = || {
+        let sinks = serde_json::to_value(&site.telemetry.snapshot().sinks[0]).unwrap();
+        (sinks["state"].clone(), sinks["held_until"].as_i64())
+    };
+    let logged = Logged::default();
+    let _logging = logged.start();
+    let all: Vec<_> = (0..1100).map(|time| measurement("a", time)).collect();
+    site.outbox.push(&all);
+    site.running(async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (state, until) = shown();
+        assert_eq!(state, "waiting");
+        let ahead = until.unwrap() - clock::now().as_secs();
+        assert!((115..=121).contains(&ahead), "{ahead}");
+        site.until_all_is_settled().await;
+    })
+    .await;
+    assert_eq!(shown(), ("ok".into(), None));
+    let text = logged.text();
+    assert_eq!(text.matches("asks to wait until").count(), 1, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_names_what_is_refused_and_why_a_sink_fails_now() {
+    let state = tempfile::tempdir().unwrap();
+    let far_side = far_side(|at, items| match at.as_secs() {
+        _ if items[0]["name"] == "bad" => Ok(reply(400, "it is bad", &[])),
+        0..100 => away(),
+        100..200 => Ok(reply(503, &format!("busy at {}", at.as_secs()), &[])),
+        _ => taken(),
+    });
+    let site = site(state.path(), &far_side);
+    let logged = Logged::default();
+    let _logging = logged.start();
+    site.outbox.push(&[measurement("good", 1)]);
+    site.running(async {
+        site.until_all_is_settled().await;
+        for time in [300, 400] {
+            site.outbox.push(&[measurement("bad", time)]);
+            site.until_all_is_settled().await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+    })
+    .await;
+    let text = logged.text();
+    let lines = |words: &str| text.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines("connection refused"), 1, "{text}");
+    assert_eq!(lines("busy at"), 1, "{text}");
+    assert_eq!(lines("first=bad"), 2, "{text}");
+    assert_eq!(lines("it is bad"), 2, "{text}");
+    assert_eq!(lines("less than 10 minutes ago"), 1, "{text}");
+}
+
+/// What is written to the log by this thread.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    fn start(&self) -> tracing::subscriber::DefaultGuard {
+        let to = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || to.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
