@@ -147,7 +147,11 @@ impl Running {
             }
         }
         match round.end {
-            End::GoOn => self.settle(),
+            End::GoOn => {
+                self.settle();
+                // The next round may end with a kill at once, which must cost it alone.
+                self.until_kept();
+            }
             End::Kill(_) => {
                 let after = self.senders.lengths();
                 let ranges = before.into_iter().zip(after).enumerate();
