@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::io::{Error, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
@@ -29,6 +30,14 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let done = panic::catch_unwind(AssertUnwindSafe(work));
     QUIET.set(before);
     done.map_err(|panic| text(&*panic))
+}
+
+/// Whether an error of a file's reading is about what is in it, rather than about the disk.
+pub fn tells_damage(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+    )
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {

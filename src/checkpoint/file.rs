@@ -4,7 +4,7 @@ use super::format::{self, JOURNAL, META, PANES, TAILS};
 use super::record;
 use super::tail::{CLOSED, Tail, Tails};
 use super::{Checkpoint, Generation};
-use crate::guard::caught;
+use crate::guard::{caught, tells_damage};
 use crate::time::Timestamp;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableHandle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -200,12 +200,7 @@ fn refusal(why: DatabaseError) -> Refusal {
 
 fn broken(why: redb::Error) -> Refusal {
     match why {
-        redb::Error::Io(why)
-            if !matches!(
-                why.kind(),
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::InvalidInput
-            ) =>
-        {
+        redb::Error::Io(why) if !tells_damage(&why) && why.kind() != ErrorKind::InvalidInput => {
             Refusal::Unusable(why.to_string())
         }
         why => useless(&why.to_string()),

@@ -391,6 +391,21 @@ proptest! {
     }
 }
 
+/// The keeper goes on in a file that knows nothing of what was kept before: it takes records,
+/// and no checkpoint but a whole one.
+async fn begins_anew(keeper: Keeper, state: &Path) {
+    keeper.append(record(1, &["b"])).await.unwrap();
+    let covers = keeper.cut();
+    let changes = Changes::default();
+    let refused = keeper.commit(covers, changes).await.expect_err("not whole");
+    assert!(refused.0.contains("only a whole checkpoint"), "{refused}");
+    keeper.commit(covers, whole("two", &[])).await.unwrap();
+    keeper.append(record(1, &["c"])).await.unwrap();
+    drop(keeper);
+    let (_, restored) = Keeper::open(state, now()).unwrap();
+    assert_eq!(told(restored), "two {} [c]");
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_made_keeps_nothing_until_it_can() {
     let dir = TempDir::new().unwrap();
@@ -416,16 +431,7 @@ async fn a_folder_that_cannot_be_made_keeps_nothing_until_it_can() {
     let (other, _) = Keeper::open(&state, now()).unwrap();
     other.append(record(1, &["unread"])).await.unwrap();
     drop(other);
-    keeper.append(record(1, &["b"])).await.unwrap();
-    let covers = keeper.cut();
-    let changes = Changes::default();
-    let refused = keeper.commit(covers, changes).await.expect_err("not whole");
-    assert!(refused.0.contains("only a whole checkpoint"), "{refused}");
-    keeper.commit(covers, whole("two", &[])).await.unwrap();
-    keeper.append(record(1, &["c"])).await.unwrap();
-    drop(keeper);
-    let (_, restored) = Keeper::open(&state, now()).unwrap();
-    assert_eq!(told(restored), "two {} [c]");
+    begins_anew(keeper, &state).await;
     let files = fs::read_dir(&state).unwrap();
     let unread = |file: fs::DirEntry| file.file_name().into_string().unwrap().contains(".unread-");
     assert!(files.map(Result::unwrap).any(unread));
@@ -456,16 +462,7 @@ async fn nothing_is_kept_in_a_file_that_nobody_finds_again() {
         let refused = keeper.append(record(1, &["b"])).await.expect_err("gone");
         assert!(refused.0.contains("while weir had it open"), "{refused}");
         // Tried again, it is in a new file.
-        keeper.append(record(1, &["b"])).await.unwrap();
-        let covers = keeper.cut();
-        let changes = Changes::default();
-        let refused = keeper.commit(covers, changes).await.expect_err("not whole");
-        assert!(refused.0.contains("only a whole checkpoint"), "{refused}");
-        keeper.commit(covers, whole("two", &[])).await.unwrap();
-        keeper.append(record(1, &["c"])).await.unwrap();
-        drop(keeper);
-        let (_, restored) = Keeper::open(&state, now()).unwrap();
-        assert_eq!(told(restored), "two {} [c]");
+        begins_anew(keeper, &state).await;
     }
 }
 

@@ -92,7 +92,7 @@ impl Checkpoints {
         stop: &CancellationToken,
         late: &CancellationToken,
     ) {
-        // Not at once: first comes what the last run acknowledged, in one pass.
+        // Not at once: there is nothing yet that the last checkpoint does not have.
         let mut every = tokio::time::interval_at(Instant::now() + self.every, self.every);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -1,9 +1,9 @@
 //! Opening the file, and every way in which that can fail.
 
 use super::format;
+use crate::guard::tells_damage;
 use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, StorageError};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "store.redb";
@@ -65,14 +65,10 @@ fn from_redb(path: &Path, why: DatabaseError) -> OpenError {
         DatabaseError::DatabaseAlreadyOpen => OpenError::Locked { path },
         // redb found its own, older version: no weir has written one.
         DatabaseError::UpgradeRequired(_) => OpenError::Foreign { path },
-        DatabaseError::Storage(StorageError::Io(why))
-            if why.kind() != ErrorKind::InvalidData && why.kind() != ErrorKind::UnexpectedEof =>
-        {
-            OpenError::Io {
-                path,
-                why: why.to_string(),
-            }
-        }
+        DatabaseError::Storage(StorageError::Io(why)) if !tells_damage(&why) => OpenError::Io {
+            path,
+            why: why.to_string(),
+        },
         why => OpenError::Corrupt {
             path,
             why: why.to_string(),

@@ -159,14 +159,7 @@ impl Writer {
                     let _ = request.reply.send(Ok(outcomes));
                 }
             }
-            Err(why) => {
-                self.close(&why);
-                for request in group {
-                    let _ = request
-                        .reply
-                        .send(Err(WriteError::Unavailable(why.clone())));
-                }
-            }
+            Err(why) => self.fail(&why, group.into_iter().map(|request| request.reply)),
         }
     }
 
@@ -184,14 +177,7 @@ impl Writer {
                     let _ = request.reply.send(Ok(outcome));
                 }
             }
-            Err(why) => {
-                self.close(&why);
-                for request in group {
-                    let _ = request
-                        .reply
-                        .send(Err(WriteError::Unavailable(why.clone())));
-                }
-            }
+            Err(why) => self.fail(&why, group.into_iter().map(|request| request.reply)),
         }
     }
 
@@ -218,14 +204,20 @@ impl Writer {
                     let _ = request.reply.send(answer);
                 }
             }
-            Err(why) => {
-                self.close(&why);
-                for request in group {
-                    let _ = request
-                        .reply
-                        .send(Err(WriteError::Unavailable(why.clone())));
-                }
-            }
+            Err(why) => self.fail(&why, group.into_iter().map(|request| request.reply)),
+        }
+    }
+
+    /// Nothing of a group is stored, and whoever asked is told so.
+    fn fail<T>(
+        &self,
+        why: &str,
+        replies: impl Iterator<Item = oneshot::Sender<Result<T, WriteError>>>,
+    ) {
+        self.close(why);
+        for reply in replies {
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(Err(WriteError::Unavailable(why.to_owned())));
         }
     }
 

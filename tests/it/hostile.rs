@@ -48,9 +48,7 @@ impl Site {
     }
 
     fn refused(&self, reason: &str) -> u64 {
-        let label = format!("reason=\"{reason}\"");
-        let metrics = self.metrics();
-        metrics.sum("weir_connections_refused_total", &label)
+        self.metrics().refused(reason)
     }
 
     /// Sends the good sender's lines, and waits until that many more than `before` are parsed.
@@ -63,15 +61,7 @@ impl Site {
     }
 
     fn until_parsed(&self, count: u64) {
-        wait_for(&format!("{count} lines"), SOON, || {
-            match self.metrics().parsed() {
-                parsed if parsed == count => Ok(()),
-                parsed => Err(format!(
-                    "{parsed} are parsed; the log:\n{}",
-                    self.weir.log()
-                )),
-            }
-        });
+        self.weir.until_parsed(&self.base, count, SOON);
     }
 }
 

@@ -91,6 +91,15 @@ fn until_parsed(base: &str, at_least: u64) -> Metrics {
     })
 }
 
+/// Waits until weir has all lines, none of them twice, and stops it.
+fn all_count_once(mut weir: Weir, lines: u32, from: i64) {
+    let base = weir.http();
+    let metrics = until_parsed(&base, lines.into());
+    assert_eq!(metrics.parsed(), u64::from(lines), "{metrics:?}");
+    each_counts_once(&base, lines, from);
+    weir.terminate();
+}
+
 /// Waits until the windows hold each line once.
 fn each_counts_once(base: &str, lines: u32, from: i64) {
     let numbers = f64::from(lines) * f64::from(lines - 1) / 2.0;
@@ -118,7 +127,7 @@ fn lines_survive_kills_and_count_once() {
     let site = Site::new();
     let rsyslog = site.rsyslog("");
     let from = now_millis() / 1000;
-    let mut weir = std::thread::scope(|scope| {
+    let weir = std::thread::scope(|scope| {
         let mut weir = Weir::serve(site.path());
         scope.spawn(|| send(&rsyslog, 0..LINES));
         for at in [1_500, 4_000, 7_000] {
@@ -129,11 +138,7 @@ fn lines_survive_kills_and_count_once() {
         }
         weir
     });
-    let base = weir.http();
-    let metrics = until_parsed(&base, LINES.into());
-    assert_eq!(metrics.parsed(), u64::from(LINES), "{metrics:?}");
-    each_counts_once(&base, LINES, from);
-    weir.terminate();
+    all_count_once(weir, LINES, from);
 }
 
 #[test]
@@ -145,7 +150,7 @@ fn a_restart_loses_nothing() {
     let site = Site::new();
     let rsyslog = site.rsyslog("");
     let from = now_millis() / 1000;
-    let mut weir = std::thread::scope(|scope| {
+    let weir = std::thread::scope(|scope| {
         let mut weir = Weir::serve(site.path());
         scope.spawn(|| send(&rsyslog, 0..LINES));
         let base = weir.http();
@@ -154,11 +159,7 @@ fn a_restart_loses_nothing() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         Weir::serve(site.path())
     });
-    let base = weir.http();
-    let metrics = until_parsed(&base, LINES.into());
-    assert_eq!(metrics.parsed(), u64::from(LINES), "{metrics:?}");
-    each_counts_once(&base, LINES, from);
-    weir.terminate();
+    all_count_once(weir, LINES, from);
 }
 
 #[test]

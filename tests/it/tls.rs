@@ -55,21 +55,11 @@ http: { address: "127.0.0.1:0" }
     }
 
     fn refused(&self, reason: &str) -> u64 {
-        let label = format!("reason=\"{reason}\"");
-        let metrics = self.metrics();
-        metrics.sum("weir_connections_refused_total", &label)
+        self.metrics().refused(reason)
     }
 
     fn until_parsed(&self, count: u64) {
-        wait_for(&format!("{count} lines"), SOON, || {
-            match self.metrics().parsed() {
-                parsed if parsed == count => Ok(()),
-                parsed => Err(format!(
-                    "{parsed} are parsed; the log:\n{}",
-                    self.weir.log()
-                )),
-            }
-        });
+        self.weir.until_parsed(&self.base, count, SOON);
     }
 
     fn until_logged(&self, text: &str) {

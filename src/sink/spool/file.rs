@@ -6,14 +6,13 @@
 
 use super::block::{self, Damaged, Draft, Entry, Header, HeaderBytes, Kind};
 use super::sent::{Before, Sent};
-use crate::guard::caught;
+use crate::guard::{caught, tells_damage};
 use crate::inode::Inode;
 use crate::sink::health::Spool as Fill;
 use crate::telemetry::{Deliveries, Sink};
 use crate::time::Timestamp;
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -520,12 +519,7 @@ fn guarded<R>(work: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
 
 fn fault(why: redb::Error) -> Fault {
     let damaged = match &why {
-        redb::Error::Io(why) => {
-            matches!(
-                why.kind(),
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
-            )
-        }
+        redb::Error::Io(why) => tells_damage(why),
         redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen => false,
         _ => true,
     };

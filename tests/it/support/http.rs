@@ -98,6 +98,12 @@ impl Metrics {
         self.sum("weir_lines_parsed_total", "")
     }
 
+    /// Connections that were refused for that reason.
+    pub fn refused(&self, reason: &str) -> u64 {
+        let label = format!("reason=\"{reason}\"");
+        self.sum("weir_connections_refused_total", &label)
+    }
+
     pub fn rejected(&self) -> u64 {
         self.sum("weir_lines_rejected_total", "")
     }

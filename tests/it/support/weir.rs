@@ -111,6 +111,18 @@ impl Weir {
         self.process.stderr()
     }
 
+    /// Waits until so many lines are parsed, by the weir that answers there: this one.
+    pub fn until_parsed(&self, base: &str, count: u64, within: Duration) {
+        wait_for(
+            &format!("{count} lines"),
+            within,
+            || match http::Metrics::read(base)?.parsed() {
+                parsed if parsed == count => Ok(()),
+                parsed => Err(format!("{parsed} are parsed; the log:\n{}", self.log())),
+            },
+        );
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.process.exit_status().is_none()
     }
