@@ -12,11 +12,13 @@ mod formula;
 mod layout;
 mod map;
 mod row;
+mod times;
 
 pub use cell::{Apdex, Buckets, Cell, CellKind, Distinct, Moments, Samples, Sum, Top};
 pub use formula::{Arithmetic, Coverage, Formula, LE, Output};
 pub use layout::{
     Grouping, GroupingId, Layout, Measure, Name, NamePart, OTHER, RuleLayout, Window,
 };
-pub use map::{Ages, Delta, DeltaMap, Entry, Full, GroupKey, Times};
+pub use map::{Delta, DeltaMap, Entry, Full, GroupKey};
 pub use row::Row;
+pub use times::{Ages, Times};
