@@ -46,6 +46,7 @@ pub mod supervisor;
 pub mod syslog;
 pub mod telemetry;
 pub mod time;
+pub mod top;
 pub mod window;
 pub mod worker;
 pub mod yaml;

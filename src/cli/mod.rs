@@ -18,6 +18,7 @@ mod replay;
 mod schema;
 mod serve;
 mod test;
+mod top;
 
 use crate::daemon::StartError;
 use crate::source::Problem;
@@ -90,6 +91,12 @@ enum Command {
     Replay(replay::Arguments),
     /// Print the fields of an event: name, type, HAProxy's alias, meaning
     Fields,
+    /// Show a running weir live in the terminal: services, one service, the pipeline
+    ///
+    /// `?` tells the keys. A weir that asks for a token is shown the one in the environment
+    /// variable WEIR_TOKEN. Times are those of the zone in TZ, else of this machine. Without a
+    /// locale of UTF-8 (LC_ALL, LC_CTYPE, LANG) all is drawn in ASCII.
+    Top(top::Arguments),
     /// Run only the Librato-compatible receiver, its store and the page
     Librato {
         /// Where to serve the API and the page
@@ -110,6 +117,8 @@ enum Failure {
     Problems(Vec<Problem>),
     /// The input or configuration is wrong in another way: it is to be shown so.
     Input(String),
+    /// It was asked for where it cannot work.
+    Usage(String),
     /// The input is wrong, and what is printed on standard output has said so.
     Told,
     /// It failed at run time.
@@ -149,7 +158,7 @@ impl fmt::Display for Failure {
                     n => write!(f, "{n} problems"),
                 }
             }
-            Failure::Input(said) => f.write_str(said.trim_end()),
+            Failure::Input(said) | Failure::Usage(said) => f.write_str(said.trim_end()),
             Failure::Told => Ok(()),
             Failure::Run(error) => {
                 write!(f, "error: {error:#}")?;
@@ -177,6 +186,7 @@ pub fn run() -> ExitCode {
         Command::Test { config, files } => test::run(config.as_deref(), &files),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Fields => fields::run(),
+        Command::Top(arguments) => top::run(arguments),
         Command::Librato {
             listen,
             data,
@@ -192,6 +202,7 @@ pub fn run() -> ExitCode {
     }
     match failure {
         Failure::Problems(_) | Failure::Input(_) | Failure::Told => ExitCode::from(1),
+        Failure::Usage(_) => ExitCode::from(2),
         Failure::Run(_) => ExitCode::from(3),
     }
 }

@@ -31,3 +31,4 @@ mod shutdown;
 mod spool;
 mod support;
 mod tls;
+mod top;

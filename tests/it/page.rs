@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
+use weir::top::{alarms, format, wire};
 
 /// From the demo's first line to the first window's values on the page.
 const FIRST_VALUES: Duration = Duration::from_secs(60);
@@ -449,6 +450,242 @@ fn rules_that_were_refused_are_told_until_they_are_right() {
     page.assert_quiet_console();
 }
 
+/// The page's words are made by JavaScript, those of `weir top` are not: whoever changes
+/// either learns of the other here.
+#[test]
+fn the_terminal_says_the_same_as_the_page() {
+    let Some((demo, page)) = open(DESKTOP) else {
+        return;
+    };
+    let pipeline = http::get_json(&format!("{}/api/v1/pipeline", demo.url())).expect("JSON");
+    let cases: Vec<Value> = in_trouble()
+        .into_iter()
+        .map(|changes| {
+            let mut case = pipeline.clone();
+            case["minute_ago"] = pipeline.clone();
+            case["minute_ago"]["received"] = json!(0);
+            for (place, value) in changes {
+                let found = case.pointer_mut(place);
+                *found.unwrap_or_else(|| panic!("no {place} in {pipeline}")) = value;
+            }
+            case
+        })
+        .collect();
+    let told = page.module(
+        "alarms",
+        &json!(cases),
+        "input.map(p => [module.alarmsOf(p).map(a => [a.severity, a.field, a.short, a.text]),
+                         module.lost(p), module.rejected(p)])",
+    );
+    let zone = jiff::tz::TimeZone::system();
+    for (case, told) in cases
+        .iter()
+        .zip(told.as_array().expect("an answer to each"))
+    {
+        let pipeline: wire::Pipeline = serde_json::from_value(case.clone()).expect("a pipeline");
+        let alarms: Vec<Value> = alarms::alarms(&pipeline, &zone)
+            .into_iter()
+            .map(|alarm| {
+                json!([
+                    alarm.severity.as_str(),
+                    alarm.field,
+                    alarm.short,
+                    alarm.text
+                ])
+            })
+            .collect();
+        let numbers = &pipeline.numbers;
+        assert_eq!(&json!([alarms, numbers.lost(), numbers.rejected()]), told);
+    }
+    assert!(told.to_string().matches("bad").count() > 10, "{told}");
+
+    let values = [
+        0.0,
+        1e-7,
+        0.000_3,
+        0.004,
+        0.005,
+        0.04,
+        0.05,
+        0.098,
+        0.124,
+        0.125,
+        0.25,
+        0.5,
+        0.994,
+        0.995,
+        1.0,
+        1.005,
+        2.5,
+        9.94,
+        9.95,
+        9.994,
+        9.995,
+        12.5,
+        45.25,
+        99.94,
+        99.95,
+        812.5,
+        999.4,
+        999.5,
+        1_240.0,
+        9_994.9,
+        9_995.0,
+        12_450.0,
+        99_949.0,
+        99_950.0,
+        123_456.0,
+        999_499.0,
+        999_500.0,
+        1_234_567.0,
+        999_500_000.0,
+        3e9,
+        1e11,
+    ];
+    let written = page.module(
+        "format",
+        &json!(values.to_vec()),
+        "input.map(v => [module.number(v), module.rate(v), module.duration(v), module.ratio(v),
+            ...(Number.isInteger(v) ? [module.count(v), module.whole(v), module.bytes(v),
+              module.age(v), module.hours(v), module.clock(v), module.dayAndClock(v)] : [])])",
+    );
+    for (value, written) in values.into_iter().zip(written.as_array().expect("a list")) {
+        let some = Some(value);
+        let mut own = vec![
+            format::number(some),
+            format::rate(some),
+            format::duration(some),
+            format::ratio(some),
+        ];
+        if value.fract() == 0.0 {
+            let (count, seconds) = (value as u64, value as i64);
+            own.extend([
+                format::count(count),
+                format::whole(count),
+                format::bytes(count),
+                format::age(seconds),
+                format::hours(count),
+                format::clock(seconds, &zone),
+                format::day_and_clock(seconds, &zone),
+            ]);
+        }
+        assert_eq!(&json!(own), written, "{value}");
+    }
+
+    let service = |severity: &str, why: &str, time: i64, p95: Value| {
+        json!({"service": "users", "rule": "http", "severity": severity, "why": why, "time": time,
+               "window": 10, "rate": 5.0, "errors": 0.0, "p50": null, "p95": p95, "p99": 3.0})
+    };
+    let services = [
+        service("ok", "", 1_000, json!(7.0)),
+        service("warn", "p95 2.5× usual", 940, json!(7.0)),
+        service("warn", "p95 2.5× usual", 939, json!(null)),
+        service("bad", "errors 7 %, p99 8.0× usual", 100, json!(7.0)),
+        service("bad", "upstream rates, p99999", 100, json!(7.0)),
+    ];
+    let judged = page.module(
+        "services",
+        &json!(services),
+        "input.map(s => [module.culprit(s), module.silence(s, 1000)])",
+    );
+    for (service, judged) in services.iter().zip(judged.as_array().expect("a list")) {
+        let own: wire::Service = serde_json::from_value(service.clone()).expect("a service");
+        assert_eq!(
+            &json!([own.culprit(), own.silence(1_000)]),
+            judged,
+            "{service}"
+        );
+    }
+}
+
+/// What may be wrong with a pipeline: places in the report and what is there then.
+fn in_trouble() -> Vec<Vec<(&'static str, Value)>> {
+    let sink = |changes: Value| {
+        let mut sink = json!({
+            "name": "librato", "target": "http://metrics", "state": "ok", "last_error": "",
+            "delivered": 9, "rejected": 2, "dropped": 1, "queued": 1_240,
+            "annotations": {"delivered": 0, "rejected": 0, "dropped": 0, "queued": 0},
+            "breaker": "closed", "held_until": null, "refused": [],
+            "spool": {"bytes_used": 7, "bytes_max": 1_000, "oldest": null},
+        });
+        for (key, value) in changes.as_object().expect("changes") {
+            sink[key] = value.clone();
+        }
+        json!([sink])
+    };
+    let listener = |protocol: &str, lost: u64, refused: u64| {
+        json!([{"protocol": protocol, "address": "0.0.0.0:5140", "received": 9, "resent": 0,
+                "connections": 0, "lost": lost, "refused": {"not_allowed": refused, "handshake": 1}}])
+    };
+    let file = |unwritten: u64, error: &str| json!({"path": "rejects.log", "written": 7, "unwritten": unwritten, "queued": 0, "last_error": error});
+    let refused = |problems: Value, count: u64| json!({"since": 1_767_268_800, "at": 1_767_268_900, "problems": problems, "count": count});
+    let sinks = |changes| {
+        let before = sink(json!({}));
+        vec![("/minute_ago/sinks", before), ("/sinks", sink(changes))]
+    };
+    let again = json!({"delivered": 0, "rejected": 3, "dropped": 4, "queued": 0});
+    vec![
+        vec![],
+        sinks(json!({"state": "retrying", "breaker": "open", "last_error": "503"})),
+        sinks(json!({"state": "retrying", "breaker": "half-open", "queued": 0})),
+        sinks(json!({"state": "waiting", "held_until": 1_767_268_800})),
+        sinks(json!({"spool": {"bytes_used": 800, "bytes_max": 1_000, "oldest": 7}})),
+        sinks(json!({"annotations": again, "dropped": 1_000_000})),
+        vec![(
+            "/broken",
+            json!({"checkpoint": "a", "memory": "b", "journal": "c", "store": "d", "spool": "e", "luck": "f"}),
+        )],
+        vec![
+            ("/minute_ago/listeners", listener("udp", 1, 1)),
+            ("/listeners", listener("udp", 5, 2)),
+        ],
+        vec![
+            ("/minute_ago/listeners", listener("tcp", 0, 1)),
+            ("/listeners", listener("tcp", 0, 3_000)),
+        ],
+        vec![
+            ("/rejected/malformed", json!(7_000_000)),
+            ("/rejected/not_traffic", json!(9)),
+            ("/rejected/empty", json!(2)),
+        ],
+        vec![
+            ("/cut", json!(1)),
+            ("/too_late", json!(2)),
+            ("/future", json!(3)),
+            ("/notices_dropped", json!(4)),
+            ("/over_limit", json!(1_234)),
+        ],
+        vec![(
+            "/skewed_hosts",
+            json!([{"host": "lb1", "seconds": 19_800, "since": 7}, {"host": "lb2", "seconds": -2_700, "since": 7}]),
+        )],
+        vec![("/rejects_file", file(0, "no space"))],
+        vec![
+            ("/minute_ago/rejects_file", file(2, "")),
+            ("/rejects_file", file(9, "")),
+        ],
+        vec![("/store/refused", json!(99_999))],
+        vec![("/rules/refused", refused(json!(["a:1:2: wrong"]), 1))],
+        vec![(
+            "/rules/refused",
+            refused(json!(["a:1:2: wrong", "b"]), 2_000),
+        )],
+        vec![
+            ("/received", json!(5)),
+            ("/minute_ago/received", json!(5)),
+            ("/now", json!(1_000)),
+            ("/minute_ago/now", json!(941)),
+        ],
+        vec![
+            ("/received", json!(5)),
+            ("/minute_ago/received", json!(5)),
+            ("/now", json!(1_000)),
+            ("/minute_ago/now", json!(941)),
+            ("/mode", json!("librato")),
+        ],
+    ]
+}
+
 /// A running demo and a browser that looks at it; `None` where the programs are missing.
 fn open(screen: (u32, u32)) -> Option<(Demo, Page)> {
     if !require(&["chromium", "chromedriver"]) {
@@ -658,6 +895,20 @@ impl Page {
         RUNTIME
             .block_on(self.client().execute(script, vec![]))
             .unwrap_or_else(|e| panic!("the page cannot run {script}: {e}"))
+    }
+
+    /// What an expression over one of the page's own modules and an input gives. Narrow and
+    /// unbreakable blanks are plain ones in the answer.
+    fn module(&self, name: &str, input: &Value, expression: &str) -> Value {
+        let answer = self.ask(&format!(
+            "const input = {input};
+             return import('/assets/{name}.js').then(module => JSON.stringify({expression}))"
+        ));
+        let text = answer
+            .as_str()
+            .expect("JSON")
+            .replace(['\u{a0}', '\u{202f}'], " ");
+        serde_json::from_str(&text).expect("JSON")
     }
 
     fn client(&self) -> &Client {

@@ -18,6 +18,7 @@ pub mod process;
 pub mod reference;
 pub mod relp;
 pub mod rsyslog;
+pub mod terminal;
 pub mod tls;
 pub mod traffic;
 pub mod weir;
