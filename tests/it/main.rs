@@ -28,6 +28,7 @@ mod relp;
 mod replay;
 mod rule_tests;
 mod shutdown;
+mod spaces;
 mod spool;
 mod support;
 mod tls;
