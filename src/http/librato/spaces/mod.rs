@@ -85,18 +85,14 @@ async fn delete_space(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn get_charts(
-    State(receiver): State<Receiver>,
-    Named(space): Named<String>,
-) -> Result<Json<Value>, Refusal> {
-    let shelf = receiver.store.shelf();
-    let id = read::find(&shelf, &space)?.id;
-    let charts = shelf.charts_of(id);
-    Ok(Json(
-        charts
-            .map(|chart| read::chart(chart, &receiver.store))
-            .collect(),
-    ))
+async fn get_charts(State(receiver): State<Receiver>, Named(space): Named<String>) -> Response {
+    receiver
+        .answer(move |store| {
+            let shelf = store.shelf();
+            let charts = shelf.charts_of(read::find(&shelf, &space)?.id);
+            Ok(charts.map(|chart| read::chart(chart, store)).collect())
+        })
+        .await
 }
 
 async fn post_chart(
