@@ -15,7 +15,7 @@ has() {
 }
 
 # A program that must be there, and the Debian package that brings it.
-needed='haproxy:haproxy openssl:openssl rsyslogd:rsyslog chromium:chromium chromedriver:chromium-driver cc:gcc make:make python3:python3 pip3:python3-pip node:nodejs npm:npm'
+needed='haproxy:haproxy openssl:openssl rsyslogd:rsyslog chromium:chromium chromedriver:chromium-driver prometheus:prometheus cc:gcc make:make python3:python3 pip3:python3-pip node:nodejs npm:npm'
 missing=()
 for pair in $needed; do
     has "${pair%%:*}" || missing+=("${pair##*:}")

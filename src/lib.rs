@@ -9,6 +9,7 @@
 //! the one before never hears of it. `time` and `metric` are shared leaves.
 
 pub mod account;
+pub mod boards;
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;

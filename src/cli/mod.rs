@@ -4,6 +4,7 @@
 //! 3 it failed at run time.
 
 mod check;
+mod dashboards;
 mod demo;
 mod envelope;
 mod explain;
@@ -89,6 +90,11 @@ enum Command {
     /// All lines count where they ended, at the log's own time: the result depends on the files
     /// alone, not on speed or threads.
     Replay(replay::Arguments),
+    /// Print a Grafana dashboard of the rules in use, or make a Space of them
+    ///
+    /// Without files: the rules of the configuration, else the bundled ones. The dashboard is
+    /// for a Prometheus that scrapes weir's /metrics; docs/dashboards.md tells how to import it.
+    Dashboards(dashboards::Arguments),
     /// Print the fields of an event: name, type, HAProxy's alias, meaning
     Fields,
     /// Show a running weir live in the terminal: services, one service, the pipeline
@@ -185,6 +191,7 @@ pub fn run() -> ExitCode {
         Command::Schema { file } => schema::run(file),
         Command::Test { config, files } => test::run(config.as_deref(), &files),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Dashboards(arguments) => dashboards::run(&arguments),
         Command::Fields => fields::run(),
         Command::Top(arguments) => top::run(arguments),
         Command::Librato {

@@ -8,7 +8,8 @@ use super::lower::{Checked, Lowered, Measured};
 use super::naming::{Naming, Template};
 use super::never::never;
 use super::schema::{ROUTE, Schema, Typed};
-use super::{Options, Rules, WrittenRule, grouping, unit};
+use super::values::Values;
+use super::{Options, Rules, WrittenMeasure, WrittenRule, grouping, unit};
 use crate::haproxy::Field;
 use crate::source::{Fault, Notes, Placed, Problem, Scalar, Source};
 use std::sync::Arc;
@@ -114,7 +115,7 @@ impl Compiler<'_> {
             Some(value) => schema.with_value(value),
             None => schema,
         });
-        let mut measures = Vec::new();
+        let (mut measures, mut described) = (Vec::new(), Vec::new());
         for (measure, written) in &rule.measures {
             let series = template.name(notes, name, measure);
             if named {
@@ -122,11 +123,15 @@ impl Compiler<'_> {
             }
             // Without the value that it may name, nothing true can be said of a measure.
             let Some(schema) = &schema else { continue };
-            if let Some(measured) = measured(notes, schema, written) {
+            if let Some((measured, values)) = measured(notes, schema, written) {
                 if let Some((aggregate, tag)) = own_tag(&measured) {
                     grouping::clash(notes, &written.expression, aggregate, tag, &by, rule);
                 }
                 measures.push((series, measured));
+                described.push(WrittenMeasure {
+                    name: measure.value.as_str().into(),
+                    values,
+                });
             }
         }
         if let Some(routes) = &rule.routes
@@ -151,6 +156,7 @@ impl Compiler<'_> {
                 file: Arc::clone(&notes.source.name),
                 condition: rule.condition.as_ref().map(|c| c.value.as_str().into()),
                 place,
+                measures: described,
             });
         }
     }
@@ -173,11 +179,12 @@ fn value(notes: &mut Notes<'_>, schema: &Schema<'_>, written: &Scalar) -> Option
     notes.read(written, read)
 }
 
+/// A measure, and what its values are.
 fn measured(
     notes: &mut Notes<'_>,
     schema: &Schema<'_>,
     written: &file::Measure,
-) -> Option<Measured> {
+) -> Option<(Measured, Values)> {
     let expression = &written.expression;
     let read = cel::parse(&expression.value).and_then(|node| {
         let measured = check::measure(&node, schema)?;
@@ -188,11 +195,13 @@ fn measured(
         }
     });
     let measured = notes.read(expression, read)?;
+    let values = Values::of(&measured);
     match &written.unit {
-        None => Some(measured),
+        None => Some((measured, values)),
         Some(name) => {
             let converted = unit::convert(measured, &name.value);
-            notes.read(name, converted.map_err(|fault| vec![fault]))
+            let converted = notes.read(name, converted.map_err(|fault| vec![fault]))?;
+            Some((converted, values.converted(&name.value)))
         }
     }
 }

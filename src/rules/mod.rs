@@ -17,6 +17,7 @@ mod cel;
 mod changes;
 mod check;
 mod compile;
+mod described;
 mod eval;
 mod explain;
 mod expr;
@@ -34,6 +35,7 @@ mod routes;
 mod schema;
 mod service;
 mod unit;
+mod values;
 
 pub use changes::Changes;
 #[cfg(test)]
@@ -41,11 +43,13 @@ pub(crate) use file::known_keys;
 #[cfg(test)]
 pub(crate) use unit::names as units;
 
+pub use described::{Described, DescribedMeasure};
 pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
 pub(crate) use read::is_rule_file;
 pub use read::{ReadError, bundled, bundled_tests, read, rule_files, test_files};
 pub use service::Service;
+pub use values::{ValueUnit, Values, Whole};
 
 use crate::delta::{Layout, RuleLayout};
 use crate::haproxy::FieldNames;
@@ -79,6 +83,15 @@ struct WrittenRule {
     /// `None` without a `where`.
     condition: Option<Arc<str>>,
     place: RulePlace,
+    /// In the order of the layout's.
+    measures: Vec<WrittenMeasure>,
+}
+
+/// A measure as its writer knows it.
+#[derive(Debug)]
+struct WrittenMeasure {
+    name: Arc<str>,
+    values: Values,
 }
 
 /// Where a rule is in the layout and in the program.

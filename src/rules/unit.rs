@@ -65,6 +65,12 @@ pub(super) fn convert(measured: Measured, unit: &str) -> Result<Measured, Fault>
     })
 }
 
+/// The name of a unit that there is.
+pub(super) fn known(name: &str) -> Option<&'static str> {
+    let unit = UNITS.iter().find(|(known, ..)| *known == name);
+    unit.map(|(known, ..)| *known)
+}
+
 /// Whether the values are numbers of something, and no share of it.
 fn counts(measured: &Measured) -> bool {
     matches!(

@@ -1,6 +1,6 @@
 //! What is in `store.redb`: tables, keys, records; those of annotations are in
-//! annotations/file.rs. docs/store-format.md says the same for readers in other
-//! languages; change both together, and [`VERSION`].
+//! annotations/file.rs, those of spaces in spaces/file.rs. docs/store-format.md says the same
+//! for readers in other languages; change both together, and [`VERSION`].
 
 use super::OpenError;
 use super::index::{Metric, SeriesInfo, Source};
@@ -11,7 +11,7 @@ use std::path::Path;
 pub const VERSION: u64 = 1;
 
 /// `"format"`: [`VERSION`]. `"next_series"`: the next series number; none is used twice.
-/// `"next_annotation"` likewise.
+/// `"next_annotation"`, `"next_space"`, `"next_chart"` and `"next_stream"` likewise.
 pub const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// Metric name in lower case to [`Metric`] as JSON.
 pub const METRICS: TableDefinition<&str, &[u8]> = TableDefinition::new("metrics");

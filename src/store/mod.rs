@@ -23,8 +23,8 @@
 //!
 //! Bounds: [`Options`]; points waiting for the writer ([`QUEUE_POINTS_MAX`]: writers
 //! wait). Beyond a bound a point is refused and counted, but for
-//! [`Options::points_max`], where the oldest points make room. Annotations are kept beside
-//! the points and have bounds of their own (annotations/mod.rs).
+//! [`Options::points_max`], where the oldest points make room. Annotations and spaces are kept
+//! beside the points and have bounds of their own (annotations/mod.rs, spaces/mod.rs).
 
 mod annotations;
 mod format;
@@ -32,6 +32,7 @@ mod index;
 mod open;
 mod properties;
 mod read;
+mod spaces;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,10 @@ pub use index::{Description, Kind, Listed, Metric, SeriesId, SeriesInfo, TagMap}
 pub use open::OpenError;
 pub use properties::{CREATED_BY, MetricEdit, PropertyChange, PropertyError};
 pub use read::{Point, ReadError};
+pub use spaces::{
+    Arranged, CHARTS_OF_SPACE_MAX, Chart, ChartEdit, ChartStream, NewStream, STREAMS_MAX, Shelf,
+    Space, SpaceChange, SpaceError,
+};
 pub use summary::{BadPoint, Summary};
 
 use crate::metric::Measurement;
@@ -55,7 +60,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use writer::{Annotate, Describe, Job, Mode, Request, Write};
+use writer::{Annotate, Arrange, Describe, Job, Mode, Request, Write};
 
 /// Points that may wait for the writer; further writers wait in turn.
 pub const QUEUE_POINTS_MAX: u32 = 250_000;
@@ -83,6 +88,10 @@ pub struct Options {
     pub annotations_max: usize,
     /// An annotation of a stream beyond these is refused.
     pub streams_max: usize,
+    /// A space beyond these is refused.
+    pub spaces_max: usize,
+    /// A chart beyond these, of all spaces together, is refused.
+    pub charts_max: usize,
     /// redb's page cache. Its own default is 1 GiB.
     pub cache_bytes: usize,
 }
@@ -96,6 +105,8 @@ impl Default for Options {
             points_max: 50_000_000,
             annotations_max: 10_000,
             streams_max: 1_000,
+            spaces_max: 1_000,
+            charts_max: 5_000,
             cache_bytes: 16 << 20,
         }
     }
@@ -184,6 +195,7 @@ struct Shared {
     index: RwLock<index::Index>,
     annotations: RwLock<Arc<Book>>,
     annotation_counts: annotations::Counts,
+    shelf: RwLock<Arc<Shelf>>,
     points: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -241,12 +253,14 @@ impl Store {
         let db = open()?;
         let catalogue = format::load(&db, &path)?;
         let book = annotations::load(&db, &path)?;
+        let shelf = spaces::load(&db, &path)?;
         let shared = Arc::new(Shared {
             options,
             db: RwLock::new(Some(db)),
             index: RwLock::new(index::Index::new(catalogue)),
             annotations: RwLock::new(Arc::new(book)),
             annotation_counts: annotations::Counts::default(),
+            shelf: RwLock::new(Arc::new(shelf)),
             points: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -432,6 +446,15 @@ impl Store {
         self.queue(1, request).await?
     }
 
+    async fn send_space_change(
+        &self,
+        change: SpaceChange,
+        now: Timestamp,
+    ) -> Result<Result<Arranged, SpaceError>, WriteError> {
+        let request = |reply| Request::Arrange(Arrange { change, now, reply });
+        self.queue(1, request).await?
+    }
+
     /// Waits for room in the writer's queue, then for its answer.
     async fn queue<T>(
         &self,
@@ -477,6 +500,16 @@ impl Shared {
     fn set_book(&self, book: Book) {
         let shown = self.annotations.write();
         *shown.unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+    }
+
+    fn shelf(&self) -> Arc<Shelf> {
+        let shelf = self.shelf.read();
+        shelf.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_shelf(&self, shelf: Shelf) {
+        let shown = self.shelf.write();
+        *shown.unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
     }
 }
 

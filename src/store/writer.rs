@@ -4,6 +4,7 @@ use super::annotations;
 use super::format::{self, PointKey};
 use super::index::{Index, Metric, SeriesInfo};
 use super::properties::{self, PropertyChange, PropertyError};
+use super::spaces::{self, Arranged, SpaceChange, SpaceError};
 use super::{
     Change, NewPoint, OpenError, Options, Outcome, SeriesId, Shared, Summary, WriteError, Written,
 };
@@ -29,6 +30,7 @@ pub enum Request {
     Write(Write),
     Annotate(Annotate),
     Describe(Describe),
+    Arrange(Arrange),
 }
 
 pub struct Write {
@@ -50,13 +52,19 @@ pub struct Describe {
     pub reply: oneshot::Sender<Result<Result<(), PropertyError>, WriteError>>,
 }
 
+pub struct Arrange {
+    pub change: SpaceChange,
+    pub now: Timestamp,
+    pub reply: oneshot::Sender<Result<Result<Arranged, SpaceError>, WriteError>>,
+}
+
 impl Request {
     /// Its share of a transaction.
     fn size(&self) -> usize {
         match self {
             Request::Write(write) => write.job.points(),
             Request::Annotate(annotate) => annotate.changes.len(),
-            Request::Describe(_) => 1,
+            Request::Describe(_) | Request::Arrange(_) => 1,
         }
     }
 }
@@ -115,23 +123,29 @@ impl Writer {
                 group.push(next);
             }
             let (mut writes, mut annotates) = (Vec::new(), Vec::new());
-            let (mut describes, mut room) = (Vec::new(), Vec::new());
+            let (mut describes, mut arranges) = (Vec::new(), Vec::new());
+            let mut room = Vec::new();
             for (request, share) in group {
                 room.push(share);
                 match request {
                     Request::Write(write) => writes.push(write),
                     Request::Annotate(annotate) => annotates.push(annotate),
                     Request::Describe(describe) => describes.push(describe),
+                    Request::Arrange(arrange) => arranges.push(arrange),
                 }
             }
             let times = writes.iter().map(|write| write.now);
             let times = times.chain(describes.iter().map(|describe| describe.now));
+            let times = times.chain(arranges.iter().map(|arrange| arrange.now));
             let now = times.chain(annotates.iter().map(|annotate| annotate.now));
             let now = now.max().unwrap_or(Timestamp::MIN);
             // First, so that a tick is answered when all that is old is gone.
             self.annotate(annotates, now);
             if !describes.is_empty() {
                 self.describe(describes);
+            }
+            if !arranges.is_empty() {
+                self.arrange(arranges);
             }
             if !writes.is_empty() {
                 self.handle(writes, now);
@@ -169,6 +183,24 @@ impl Writer {
         let result = self
             .ensure_open()
             .and_then(|()| properties::commit(&self.shared, changes))
+            .and_then(|outcomes| self.is_in_place().map(|()| outcomes));
+        match result {
+            Ok(outcomes) => {
+                for (request, outcome) in group.into_iter().zip(outcomes) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = request.reply.send(Ok(outcome));
+                }
+            }
+            Err(why) => self.fail(&why, group.into_iter().map(|request| request.reply)),
+        }
+    }
+
+    /// Makes the changes in a transaction of their own.
+    fn arrange(&mut self, group: Vec<Arrange>) {
+        let changes = group.iter().map(|arrange| &arrange.change);
+        let result = self
+            .ensure_open()
+            .and_then(|()| spaces::commit(&self.shared, changes))
             .and_then(|outcomes| self.is_in_place().map(|()| outcomes));
         match result {
             Ok(outcomes) => {
@@ -259,7 +291,9 @@ impl Writer {
         // memory is no longer known to be true.
         let catalogue = format::load(&opened, &self.shared.path).map_err(|why| why.to_string())?;
         let book = annotations::load(&opened, &self.shared.path).map_err(|why| why.to_string())?;
+        let shelf = spaces::load(&opened, &self.shared.path).map_err(|why| why.to_string())?;
         self.shared.set_book(book);
+        self.shared.set_shelf(shelf);
         *self
             .shared
             .index

@@ -686,6 +686,61 @@ fn in_trouble() -> Vec<Vec<(&'static str, Value)>> {
     ]
 }
 
+#[test]
+fn a_space_is_linked_from_the_list_and_drawn() {
+    let Some((demo, page)) = open(PHONE) else {
+        return;
+    };
+    let made = Weir::run(&["dashboards", "--librato", demo.url()], None);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    page.wait_for_ten_services();
+    // It is found by whoever opens the page from now on.
+    page.reload();
+    wait_for("the link to the Space", SOON, || {
+        let text = page.text("#spaces");
+        (text == "Spaces: weir").then_some(()).ok_or(text)
+    });
+    page.click("#spaces a");
+    let chart = "#space [data-chart='http.rate by service']";
+    wait_for("a chart with ten services and lines", FIRST_VALUES, || {
+        let drawn = page.ask(&format!(
+            "const chart = document.querySelector(\"{chart}\");
+             const canvas = chart?.querySelector('canvas');
+             if (!canvas) return 'no chart';
+             const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+             const colours = new Set();
+             for (let i = 0; i < pixels.length; i += 4) {{
+               const [red, green, blue, alpha] = pixels.subarray(i, i + 4);
+               if (alpha > 200 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) colours.add([red, green, blue].join());
+             }}
+             const rates = [...chart.querySelectorAll('.space-legend li')].filter(line => /[0-9]\\/s$/.test(line.innerText));
+             return [rates.length, colours.size >= 7]"
+        ));
+        (drawn == json!([10, true]))
+            .then_some(())
+            .ok_or(drawn.to_string())
+    });
+    assert_eq!(page.text("#space h1"), "weir");
+    let number = "#space [data-chart='http.rate now, all together'] .value";
+    assert!(page.text(number).ends_with("/s"), "{}", page.text(number));
+    // The demo has no TCP sessions: that is said, and is no error.
+    let none = page.text("#space [data-chart='tcp.rate by service'] .no-data");
+    assert_eq!(none, "none of its metrics is here");
+    assert!(page.address().ends_with("#/space/1"), "{}", page.address());
+    page.assert_fits("a Space");
+    page.click("#space [data-range='1h']");
+    wait_for("the chosen range", SOON, || {
+        let current = page.text("#space [aria-current]");
+        (current == "1\u{a0}h").then_some(()).ok_or(current)
+    });
+    page.press(Key::Escape);
+    wait_for("the list", SOON, || {
+        let seen = page.shows("#list") && !page.shows("#space");
+        seen.then_some(()).ok_or(page.address())
+    });
+    page.assert_quiet_console();
+}
+
 /// A running demo and a browser that looks at it; `None` where the programs are missing.
 fn open(screen: (u32, u32)) -> Option<(Demo, Page)> {
     if !require(&["chromium", "chromedriver"]) {

@@ -10,6 +10,7 @@ import { pipelineStrip } from "./pipeline.js";
 import { parse } from "./route.js";
 import { seriesTable } from "./series.js";
 import { serviceTable } from "./services.js";
+import { spacesView } from "./spaces.js";
 
 const byId = (id) => document.getElementById(id);
 const connection = byId("connection");
@@ -32,6 +33,7 @@ const strip = pipelineStrip(byId("pipeline"), byId("pipeline-details"));
 const table = serviceTable(byId("services"));
 const others = seriesTable(byId("others"), () => draw());
 const view = detailView(detail);
+const inSpace = spacesView(byId("spaces"), byId("space"));
 const summary = summaryOf(byId("summary"));
 
 connect({
@@ -97,13 +99,16 @@ function follow() {
   const before = route;
   route = parse(location.hash);
   const onList = route.view === "list";
+  const onSpace = inSpace(route);
   show(list, onList);
-  show(detail, !onList);
+  show(detail, !onList && !onSpace);
   show(filterBox, onList);
   if (onList) {
     if (before.view !== "list") left = before;
     view.close();
     draw();
+  } else if (onSpace) {
+    view.close();
   } else {
     view.open(route);
     if (services) view.services(services.services, services.now, due(services.now));
@@ -130,7 +135,7 @@ function draw() {
 
 function title() {
   const bad = services?.services.filter(({ severity }) => severity === "bad").length ?? 0;
-  const place = { list: "", service: `${route.service} · `, series: "series · " }[route.view];
+  const place = { list: "", service: `${route.service} · `, series: "series · ", space: "Space · " }[route.view];
   document.title = `${bad > 0 ? `(${bad} bad) ` : ""}${place}weir`;
 }
 

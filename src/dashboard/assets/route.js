@@ -2,6 +2,7 @@
 //   #/                                    the list
 //   #/service/RULE/SERVICE?range=1h       one service
 //   #/series/ID?from=EPOCH&to=EPOCH       one other series, a fixed span
+//   #/space/ID?range=1h                   a Space
 
 /** Selectable ranges and their seconds. */
 export const RANGES = { "15m": 900, "1h": 3_600, "6h": 21_600, "24h": 86_400 };
@@ -35,6 +36,9 @@ export function parse(hash) {
   }
   if (parts[0] === "series" && /^\d+$/.test(parts[1] ?? "")) {
     return { view: "series", id: parts[1], span };
+  }
+  if (parts[0] === "space" && /^\d+$/.test(parts[1] ?? "")) {
+    return { view: "space", id: parts[1], span };
   }
   return list;
 }

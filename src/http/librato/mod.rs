@@ -1,8 +1,9 @@
 //! The Librato-compatible receiver: `POST` of points to `/v1/metrics` and
 //! `/v1/measurements`, `GET` of one name's points from both; what is said of metrics and
-//! sources at `/v1/metrics` and `/v1/sources`; annotations at `/v1/annotations`.
+//! sources at `/v1/metrics` and `/v1/sources`; annotations at `/v1/annotations`; spaces and
+//! their charts at `/v1/spaces`.
 //!
-//! Requests enter, answers leave; points and annotations are the store's. A request is stored whole
+//! Requests enter, answers leave; points, annotations and spaces are the store's. A request is stored whole
 //! or refused whole, with the error body that Librato's clients know. Nothing here
 //! authenticates; no rates are limited, and limits.rs says so to clients.
 //!
@@ -22,6 +23,7 @@ mod read;
 mod reply;
 mod rows;
 mod sources;
+mod spaces;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -68,6 +70,7 @@ pub fn router(store: Store) -> Router {
         .merge(metrics::router())
         .merge(sources::router())
         .merge(annotations::router())
+        .merge(spaces::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_route)
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
@@ -224,7 +227,7 @@ async fn no_such_route(method: Method, OriginalUri(uri): OriginalUri) -> Refusal
     Refusal::request(
         StatusCode::NOT_FOUND,
         format!(
-            "{method} {} does not exist here. There are /v1/metrics, /v1/measurements, /v1/sources and /v1/annotations, and what is below them; no spaces, charts or alerts",
+            "{method} {} does not exist here. There are /v1/metrics, /v1/measurements, /v1/sources, /v1/annotations and /v1/spaces, and what is below them; no alerts",
             uri.path()
         ),
     )

@@ -4,7 +4,9 @@
 //! `{"errors":{"request":[MESSAGE]}}`, trouble of ours `{"errors":{"system":[MESSAGE]}}`.
 //! Two bodies of the measurement side have shapes of their own.
 
-use crate::store::{ChangeError, Description, PropertyError, ReadError, VALUE_MAX, WriteError};
+use crate::store::{
+    ChangeError, Description, PropertyError, ReadError, SpaceError, VALUE_MAX, WriteError,
+};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -132,6 +134,29 @@ impl From<PropertyError> for Refusal {
                 Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
             }
             PropertyError::Unavailable(_) => Refusal::system(error.to_string()),
+        }
+    }
+}
+
+impl From<SpaceError> for Refusal {
+    fn from(error: SpaceError) -> Self {
+        match error {
+            SpaceError::NoSpace { .. } | SpaceError::NoChart { .. } => {
+                Refusal::not_found(error.to_string())
+            }
+            // The API's word for what exists already.
+            SpaceError::NameTaken { .. } => Refusal {
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                ..Refusal::param("name", error.to_string())
+            },
+            SpaceError::TooManyStreams => Refusal::param("streams", error.to_string()),
+            SpaceError::TooLarge
+            | SpaceError::SpacesFull { .. }
+            | SpaceError::ChartsFull { .. }
+            | SpaceError::SpaceFull { .. } => {
+                Refusal::request(StatusCode::BAD_REQUEST, error.to_string())
+            }
+            SpaceError::Unavailable(_) => Refusal::system(error.to_string()),
         }
     }
 }

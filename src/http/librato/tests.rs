@@ -516,14 +516,7 @@ async fn what_the_receiver_does_not_take_it_names() {
             400,
             "UTF-8",
         ),
-        (
-            "GET",
-            "/v1/spaces",
-            "",
-            "identity",
-            404,
-            "no spaces, charts or alerts",
-        ),
+        ("GET", "/v1/alerts", "", "identity", 404, "no alerts"),
         (
             "GET",
             "/v1/metrics/nobody",

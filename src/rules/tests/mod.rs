@@ -4,6 +4,7 @@ mod explanation;
 mod expressions;
 mod keys;
 mod properties;
+mod values;
 
 use super::*;
 use crate::haproxy::{

@@ -1,12 +1,10 @@
 //! One request and its answer.
 
-use super::Settings;
+use super::below;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use std::error::Error as _;
-
-/// How much of an answer is read: its errors are short, and a stranger's may not be.
-const ANSWER_MAX: usize = 64 * 1024;
+use std::time::Duration;
 
 /// What carries requests to the far side.
 pub trait Transport: Send + Sync {
@@ -22,48 +20,76 @@ pub struct Reply {
     pub text: String,
 }
 
-/// The network.
-pub struct Http {
-    client: Client,
+/// A server, over the network.
+pub struct Client {
+    base: Url,
     /// User and password.
     credentials: Option<(String, String)>,
+    /// How much of an answer is read: a stranger's may be of any length.
+    answer_max: usize,
+    client: reqwest::Client,
 }
 
-impl Http {
+impl Client {
     /// # Errors
     ///
     /// When the system's certificates cannot be used.
-    pub fn new(settings: &Settings) -> Result<Http, String> {
-        let mut client = Client::builder()
-            .timeout(settings.breaker.timeout)
+    pub fn new(
+        base: &Url,
+        credentials: Option<(String, String)>,
+        timeout: Duration,
+        answer_max: usize,
+    ) -> Result<Client, String> {
+        let mut client = reqwest::Client::builder()
+            .timeout(timeout)
             .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
             // Following one would turn the POST into a GET, whose answer means nothing.
             .redirect(reqwest::redirect::Policy::none());
-        if is_loopback(&settings.url) {
+        if is_loopback(base) {
             // A proxy in the environment cannot reach this machine's own addresses.
             client = client.no_proxy();
         }
         let client = client
             .build()
             .map_err(|error| format!("cannot prepare the HTTP client: {}", chain(&error)))?;
-        Ok(Http {
+        Ok(Client {
+            base: base.clone(),
+            credentials,
+            answer_max,
             client,
-            credentials: settings.credentials.clone(),
         })
     }
-}
 
-impl Transport for Http {
-    async fn post(&self, url: Url, json: Vec<u8>) -> Result<Reply, String> {
-        let request = self.client.post(url).body(json);
-        let mut request = request.header(CONTENT_TYPE, "application/json");
+    /// The URL of a route, with its query.
+    pub fn below(&self, route: &str) -> Url {
+        let (path, query) = match route.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (route, None),
+        };
+        let mut url = below(&self.base, path);
+        url.set_query(query);
+        url
+    }
+
+    /// Sends a request, with JSON if it has a body. The error says in one line why there was
+    /// no answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        json: Option<Vec<u8>>,
+    ) -> Result<Reply, String> {
+        let mut request = self.client.request(method, url);
+        if let Some(json) = json {
+            request = request.body(json).header(CONTENT_TYPE, "application/json");
+        }
         if let Some((user, token)) = &self.credentials {
             request = request.basic_auth(user, Some(token));
         }
         let failed = |error: reqwest::Error| chain(&error.without_url());
         let mut response = request.send().await.map_err(failed)?;
         let mut text = Vec::new();
-        while text.len() < ANSWER_MAX {
+        while text.len() < self.answer_max {
             match response.chunk().await.map_err(failed)? {
                 Some(chunk) => text.extend_from_slice(&chunk),
                 None => break,
@@ -74,6 +100,12 @@ impl Transport for Http {
             headers: std::mem::take(response.headers_mut()),
             text: String::from_utf8_lossy(&text).into_owned(),
         })
+    }
+}
+
+impl Transport for Client {
+    async fn post(&self, url: Url, json: Vec<u8>) -> Result<Reply, String> {
+        self.send(Method::POST, url, Some(json)).await
     }
 }
 

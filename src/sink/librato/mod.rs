@@ -9,9 +9,11 @@ mod http;
 mod limits;
 mod refused;
 
+pub use self::http::{Client, Reply};
+
 use self::delivery::Delivery;
 use self::gate::Gate;
-use self::http::{Http, Transport};
+use self::http::Transport;
 use self::refused::Refused;
 use super::spool::Spool;
 use super::{Outbox, breaker};
@@ -56,6 +58,8 @@ impl Api {
     }
 }
 
+/// How much of an answer is read: it is short, an error too.
+const ANSWER_MAX: usize = 64 * 1024;
 /// Bytes that may wait on disk, where nobody says otherwise.
 pub const SPOOL: u64 = 256 << 20;
 
@@ -72,7 +76,7 @@ pub struct Settings {
 }
 
 /// Delivers to one server.
-pub struct Librato<T = Http> {
+pub struct Librato<T = Client> {
     transport: T,
     settings: Settings,
 }
@@ -95,8 +99,10 @@ impl Librato {
     ///
     /// When the system's certificates cannot be used.
     pub fn new(settings: Settings) -> Result<Self, String> {
+        let credentials = settings.credentials.clone();
+        let timeout = settings.breaker.timeout;
         Ok(Librato {
-            transport: Http::new(&settings)?,
+            transport: Client::new(&settings.url, credentials, timeout, ANSWER_MAX)?,
             settings,
         })
     }

@@ -74,6 +74,20 @@ assert api.get_annotation_stream("deploys", start_time=NOW - 120).events == {"lb
 api.delete_annotation_stream("deploys")
 assert list(api.list_annotation_streams()) == []
 
+# Spaces and charts.
+space = api.create_space("Web", tags=True)
+api.create_chart("CPU", space, type="stacked", streams=[
+    {"metric": "cpu", "tags": [{"name": "host", "values": ["*"], "grouped": True}]}])
+space = api.find_space("web")
+chart, = space.charts()
+assert (chart.name, chart.type, chart.streams[0].metric) == ("CPU", "stacked", "cpu"), vars(chart)
+chart.rename("CPUs")
+assert api.get_chart(chart.id, space).name == "CPUs"
+chart.delete()
+assert api.get_space(space.id).chart_ids == []
+space.delete()
+assert list(api.list_spaces()) == []
+
 # Refusals.
 said = refused(BadRequest, lambda: api.submit("a b", 1, tags={"host": "a"}))
 assert said == "[400] params: name: a b is not a valid metric name", said

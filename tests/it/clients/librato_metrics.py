@@ -5,7 +5,7 @@ import time
 
 import librato
 from librato.aggregator import Aggregator
-from librato.exceptions import BadRequest, NotFound, Unauthorized
+from librato.exceptions import BadRequest, ClientError, NotFound, Unauthorized
 
 HOST, TOKEN = os.environ["WEIR_HOST"], os.environ["WEIR_TOKEN"]
 NOW = int(time.time())
@@ -136,6 +136,45 @@ assert [stream.display_name for stream in api.list_annotation_streams()] == ["De
 api.delete_annotation_stream("deploys")
 refused(NotFound, lambda: api.get_annotation_stream("deploys"))
 
+# Spaces and charts.
+space = api.create_space("Attic", tags=True)
+assert (space.id, space.name, space.tags) == (1, "Attic", True), vars(space)
+said = refused(ClientError, lambda: api.create_space("attic"))
+assert said.startswith("[422] params: name: 'attic' is the name of the space 1"), said
+chart = api.create_chart("Temperature", space, type="line", label="F", streams=[
+    {"metric": "temperature", "source": "att*", "group_function": "max", "summary_function": "max"},
+    {"metric": "load", "tags": [{"name": "env", "values": ["*"], "grouped": True}], "color": "#52D74C"}])
+assert (chart.id, chart.type, chart.label) == (1, "line", "F"), vars(chart)
+assert [(s.id, s.metric, s.type) for s in chart.streams] == [
+    (1, "temperature", "gauge"), (2, "load", "gauge")], [vars(s) for s in chart.streams]
+assert chart.streams[1].tags == [{"name": "env", "values": ["*"], "grouped": True}]
+space.add_bignumber_chart("Now", "temperature", use_last_value=True)
+space.add_stacked_chart("Composite", streams=[{"composite": 'sum(s("load","*"))'}])
+space.add_single_line_chart("Connections", "connections")
+space = api.find_space("ATTIC")
+assert space.chart_ids == [1, 2, 3, 4], space.chart_ids
+types = [(c.name, c.type, c.streams[0].type) for c in space.charts()]
+assert types == [("Temperature", "line", "gauge"), ("Now", "bignumber", "gauge"),
+                 ("Composite", "stacked", "composite"), ("Connections", "line", "counter")], types
+chart = api.find_chart("now", space)
+assert chart.use_last_value is True and chart.space_id == 1, vars(chart)
+chart.rename("Right now")
+chart.new_stream("load", source="*")
+chart.min = 0
+chart.save()
+chart = api.get_chart(2, 1)
+assert (chart.name, chart.min, [s.id for s in chart.streams][0]) == ("Right now", 0, 3), vars(chart)
+assert [s.metric for s in chart.streams] == ["temperature", "load"]
+chart.delete()
+refused(NotFound, lambda: api.get_chart(2, 1))
+space.rename("Loft")
+assert [s.name for s in api.list_spaces(name="lof")] == ["Loft"]
+api.create_space("Cellar")
+assert [s.name for s in api.list_spaces(length=1)] == ["Cellar", "Loft"]
+assert api.find_space("Attic") is None
+api.delete_space(1)
+refused(NotFound, lambda: api.get_space(1))
+
 # What is refused is the client's own exception, with what was wrong.
 said = refused(BadRequest, lambda: api.submit("my bad name", 1))
 assert said == "[400] params: name: my bad name is not a valid metric name", said
@@ -149,7 +188,6 @@ said = refused(Unauthorized, lambda: connect("wrong").submit("temperature", 1))
 assert said == "[401] Credentials are required to access this resource.", said
 said = refused(Unauthorized, lambda: connect("wrong").list_metrics())
 assert said == "[401] request: Authorization Required", said
-refused(NotFound, lambda: list(api.list_spaces()))
 # A sanitizer makes names valid instead.
 clean = connect(sanitizer=librato.sanitize_metric_name)
 clean.submit("my bad name", 3)

@@ -15,6 +15,7 @@ pub mod line;
 pub mod packages;
 pub mod ports;
 pub mod process;
+pub mod prometheus;
 pub mod reference;
 pub mod relp;
 pub mod rsyslog;
