@@ -44,12 +44,12 @@ bench:
 # weir beside halog and others, row by row or all rows; half an hour on a quiet machine
 compare *rows:
     cargo build --release --locked
-    cargo bench --locked --no-run
+    cargo bench --locked --no-run --bench '*'
     benches/compare.sh {{ rows }}
 
 # Instructions a line, compared with those of the last commit; `--bless` keeps the new ones
 instructions *options:
-    cargo bench --locked --no-run
+    cargo bench --locked --no-run --bench '*'
     benches/instructions.sh {{ options }}
 
 # The lines of which the benchmarks' logs are made, anew from a real HAProxy

@@ -443,7 +443,7 @@ bench_binary() {
     local newest
     newest=$(find "$target/release/deps" -maxdepth 1 -name "$1-*" -type f -executable -printf '%T@ %p\n' 2>/dev/null |
         sort -rn | head -n 1 | cut -d ' ' -f 2-)
-    [ -n "$newest" ] || fail "no $1 in $target/release/deps: cargo bench --locked --no-run"
+    [ -n "$newest" ] || fail "no $1 in $target/release/deps: cargo bench --locked --no-run --bench '*'"
     echo "$newest"
 }
 
