@@ -22,8 +22,10 @@ target=${CARGO_TARGET_DIR:-target}
 work=$target/compare
 weir=$target/release/weir
 here=$PWD/benches
-# Weirs that run, to be stopped whatever happens.
+# Programs that run, to be stopped whatever happens.
 running=()
+# What weir is started under.
+under=()
 
 main() {
     local row wanted=("$@")
@@ -32,17 +34,29 @@ main() {
     done
     [ $# -gt 0 ] || wanted=("${rows[@]}")
     mkdir -p "$work"
-    trap clean EXIT
     trap 'exit 130' INT TERM
     [ -x "$weir" ] || fail "no $weir: cargo build --release --locked"
     load=$(bench_binary load)
     results=$work/results.tsv
-    printf 'row\twhat\tvalue\tunit\tlimit\tfrom\n' >"$results"
+    printf 'row\twhat\tvalue\tfrom\tto\tunit\tlimit\n' >"$results"
+    machine
+    local status failed=()
     for row in "${wanted[@]}"; do
         say "$row"
-        "row_$row"
+        # A row that fails ends what it has started, and leaves the others alone.
+        set +e
+        (
+            set -e
+            trap clean EXIT
+            trap 'exit 130' INT TERM
+            "row_$row"
+        )
+        status=$?
+        set -e
+        [ "$status" -eq 0 ] || failed+=("$row")
     done
     table
+    [ ${#failed[@]} -eq 0 ] || fail "without figures, or without all: ${failed[*]}"
 }
 
 # --- rows ---------------------------------------------------------------------------------
@@ -69,9 +83,9 @@ row_replay() {
         needs halog haproxy || continue
         cpu halog halog -q -srv <"$file"
     done
-    value replay "weir replay, one thread" "$(million weir)" "CPU s per million lines"
+    runs_of replay "weir replay, one thread" weir "$(million)" "CPU s per million lines"
     have halog || return 0
-    value replay "halog -srv" "$(million halog)" "CPU s per million lines"
+    runs_of replay "halog -srv" halog "$(million)" "CPU s per million lines"
     value replay "weir replay / halog -srv" "$(ratio weir halog)" "x" 1.0
 }
 
@@ -93,10 +107,8 @@ row_others() {
         fi
     done
     rm -f "$part"
-    have mtail && value others "mtail, a histogram and three counters" "$(million mtail 10)" \
-        "CPU s per million lines"
-    have goaccess && value others "GoAccess, its report as JSON" "$(million goaccess 10)" \
-        "CPU s per million lines"
+    have mtail && runs_of others "mtail, a histogram and three counters" mtail "$(million 10)" "CPU s per million lines"
+    have goaccess && runs_of others "GoAccess, its report as JSON" goaccess "$(million 10)" "CPU s per million lines"
     return 0
 }
 
@@ -108,43 +120,48 @@ row_threads() {
         wall one "$weir" replay --threads 1 "$file"
         wall two "$weir" replay --threads 2 "$file"
     done
-    value threads "one thread" "$(million one)" "wall s per million lines"
-    value threads "two threads" "$(million two)" "wall s per million lines"
+    runs_of threads "one thread" one "$(million)" "wall s per million lines"
+    runs_of threads "two threads" two "$(million)" "wall s per million lines"
     value threads "two threads / one" "$(ratio two one)" "x" 0.55
 }
 
 row_tcp() {
     local file i
     file=$(log plain)
-    begin replay live
+    begin replay live counted
     for ((i = 0; i < runs; i++)); do
         cpu replay "$weir" replay --threads 1 "$file"
-        live_tcp live
+        live_tcp live counted
     done
-    value tcp "weir replay, one thread" "$(million replay)" "CPU s per million lines"
-    value tcp "live over one TCP connection" "$(million live)" "CPU s per million lines"
+    runs_of tcp "weir replay, one thread" replay "$(million)" "CPU s per million lines"
+    runs_of tcp "live over one TCP connection" live "$(million)" "CPU s per million lines"
     value tcp "live over TCP / replay" "$(ratio live replay)" "x" 1.3
 }
 
 row_udp() {
     local i
-    begin weir discard lost rate discarded
+    begin weir discard lost rate discarded buffer unaccounted
+    buffer_of_four_mib
     for ((i = 0; i < runs; i++)); do
         live_udp 200000 2000000
         discard_udp 200000 2000000
     done
-    value udp "achieved by the sender" "$(median rate)" "datagrams/s"
+    under=()
+    value udp "receive buffer of both" "$(least buffer | scaled 9.5367e-7)" "MiB"
+    runs_of udp "achieved by the sender" rate 1 "datagrams/s"
     value udp "lost of 2,000,000" "$(largest lost)" "datagrams, the worst run" 0
     value udp "lost by recvmmsg that throws away" "$(largest discarded)" "datagrams, the worst run"
-    value udp "live over UDP" "$(median weir)" "CPU us per datagram"
-    value udp "recvmmsg that throws away" "$(median discard)" "CPU us per datagram"
+    runs_of udp "live over UDP" weir 1 "CPU us per datagram"
+    runs_of udp "recvmmsg that throws away" discard 1 "CPU us per datagram"
     value udp "live over UDP / recvmmsg" "$(ratio weir discard)" "x" 1.5
 }
 
 # As fast as one sender can: what the kernel drops is counted.
 row_overload() {
-    begin weir lost rate unaccounted
+    begin weir lost rate unaccounted buffer
+    buffer_of_four_mib
     live_udp 0 3000000
+    under=()
     value overload "achieved by the sender" "$(median rate)" "datagrams/s"
     value overload "lost of 3,000,000" "$(median lost)" "datagrams"
     value overload "sent - received - counted as lost" "$(median unaccounted)" "datagrams" 0
@@ -158,31 +175,35 @@ row_rules() {
         cpu five "$weir" replay --threads 1 --rules "$here/rules/five.yaml" "$file"
         cpu twenty "$weir" replay --threads 1 --rules "$here/rules/twenty.yaml" "$file"
     done
-    value rules "5 rules" "$(million five)" "CPU s per million lines"
-    value rules "20 rules" "$(million twenty)" "CPU s per million lines"
+    runs_of rules "5 rules" five "$(million)" "CPU s per million lines"
+    runs_of rules "20 rules" twenty "$(million)" "CPU s per million lines"
     value rules "20 rules / 5" "$(ratio twenty five)" "x" 1.5
 }
 
-# Five series for each service.
+# Five series for each service, and a hundred thousand lines a second.
 row_series() {
     local services i
-    begin live2 live200 live20000 replay2 replay200 replay20000
+    begin {replay,live,whole}{2,200,20000}
     for ((i = 0; i < runs; i++)); do
         for services in 2 200 20000; do
-            live_tcp "live$services" --services "$services"
             cpu "replay$services" "$weir" replay --threads 1 "$(log "$services" --services "$services" --span 10s)"
+            live_tcp "whole$services" "live$services" --services "$services"
         done
     done
     for services in 2 200 20000; do
-        value series "live over TCP, $((5 * services)) series" "$(million "live$services")" \
-            "CPU s per million lines"
-    done
-    value series "live, 100,000 series / 10" "$(ratio live20000 live2)" "x" 2.0
-    for services in 2 200 20000; do
-        value series "replay, $((5 * services)) series" "$(million "replay$services")" \
-            "CPU s per million lines"
+        runs_of series "replay, $((5 * services)) series" "replay$services" "$(million)" "CPU s per million lines"
     done
     value series "replay, 100,000 series / 10" "$(ratio replay20000 replay2)" "x" 2.0
+    for services in 2 200 20000; do
+        runs_of series "live, $((5 * services)) series, until the last line is counted" "live$services" "$(million)" \
+            "CPU s per million lines"
+    done
+    value series "live until the last line is counted, 100,000 series / 10" "$(ratio live20000 live2)" "x" 2.0
+    for services in 2 200 20000; do
+        runs_of series "live, $((5 * services)) series, until the last window has closed" "whole$services" "$(million)" \
+            "CPU s per million lines"
+    done
+    value series "live until the last window has closed, 100,000 series / 10" "$(ratio whole20000 whole2)" "x" 2.0
 }
 
 # An hour passes in two minutes: libfaketime lets weir's clocks run faster.
@@ -202,6 +223,7 @@ row_hour() {
     late_is_none
     value hour "50 services, an hour at 1,000 lines/s: resident" "$(kib VmRSS)" "MiB" 48
     value hour "50 services, an hour at 1,000 lines/s: peak" "$(kib VmHWM)" "MiB"
+    value hour "windows closed in it" "$(metric weir_windows_closed_total)" "windows"
     stop_weir
 }
 
@@ -215,7 +237,7 @@ row_memory() {
 
 row_closing() {
     start_weir
-    "$load" unread "$tcp" --priority --lines 600000 --span 60s --start now --services 20000 | tee "$work/unread.out" >&2
+    "$load" unread "$tcp" --priority --lines 600000 --span 60s --start +0s --services 20000 | tee "$work/unread.out" >&2
     accounted 600000
     value closing "live series" "$(metric weir_series)" "series"
     value closing "windows closed" "$(metric weir_windows_closed_total)" "windows"
@@ -238,7 +260,7 @@ http: { address: "127.0.0.1:0" }
 state: $folder/state
 limits: { series: 200000, memory: 4GiB }
 CONFIG
-    env "$@" "$weir" serve -c "$folder/weir.yaml" >"$folder/out" 2>"$folder/log" &
+    "${under[@]}" env "$@" "$weir" serve -c "$folder/weir.yaml" >"$folder/out" 2>"$folder/log" &
     pid=$!
     running+=("$pid")
     local i
@@ -249,6 +271,14 @@ CONFIG
         sleep 0.05
     done
     fail "weir does not listen: $(cat "$folder/log")"
+}
+
+# weir asks for 8 MiB, and whoever may administrate the network gets them. Others get
+# net.core.rmem_max at most, so where that is 4 MiB the right is taken away.
+buffer_of_four_mib() {
+    if [ "$(id -u)" = 0 ] && have setpriv && [ "$(cat /proc/sys/net/core/rmem_max)" = 4194304 ]; then
+        under=(setpriv --bounding-set=-net_admin)
+    fi
 }
 
 listening() {
@@ -301,27 +331,42 @@ kib() {
     awk -v name="$1:" '$1 == name { printf "%.1f", $2 / 1024 }' "/proc/$pid/status"
 }
 
-# CPU seconds for a log over TCP, from its first line until its last window has closed.
+# CPU seconds for a log over TCP, from its first line until its last window has closed, and
+# until its last line is counted.
 live_tcp() {
-    local name=$1 before
-    shift
+    local whole=$1 counted=$2 before
+    shift 2
     start_weir
     before=$(used)
     # Dated some seconds ahead, so that none is late.
-    "$load" send-tcp "$tcp" --priority --lines "$lines" --span 10s --start "$(($(date +%s) + 8))" "$@" >>"$work/sent.log"
+    "$load" send-tcp "$tcp" --priority --lines "$lines" --span 10s --start +5s "$@" >"$work/sent.out"
     accounted "$lines"
-    sleep 22
+    note "$counted" "$(difference "$before" "$(used)")"
+    # The last line's window ends ten seconds after that at most, and is closed and told then.
+    until_time "$(($(sed -n 's/^start //p' "$work/sent.out") + 25))"
     late_is_none
-    note "$name" "$(awk -v a="$before" -v b="$(used)" 'BEGIN { print b - a }')"
+    note "$whole" "$(difference "$before" "$(used)")"
     stop_weir
+}
+
+until_time() {
+    local left=$(($1 - $(date +%s)))
+    [ "$left" -le 0 ] || sleep "$left"
+}
+
+difference() {
+    awk -v a="$1" -v b="$2" 'BEGIN { print b - a }'
 }
 
 # CPU microseconds for each datagram that came through, those that were lost, and the rate.
 live_udp() {
-    local sent before received lost
+    local sent before received lost buffer
     start_weir
+    # The kernel tells twice what was asked for (socket(7)).
+    buffer=$(sed -n 's/.* receive_buffer=\([0-9]*\).*/\1/p' "$folder/log")
+    note buffer "$((buffer / 2))"
     before=$(used)
-    sent=$("$load" send-udp "$udp" --priority --lines 200000 --rate "$1" --datagrams "$2" --span 10s --start "$(($(date +%s) + 15))")
+    sent=$("$load" send-udp "$udp" --priority --lines 200000 --rate "$1" --datagrams "$2" --span 10s --start +200s | tail -n 1)
     say "  weir: $sent"
     # What is lost last, weir learns within a second.
     sleep 2
@@ -336,7 +381,7 @@ live_udp() {
 
 discard_udp() {
     local i address= sent
-    "$load" discard-udp 127.0.0.1:0 >"$work/discard.out" &
+    "$load" discard-udp 127.0.0.1:0 --receive-buffer "$(least buffer)" >"$work/discard.out" &
     local receiver=$!
     running+=("$receiver")
     for ((i = 0; i < 100 && ${#address} == 0; i++)); do
@@ -344,7 +389,7 @@ discard_udp() {
         address=$(sed -n 's/^listening //p' "$work/discard.out")
     done
     [ -n "$address" ] || fail "the receiver does not listen"
-    sent=$("$load" send-udp "$address" --priority --lines 200000 --rate "$1" --datagrams "$2")
+    sent=$("$load" send-udp "$address" --priority --lines 200000 --rate "$1" --datagrams "$2" | tail -n 1)
     wait "$receiver"
     running=()
     say "  recvmmsg: $sent"
@@ -383,40 +428,71 @@ median() {
     sort -n "$work/$1.runs" | awk '{ v[NR] = $1 } END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
 
-largest() {
-    sort -n "$work/$1.runs" | tail -n 1
+least() {
+    sort -n "$work/$1.runs" | head -n 1
 }
 
-# The median for a million lines, of runs over the log or a part of it, and from where to where runs lie.
-million() {
-    awk -v v="$(median "$1")" -v n="$lines" -v part="${2:-1}" 'BEGIN { printf "%.3f", v * part * 1e6 / n }'
+largest() {
+    sort -n "$work/$1.runs" | tail -n 1
 }
 
 ratio() {
     awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { printf "%.2f", a / b }'
 }
 
-# A result: row, what, value, unit, and what it may be at most.
+# A result: row, what, value, unit, what it may be at most, and between what the runs were.
 value() {
-    printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "${5:-}" >>"$results"
-    say "  $2: $3 $4"
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${6:-}" "${7:-}" "$4" "${5:-}" >>"$results"
+    say "  $2: $3 $4${6:+ ($6 to $7)}"
+}
+
+# Runs as a result: row, what, whose runs, what they are multiplied by, unit.
+runs_of() {
+    local row=$1 what=$2 name=$3 times=$4 unit=$5
+    value "$row" "$what" "$(median "$name" | scaled "$times")" "$unit" "" \
+        "$(least "$name" | scaled "$times")" "$(largest "$name" | scaled "$times")"
+}
+
+scaled() {
+    awk -v times="$1" '{ v = $1 * times; printf (v < 100 ? "%.3f" : "%.0f"), v }'
+}
+
+# What makes seconds for the log, or a part of it, seconds for a million lines.
+million() {
+    awk -v n="$lines" -v part="${1:-1}" 'BEGIN { print part * 1e6 / n }'
 }
 
 table() {
     echo
+    cat "$work/machine"
+    echo
     awk -F '\t' '
-        BEGIN { print "| row | what | measured | unit | at most | |\n|---|---|---:|---|---:|---|" }
+        BEGIN { print "| row | what | measured | runs | unit | at most | |\n|---|---|---:|---:|---|---:|---|" }
         NR == 1 { next }
         {
             verdict = ""
-            if ($5 != "" && $5 + 0 == 0) verdict = $3 + 0 == 0 ? "met" : "missed"
-            else if ($5 != "") {
-                part = 100 * ($3 - $5) / $5
+            if ($7 != "" && $7 + 0 == 0) verdict = $3 + 0 == 0 ? "met" : "missed"
+            else if ($7 != "") {
+                part = 100 * ($3 - $7) / $7
                 verdict = part <= 0 ? sprintf("met, %.0f %% below", -part) : sprintf("missed, %.0f %% above", part)
             }
-            printf "| %s | %s | %s | %s | %s | %s |\n", $1, $2, $3, $4, $5, verdict
-        }' "$results" | tee "$work/results.md"
+            runs = $4 == "" ? "" : $4 " to " $5
+            printf "| %s | %s | %s | %s | %s | %s | %s |\n", $1, $2, $3, runs, $6, $7, verdict
+        }' "$results" | tee "$work/table.md"
+    cat "$work/machine" <(echo) "$work/table.md" >"$work/results.md"
+    rm "$work/table.md"
     say "these figures: $results, $work/results.md"
+}
+
+# On what, and beside what: other programs that compute make every figure worse.
+machine() {
+    local model compiler
+    model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+    compiler=$(rustc --version 2>/dev/null | cut -d ' ' -f 1-2 || true)
+    {
+        echo "${model:-$(uname -m)}, $(nproc) processors, Linux $(uname -r | cut -d - -f 1)${compiler:+, $compiler}."
+        echo "Load average at the start: $(cut -d ' ' -f 1 /proc/loadavg). Medians of $runs runs, a log of $lines lines."
+    } | tee "$work/machine" >&2
 }
 
 # --- the rest -----------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 //! Datagrams, sent at a rate, and received to be thrown away.
 
-use crate::lines::{Lines, Settings};
 use crate::process::cpu_seconds;
 use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
@@ -20,26 +19,20 @@ const AT_ONCE: usize = 64;
 /// A sender that has to wait does so for this long.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// The log is sent again from its beginning where it is shorter.
-const DISTINCT_MAX: u64 = 1_000_000;
-
 /// What is received of a datagram at most: more than HAProxy writes by default.
 const DATAGRAM_BYTES: usize = 2048;
 
-pub fn send(to: SocketAddr, settings: Settings, rate: u64, datagrams: u64) -> Result<()> {
-    ensure!(
-        (1..=DISTINCT_MAX).contains(&settings.lines),
-        "--lines is 1 to {DISTINCT_MAX} here"
-    );
-    let mut bytes = Vec::new();
-    let mut ends = Vec::new();
-    let mut log = Lines::new(settings);
-    while log.write(&mut bytes) {
-        ends.push(bytes.len());
-    }
+/// Sends the lines of a log, again from the first one where there are fewer.
+pub fn send(
+    to: SocketAddr,
+    (bytes, ends): &(Vec<u8>, Vec<usize>),
+    rate: u64,
+    datagrams: u64,
+) -> Result<()> {
+    ensure!(!ends.is_empty(), "--lines is 1 or more here");
     let starts = std::iter::once(0).chain(ends.iter().copied());
     let slices: Vec<[IoSlice<'_>; 1]> = starts
-        .zip(&ends)
+        .zip(ends)
         .map(|(start, end)| [IoSlice::new(&bytes[start..*end])])
         .collect();
 

@@ -7,17 +7,18 @@
 mod lines;
 
 mod datagrams;
+mod diag;
 mod generate;
 mod process;
 mod stream;
 mod unread;
 
 use clap::{Args, Parser, Subcommand};
-use lines::Settings;
+use lines::{Lines, Settings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use weir::clock;
 use weir::time::Timestamp;
 
@@ -26,9 +27,6 @@ use weir::time::Timestamp;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What cargo hands to each of its benchmarks
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
 }
 
 #[derive(Subcommand)]
@@ -92,9 +90,9 @@ struct Log {
     lines: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// When the first request ends, in seconds since 1970, or `now`
+    /// When the first request ends: seconds since 1970, or `+8s`, so long from now
     #[arg(long, value_parser = start)]
-    start: Option<Timestamp>,
+    start: Option<Start>,
     /// How long after that the last one does
     #[arg(long, value_parser = duration, default_value = "1h")]
     span: Duration,
@@ -106,26 +104,61 @@ struct Log {
     priority: bool,
 }
 
+#[derive(Clone, Copy)]
+enum Start {
+    At(Timestamp),
+    FromNow(Duration),
+}
+
 impl Log {
     fn settings(&self) -> Settings {
         let of_default = Settings::default();
         Settings {
             lines: self.lines,
             seed: self.seed,
-            start: self.start.unwrap_or(of_default.start),
+            start: match self.start {
+                Some(Start::At(start)) => start,
+                Some(Start::FromNow(ahead)) => clock::now() + ahead,
+                None => of_default.start,
+            },
             span: self.span,
             services: self.services,
             priority: self.priority,
         }
     }
+
+    /// The whole log in memory, and where each line ends. One that is dated from now on is
+    /// made again, with later dates, if it was not there by its start.
+    fn in_memory(&self) -> (Vec<u8>, Vec<usize>) {
+        let mut settings = self.settings();
+        loop {
+            let begun = Instant::now();
+            let mut log = Lines::new(settings.clone());
+            let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+            while log.write(&mut bytes) {
+                ends.push(bytes.len());
+            }
+            match self.start {
+                Some(Start::FromNow(_)) if clock::now() > settings.start => {
+                    settings.start = clock::now() + begun.elapsed() * 2;
+                }
+                _ => {
+                    println!("start {}", settings.start.as_secs());
+                    return (bytes, ends);
+                }
+            }
+        }
+    }
 }
 
-fn start(text: &str) -> Result<Timestamp, String> {
-    if text == "now" {
-        return Ok(clock::now());
+fn start(text: &str) -> Result<Start, String> {
+    if let Some(ahead) = text.strip_prefix('+') {
+        return duration(ahead).map(Start::FromNow);
     }
     let seconds = text.parse().map(Timestamp::from_secs);
-    seconds.map_err(|_| "seconds since 1970, or `now`".to_owned())
+    seconds
+        .map(Start::At)
+        .map_err(|_| "seconds since 1970, or `+8s`".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -134,19 +167,19 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::try_parse_from(std::env::args_os());
-    let Arguments { command, bench: _ } = match arguments {
-        Ok(arguments) => arguments,
-        Err(_) if std::env::args().skip(1).eq(["--bench".to_owned()]) => {
-            println!("load: for benches/compare.sh, with nothing of its own to measure");
-            return ExitCode::SUCCESS;
-        }
-        Err(e) => e.exit(),
-    };
+    // Cargo starts all benchmarks, and has nothing to ask of this one.
+    if std::env::args()
+        .skip(1)
+        .all(|argument| argument == "--bench")
+    {
+        println!("load: benches/compare.sh calls it; --help tells how");
+        return ExitCode::SUCCESS;
+    }
+    let Arguments { command } = Arguments::parse();
     let done = match command {
         Command::Generate { log, out } => generate::run(log.settings(), out.as_deref()),
         Command::SendTcp { to, log, faster } => match faster {
-            None => stream::send(to, log.settings()),
+            None => stream::send(to, &log.in_memory()),
             Some(faster) => stream::follow(to, log.settings(), faster),
         },
         Command::SendUdp {
@@ -154,7 +187,7 @@ fn main() -> ExitCode {
             log,
             rate,
             datagrams,
-        } => datagrams::send(to, log.settings(), rate, datagrams),
+        } => datagrams::send(to, &log.in_memory(), rate, datagrams),
         Command::DiscardUdp {
             at,
             receive_buffer,

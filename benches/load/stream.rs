@@ -11,23 +11,20 @@ use std::time::{Duration, Instant};
 /// Between two writes.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Makes the log first, then sends it as fast as it is taken.
-pub fn send(to: SocketAddr, settings: Settings) -> Result<()> {
-    let lines = settings.lines;
-    let mut bytes = Vec::new();
-    let mut log = Lines::new(settings);
-    while log.write(&mut bytes) {}
+/// Sends a log as fast as it is taken.
+pub fn send(to: SocketAddr, (bytes, ends): &(Vec<u8>, Vec<usize>)) -> Result<()> {
     let mut stream = connect(to)?;
     let (begun, cpu) = (Instant::now(), cpu_seconds()?);
     stream
-        .write_all(&bytes)
+        .write_all(bytes)
         .with_context(|| format!("cannot send to {to}"))?;
     stream.shutdown(Shutdown::Write)?;
     let seconds = begun.elapsed().as_secs_f64();
     println!(
-        "sent {lines} bytes {} seconds {seconds:.3} rate {:.0} cpu {:.2}",
+        "sent {} bytes {} seconds {seconds:.3} rate {:.0} cpu {:.2}",
+        ends.len(),
         bytes.len(),
-        lines as f64 / seconds,
+        ends.len() as f64 / seconds,
         cpu_seconds()? - cpu,
     );
     Ok(())

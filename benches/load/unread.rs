@@ -1,15 +1,14 @@
 //! How long what was sent stays unread, while windows close.
 //!
 //! The log goes over one TCP connection as time goes on. Again and again the kernel is asked how
-//! many bytes wait for weir to read them (`/proc/net/tcp`). So it is known which bytes these are,
-//! and since when the first of them should have been read: since its line was due. A sender
-//! that has to wait itself, because others compute, does not count: its lines were not due.
+//! many bytes weir has read. So it is known which one comes next, and since when it should have
+//! been read: since its line was due. A sender that has to wait itself, because others compute,
+//! does not count: its lines were not due.
 
+use crate::diag::Diag;
 use crate::lines::{Lines, Settings};
 use anyhow::{Context, Result, ensure};
-use socket2::SockRef;
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -20,19 +19,14 @@ use weir::time::Timestamp;
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(1);
 
-/// What our kernel holds at most. So much always has room in the receiver's window, even if
-/// weir reads nothing: what was written is in the receiver's queue, and nowhere else.
-const SEND_BUFFER: usize = 32 * 1024;
-
 pub fn run(to: SocketAddr, settings: Settings, window: Duration, closing: Duration) -> Result<()> {
     ensure!(!window.is_zero(), "--window is more than nothing");
     let (lines, start, span) = (settings.lines, settings.start, settings.span);
     let stream = TcpStream::connect(to).with_context(|| format!("cannot connect to {to}"))?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
-    SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
     let mut feed = Feed {
-        row: Row::of(&stream)?,
+        diag: Diag::new(stream.peer_addr()?, stream.local_addr()?)?,
         stream,
         pending: Vec::new(),
         due: 0,
@@ -41,7 +35,7 @@ pub fn run(to: SocketAddr, settings: Settings, window: Duration, closing: Durati
     let mut log = Lines::new(settings);
     let (begun, mut sent) = (Instant::now(), 0);
     let mut ages = Ages::default();
-    while sent < lines || feed.due > feed.read()? {
+    while sent < lines || feed.due > feed.diag.read()? {
         let now = begun.elapsed();
         let due = now.as_nanos() * u128::from(lines) / span.as_nanos().max(1);
         let mut more = Vec::new();
@@ -69,7 +63,7 @@ pub fn run(to: SocketAddr, settings: Settings, window: Duration, closing: Durati
 /// Bytes on their way.
 struct Feed {
     stream: TcpStream,
-    row: Row,
+    diag: Diag,
     /// What there was no room for.
     pending: Vec<u8>,
     /// How many bytes were due so far.
@@ -96,14 +90,9 @@ impl Feed {
         Ok(())
     }
 
-    /// How many bytes weir has read.
-    fn read(&self) -> Result<u64> {
-        Ok(self.due - self.pending.len() as u64 - self.row.unread()?)
-    }
-
     /// How long the first byte that is not read has been due.
     fn age(&mut self) -> Result<Duration> {
-        let read = self.read()?;
+        let read = self.diag.read()?;
         while self.dues.get(1).is_some_and(|(from, _)| *from <= read) {
             self.dues.pop_front();
         }
@@ -151,44 +140,4 @@ fn print(what: &str, ages: &mut [Duration]) {
         millis(999),
         millis(1000)
     );
-}
-
-/// The other end of a connection in the kernel's table.
-struct Row {
-    local: String,
-    remote: String,
-}
-
-impl Row {
-    fn of(stream: &TcpStream) -> Result<Row> {
-        Ok(Row {
-            local: hexadecimal(stream.peer_addr()?)?,
-            remote: hexadecimal(stream.local_addr()?)?,
-        })
-    }
-
-    /// How many bytes have come there and were not read.
-    fn unread(&self) -> Result<u64> {
-        let table =
-            fs::read_to_string("/proc/self/net/tcp").context("cannot read /proc/self/net/tcp")?;
-        let queues = table.lines().find_map(|row| {
-            let mut columns = row.split_whitespace().skip(1);
-            let is_ours = columns.next()? == self.local && columns.next()? == self.remote;
-            is_ours.then(|| columns.nth(1)).flatten()
-        });
-        let queues = queues.context("the connection has ended")?;
-        let unread = queues
-            .split_once(':')
-            .and_then(|(_, unread)| u64::from_str_radix(unread, 16).ok());
-        unread.context("/proc/self/net/tcp is not as proc(5) says")
-    }
-}
-
-/// As proc(5) writes an address: `0100007F:1414`.
-fn hexadecimal(address: SocketAddr) -> Result<String> {
-    let SocketAddr::V4(address) = address else {
-        anyhow::bail!("{address}: only addresses of IPv4 are looked for");
-    };
-    let octets = u32::from_ne_bytes(address.ip().octets());
-    Ok(format!("{octets:08X}:{:04X}", address.port()))
 }
