@@ -41,6 +41,22 @@ account time="60s" seed="":
 bench:
     cargo bench --locked
 
+# weir beside halog and others, row by row or all rows; half an hour on a quiet machine
+compare *rows:
+    cargo build --release --locked
+    cargo bench --locked --no-run --bench '*'
+    benches/compare.sh {{ rows }}
+
+# Instructions a line, compared with those of the last commit; `--bless` keeps the new ones
+instructions *options:
+    cargo bench --locked --no-run --bench '*'
+    benches/instructions.sh {{ options }}
+
+# The lines of which the benchmarks' logs are made, anew from a real HAProxy
+record-lines:
+    WEIR_RECORD_LINES="$PWD/benches/lines/haproxy.log.zst" \
+        cargo test --locked --test it bench_log::real -- --nocapture
+
 # Each fuzz target for so many seconds; needs a C++ compiler. The inputs it finds stay in
 # fuzz/target/corpus, what fails is in fuzz/artifacts.
 fuzz seconds="60":

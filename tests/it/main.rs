@@ -6,6 +6,7 @@
 
 mod account;
 mod annotations;
+mod bench_log;
 mod cli;
 mod clients;
 mod dashboards;
