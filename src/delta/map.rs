@@ -82,8 +82,20 @@ impl GroupKey {
     #[inline]
     pub fn push(&mut self, value: Option<&[u8]>) {
         let length = value.map_or(MISSING, |value| value.len() as u32);
+        let value = value.unwrap_or_default();
+        self.0.reserve(4 + value.len());
         self.0.extend_from_slice(&length.to_le_bytes());
-        self.0.extend_from_slice(value.unwrap_or_default());
+        self.0.extend_from_slice(value);
+    }
+
+    /// Whether this is the only value.
+    #[inline]
+    fn is_only(&self, value: Option<&[u8]>) -> bool {
+        let length = value.map_or(MISSING, |value| value.len() as u32);
+        let Some((own, rest)) = self.0.split_first_chunk::<4>() else {
+            return false;
+        };
+        u32::from_le_bytes(*own) == length && rest == value.unwrap_or_default()
     }
 
     /// The values, in the order they were pushed.
@@ -118,6 +130,9 @@ pub struct DeltaMap {
     hasher: RandomState,
     /// Places in `entries`.
     index: HashTable<u32>,
+    /// Some of these places, each where the last bits of its key's hash say: what comes often
+    /// is found there at once. A place may be of another key, or of no entry any more.
+    recent: Box<[u32; RECENT]>,
     entries: Vec<Entry>,
     beginning: Timestamp,
     before: Ages,
@@ -125,6 +140,9 @@ pub struct DeltaMap {
     refused: u64,
     capacity: usize,
 }
+
+/// Entries that are found without a search: 16 KiB, which a processor has at hand.
+const RECENT: usize = 4096;
 
 /// Rows for what found no room, beside the others: one for each grouping and window.
 const OTHER_ROWS: usize = 1_000;
@@ -136,6 +154,7 @@ impl DeltaMap {
             layout,
             hasher: RandomState::default(),
             index: HashTable::new(),
+            recent: Box::new([0; RECENT]),
             entries: Vec::new(),
             beginning: Timestamp::MIN,
             before: Ages::default(),
@@ -160,6 +179,37 @@ impl DeltaMap {
         key: &GroupKey,
     ) -> Result<&mut Entry, Full> {
         let place = self.place(grouping, start, key, self.capacity)?;
+        let entry = &mut self.entries[place];
+        entry.placed += 1;
+        Ok(entry)
+    }
+
+    /// The same for a key with this value alone: most have one, and nearly all of them are found
+    /// without making a key of it, which `key` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`DeltaMap::entry`].
+    #[inline]
+    pub fn entry_of_one(
+        &mut self,
+        grouping: GroupingId,
+        start: Timestamp,
+        value: Option<&[u8]>,
+        key: &mut GroupKey,
+    ) -> Result<&mut Entry, Full> {
+        let recent = brief(grouping, start, value) % RECENT;
+        let is_it = |entry: &Entry| {
+            entry.grouping == grouping && entry.start == start && entry.key.is_only(value)
+        };
+        let mut place = self.recent[recent] as usize;
+        if !self.entries.get(place).is_some_and(is_it) {
+            key.clear();
+            key.push(value);
+            place = self.place(grouping, start, key, self.capacity)?;
+            // As large as the index can tell.
+            self.recent[recent] = place as u32;
+        }
         let entry = &mut self.entries[place];
         entry.placed += 1;
         Ok(entry)
@@ -193,15 +243,23 @@ impl DeltaMap {
         capacity: usize,
     ) -> Result<usize, Full> {
         let hash = hash(&self.hasher, grouping, start, key);
-        let entries = &self.entries;
-        let found = self.index.find(hash, |&place| {
-            let entry = &entries[place as usize];
-            entry.grouping == grouping && entry.start == start && entry.key == *key
-        });
-        match found {
-            Some(&place) => Ok(place as usize),
-            None => self.insert(hash, grouping, start, key, capacity),
+        let is_it =
+            |entry: &Entry| entry.grouping == grouping && entry.start == start && entry.key == *key;
+        let recent = self.recent[hash as usize % RECENT] as usize;
+        if self.entries.get(recent).is_some_and(is_it) {
+            return Ok(recent);
         }
+        let entries = &self.entries;
+        let found = self
+            .index
+            .find(hash, |&place| is_it(&entries[place as usize]));
+        let place = match found {
+            Some(&place) => place as usize,
+            None => self.insert(hash, grouping, start, key, capacity)?,
+        };
+        // As large as the index can tell.
+        self.recent[hash as usize % RECENT] = place as u32;
+        Ok(place)
     }
 
     #[cold]
@@ -249,6 +307,23 @@ impl DeltaMap {
             refused: std::mem::take(&mut self.refused),
         }
     }
+}
+
+/// A place for it among the recent ones. Whoever makes values that share one only has them
+/// searched for.
+#[inline(always)]
+fn brief(grouping: GroupingId, start: Timestamp, value: Option<&[u8]>) -> usize {
+    let value = value.unwrap_or_default();
+    let bytes = match (value.first_chunk(), value.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(25)
+        }
+        _ => value.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)),
+    };
+    let window = (start.as_micros() as u64).rotate_left(40) ^ u64::from(grouping.0);
+    let mixed = (bytes ^ window).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The highest bits of a product depend on all bits of its factors.
+    (mixed >> 48) as usize
 }
 
 fn hash(hasher: &RandomState, grouping: GroupingId, start: Timestamp, key: &GroupKey) -> u64 {
@@ -334,6 +409,38 @@ mod tests {
             ]
         );
         assert!(map.take().entries.is_empty());
+    }
+
+    #[test]
+    fn one_value_is_found_as_a_key_of_it() {
+        let mut map = DeltaMap::new(layout(), 1_000);
+        let mut buffer = GroupKey::default();
+        let names: Vec<String> = (0..100).map(|n| format!("service-{n}")).collect();
+        let values = names.iter().map(|name| Some(name.as_bytes()));
+        let values: Vec<_> = values
+            .chain([None, Some(&b""[..]), Some(b"\0"), Some(b"a")])
+            .collect();
+        for round in 0..3 {
+            for start in [0, 10] {
+                let (id, start) = (GroupingId(0), Timestamp::from_secs(start));
+                for &value in &values {
+                    let entry = map.entry_of_one(id, start, value, &mut buffer).unwrap();
+                    assert_eq!((&entry.key, entry.start), (&key(&[value]), start));
+                    assert_eq!(entry.placed, 2 * round + 1);
+                    let again = map.entry(id, start, &key(&[value])).unwrap();
+                    assert_eq!(again.placed, 2 * round + 2);
+                }
+            }
+        }
+        assert_eq!(map.take().entries.len(), 2 * values.len());
+        // What was found is gone.
+        let entry = map.entry_of_one(
+            GroupingId(0),
+            Timestamp::from_secs(0),
+            values[1],
+            &mut buffer,
+        );
+        assert_eq!(entry.unwrap().placed, 1);
     }
 
     #[test]

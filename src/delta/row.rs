@@ -33,13 +33,13 @@ impl Row {
     pub fn move_rule(&mut self, grouping: &Grouping, rule: &RuleLayout, to: &mut Row) {
         for place in rule.cells.clone() {
             let empty = grouping.cells[place].empty();
-            to.0[place].merge(std::mem::replace(&mut self.0[place], empty));
+            to.0[place].merge(&std::mem::replace(&mut self.0[place], empty));
         }
     }
 
     /// Takes in another worker's part of the same row.
-    pub fn merge(&mut self, other: Row) {
-        for (cell, part) in self.0.iter_mut().zip(other.0) {
+    pub fn merge(&mut self, other: &Row) {
+        for (cell, part) in self.0.iter_mut().zip(&other.0) {
             cell.merge(part);
         }
     }

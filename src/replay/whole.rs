@@ -47,22 +47,22 @@ impl Whole {
         for entry in &delta.entries {
             let index = &mut self.index[usize::from(entry.grouping.0)];
             let is_full = self.entries.len() >= self.groups_max;
+            let other = GroupKey::other();
             let key = match is_full && !index.contains_key(&entry.key) {
-                true => GroupKey::other(),
-                false => entry.key.clone(),
+                true => &other,
+                false => &entry.key,
             };
-            match index.entry(key) {
-                hash_map::Entry::Occupied(known) => {
+            match index.entry_ref(key) {
+                hash_map::EntryRef::Occupied(known) => {
                     let whole = &mut self.entries[*known.get()];
                     whole.events += entry.events;
                     whole.placed += entry.placed;
-                    whole.row.merge(entry.row.clone());
+                    whole.row.merge(&entry.row);
                 }
-                hash_map::Entry::Vacant(vacant) => {
-                    let key = vacant.key().clone();
-                    vacant.insert(self.entries.len());
+                hash_map::EntryRef::Vacant(vacant) => {
+                    vacant.insert_entry(self.entries.len());
                     self.entries.push(Entry {
-                        key,
+                        key: key.clone(),
                         ..entry.clone()
                     });
                 }

@@ -451,7 +451,7 @@ impl GroupingWindows {
                 match (&mut row, rows.get(&number)) {
                     (_, None) => {}
                     (None, Some(part)) => row = Some(Cow::Borrowed(part)),
-                    (Some(row), Some(part)) => row.to_mut().merge(part.clone()),
+                    (Some(row), Some(part)) => row.to_mut().merge(part),
                 }
             }
             let measurements = changed.entry(start).or_default();
@@ -655,7 +655,7 @@ fn matched(rows: &Rows, number: usize, rule: &RuleLayout) -> bool {
 fn merge_row(rows: &mut Rows, number: usize, row: Row) -> bool {
     match rows.entry(number) {
         Entry::Occupied(known) => {
-            known.into_mut().merge(row);
+            known.into_mut().merge(&row);
             false
         }
         Entry::Vacant(vacant) => {

@@ -1,6 +1,7 @@
 //! Cells: partial aggregates that merge.
 
 mod distinct;
+mod histogram;
 mod samples;
 mod sum;
 mod top;
@@ -119,6 +120,17 @@ impl Cell {
         }
     }
 
+    /// Takes in one whole number, as [`Cell::sample`] does.
+    #[inline]
+    pub fn sample_int(&mut self, value: i64) {
+        match self {
+            Cell::Count(count) => *count += 1,
+            Cell::Sum(sum) => sum.add_int(value),
+            Cell::Samples(samples) => samples.record_int(value),
+            _ => self.sample(value as f64),
+        }
+    }
+
     /// Takes in one value that is told from others, and not computed with.
     #[inline]
     pub fn observe(&mut self, value: &[u8]) {
@@ -131,18 +143,18 @@ impl Cell {
 
     /// Takes in another worker's part of the same cell. Parts of one layout always
     /// have the same kinds; a part of another kind would be a defect, and is left out.
-    pub fn merge(&mut self, other: Cell) {
+    pub fn merge(&mut self, other: &Cell) {
         match (self, other) {
             (Cell::Count(a), Cell::Count(b)) => *a += b,
-            (Cell::Sum(a), Cell::Sum(b)) => a.merge(b),
-            (Cell::Min(a), Cell::Min(b)) => *a = pick(*a, b, f64::min),
-            (Cell::Max(a), Cell::Max(b)) => *a = pick(*a, b, f64::max),
-            (Cell::Moments(a), Cell::Moments(b)) => a.merge(*b),
+            (Cell::Sum(a), Cell::Sum(b)) => a.merge(*b),
+            (Cell::Min(a), Cell::Min(b)) => *a = pick(*a, *b, f64::min),
+            (Cell::Max(a), Cell::Max(b)) => *a = pick(*a, *b, f64::max),
+            (Cell::Moments(a), Cell::Moments(b)) => a.merge(**b),
             (Cell::Samples(a), Cell::Samples(b)) => a.merge(b),
-            (Cell::Buckets(a), Cell::Buckets(b)) => a.merge(&b),
-            (Cell::Apdex(a), Cell::Apdex(b)) => a.merge(&b),
-            (Cell::Distinct(a), Cell::Distinct(b)) => a.merge(b),
-            (Cell::Top(a), Cell::Top(b)) => a.merge(b),
+            (Cell::Buckets(a), Cell::Buckets(b)) => a.merge(b),
+            (Cell::Apdex(a), Cell::Apdex(b)) => a.merge(b),
+            (Cell::Distinct(a), Cell::Distinct(b)) => a.merge(b.clone()),
+            (Cell::Top(a), Cell::Top(b)) => a.merge(b.clone()),
             (a, b) => debug_assert!(false, "cells of one layout differ: {a:?}, {b:?}"),
         }
     }
@@ -283,7 +295,7 @@ mod tests {
                 }
                 let mut merged = kind.empty();
                 for part in parts {
-                    merged.merge(part);
+                    merged.merge(&part);
                 }
                 match (&merged, &cell(kind, &values)) {
                     // The list of few samples keeps the order of arrival; what can be

@@ -1,13 +1,13 @@
 //! The values of one group in one window, for percentiles.
 
-use hdrhistogram::Histogram;
+use super::histogram::{Histogram, rounded};
 use serde::{Deserialize, Serialize};
 
-/// Few values as they are; many as an HDR histogram with two significant digits.
+/// Few values as they are; many as a [`Histogram`] with two significant digits.
 ///
-/// Most groups see few events in a window, and a list of them is both smaller than
-/// a histogram and exact. Which of the two it is depends on the number of values
-/// alone, never on how they were split over workers, so results repeat to the bit.
+/// Most groups see few events in a window, and a list of them is smaller than a histogram, and
+/// exact. What is exact depends on the number of values alone, never on how they were split
+/// over workers, so results repeat to the bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Samples {
     scale: u32,
@@ -16,19 +16,24 @@ pub struct Samples {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Values {
-    /// At most [`FEW`], in order of arrival.
+    /// At most [`LIST_MAX`], in order of arrival.
     Few(Vec<u64>),
-    Many(#[serde(with = "pairs")] Box<Histogram<u32>>),
+    Many(Box<Histogram>),
 }
 
-/// Up to here a list is smaller than a histogram.
-const FEW: usize = 64;
+/// Of so many values a percentile is exact; of more it is rounded as in a histogram, whatever
+/// they are kept as.
+const EXACT_MAX: usize = 64;
 
-/// A value is off by less than one percent: two significant digits.
-const SIGNIFICANT_DIGITS: u8 = 2;
+/// Up to here a list is no larger than the histogram of usual times in milliseconds, and adding
+/// to it is cheaper.
+const LIST_MAX: usize = 256;
 
 /// Larger values count as this one; it bounds a histogram at some 30 kB.
-const MAX: f64 = (1u64 << 62) as f64;
+const MAX: u64 = 1 << 62;
+
+/// Every whole number up to here is one of floating point, too.
+const EXACT_INT_MAX: u64 = 1 << 53;
 
 impl Samples {
     /// Values are multiplied by `scale`, then rounded to whole numbers.
@@ -47,41 +52,54 @@ impl Samples {
     /// Takes in one value. A histogram starts at zero, and so does this: a negative
     /// value counts as zero.
     pub fn record(&mut self, value: f64) {
-        let scaled = (value * f64::from(self.scale)).round().clamp(0.0, MAX) as u64;
-        match &mut self.values {
-            Values::Few(values) if values.len() < FEW => values.push(scaled),
-            Values::Few(values) => {
-                let mut many = histogram(values);
-                add(&mut many, scaled);
-                self.values = Values::Many(many);
-            }
-            Values::Many(many) => add(many, scaled),
+        let scaled = (value * f64::from(self.scale)).round();
+        self.take(scaled.clamp(0.0, MAX as f64) as u64);
+    }
+
+    /// Takes in a whole number, as [`Samples::record`] does.
+    #[inline]
+    pub fn record_int(&mut self, value: i64) {
+        let scaled = (value.max(0) as u64).checked_mul(u64::from(self.scale));
+        match scaled {
+            Some(scaled) if scaled < EXACT_INT_MAX => self.take(scaled),
+            _ => self.record(value as f64),
         }
     }
 
+    #[inline]
+    fn take(&mut self, scaled: u64) {
+        match &mut self.values {
+            Values::Few(values) if values.len() < LIST_MAX => values.push(scaled),
+            Values::Many(many) => many.record(scaled),
+            Values::Few(_) => self.take_as_many(scaled),
+        }
+    }
+
+    #[cold]
+    fn take_as_many(&mut self, scaled: u64) {
+        if let Values::Few(values) = &self.values {
+            self.values = Values::Many(histogram(values));
+        }
+        self.take(scaled);
+    }
+
     /// Takes in all values of `other`.
-    pub fn merge(&mut self, other: Samples) {
+    pub fn merge(&mut self, other: &Samples) {
         debug_assert_eq!(self.scale, other.scale);
-        match (&mut self.values, other.values) {
+        match (&mut self.values, &other.values) {
             (Values::Few(a), Values::Few(b)) => {
                 a.extend(b);
-                if a.len() > FEW {
+                if a.len() > LIST_MAX {
                     self.values = Values::Many(histogram(a));
                 }
             }
-            (Values::Few(a), Values::Many(mut b)) => {
-                for &value in a.iter() {
-                    add(&mut b, value);
-                }
-                self.values = Values::Many(b);
+            (Values::Few(a), Values::Many(b)) => {
+                let mut many = histogram(a);
+                many.add(b);
+                self.values = Values::Many(many);
             }
-            (Values::Many(a), Values::Few(b)) => {
-                for value in b {
-                    add(a, value);
-                }
-            }
-            // Adding fails only where the target may not grow, and ours may.
-            (Values::Many(a), Values::Many(b)) => a.add(&*b).unwrap_or_default(),
+            (Values::Many(a), Values::Few(b)) => b.iter().for_each(|&value| a.record(value)),
+            (Values::Many(a), Values::Many(b)) => a.add(b),
         }
     }
 
@@ -101,16 +119,18 @@ impl Samples {
     pub fn percentile(&self, q: f64) -> Option<f64> {
         let scaled = match &self.values {
             Values::Few(values) => {
-                let mut sorted = values.clone();
-                sorted.sort_unstable();
-                *sorted.get(rank(q, sorted.len()))?
+                let mut values = values.clone();
+                let rank = rank(q, values.len());
+                if rank >= values.len() {
+                    return None;
+                }
+                let (_, &mut exact, _) = values.select_nth_unstable(rank);
+                match values.len() <= EXACT_MAX {
+                    true => exact,
+                    false => rounded(exact),
+                }
             }
-            Values::Many(many) => {
-                // Half a rank below the rank wanted: the histogram rounds it up, and
-                // floating point cannot push it past.
-                let rank = rank(q, many.len() as usize) as f64;
-                many.value_at_quantile((rank + 0.5) / many.len() as f64)
-            }
+            Values::Many(many) => many.at_rank(rank(q, many.len() as usize) as u64)?,
         };
         Some(scaled as f64 / f64::from(self.scale))
     }
@@ -123,43 +143,10 @@ fn rank(q: f64, count: usize) -> usize {
     (exact - exact * f64::EPSILON * 2.0).ceil().max(1.0) as usize - 1
 }
 
-fn histogram(values: &[u64]) -> Box<Histogram<u32>> {
-    // Two digits are within the range that `new` accepts. It grows with its largest value.
-    let mut many = Histogram::new(SIGNIFICANT_DIGITS).expect("two significant digits are valid");
-    for &value in values {
-        add(&mut many, value);
-    }
+fn histogram(values: &[u64]) -> Box<Histogram> {
+    let mut many = Histogram::default();
+    values.iter().for_each(|&value| many.record(value));
     Box::new(many)
-}
-
-/// A histogram as the values that it has, each with how often.
-mod pairs {
-    use super::{Histogram, histogram};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(many: &Histogram<u32>, to: S) -> Result<S::Ok, S::Error> {
-        // A list, since its length is written first.
-        let recorded = many.iter_recorded();
-        let pairs = recorded.map(|value| (value.value_iterated_to(), value.count_at_value()));
-        pairs.collect::<Vec<_>>().serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Box<Histogram<u32>>, D::Error> {
-        let mut many = histogram(&[]);
-        for (value, count) in Vec::<(u64, u32)>::deserialize(from)? {
-            // As in `add`.
-            many.record_n(value, count).unwrap_or_default();
-        }
-        Ok(many)
-    }
-}
-
-fn add(many: &mut Histogram<u32>, value: u64) {
-    // Only a value beyond what the histogram may grow to is refused, and ours grows
-    // to `MAX` and more.
-    many.record(value).unwrap_or_default();
 }
 
 #[cfg(test)]
@@ -197,7 +184,7 @@ mod tests {
         samples.record(-5.0);
         samples.record(f64::MAX);
         assert_eq!(samples.percentile(0.0), Some(0.0));
-        assert_eq!(samples.percentile(100.0), Some(MAX));
+        assert_eq!(samples.percentile(100.0), Some(MAX as f64));
     }
 
     #[test]
@@ -208,6 +195,33 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_whole_number_is_recorded_as_the_same_number_with_a_fraction(
+            values in prop::collection::vec(
+                prop_oneof![any::<i64>(), -9..9i64, (0..62u32).prop_map(|bits| 1 << bits)],
+                1..300,
+            ),
+            scale in prop::sample::select(vec![1, 1000]),
+        ) {
+            let (mut ints, mut doubles) = (Samples::new(scale), Samples::new(scale));
+            for value in values {
+                ints.record_int(value);
+                doubles.record(value as f64);
+            }
+            prop_assert_eq!(ints, doubles);
+        }
+
+        #[test]
+        fn a_list_says_what_the_histogram_of_its_values_does(
+            values in prop::collection::vec(0u64..100_000, 65..256),
+            q in 0.0..=100.0f64,
+        ) {
+            let list = samples(&values);
+            let many = Samples { scale: 1, values: Values::Many(histogram(&values)) };
+            prop_assert!(matches!(list.values, Values::Few(_)));
+            prop_assert_eq!(list.percentile(q), many.percentile(q));
+        }
+
         #[test]
         fn a_percentile_is_within_one_percent_of_the_exact_one(
             mut values in prop::collection::vec(0u64..10_000_000, 1..500),

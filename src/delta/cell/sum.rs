@@ -27,6 +27,17 @@ impl Sum {
             .saturating_add((value * Self::ONE).round() as i128);
     }
 
+    /// Takes in a whole number, as [`Sum::add`] does.
+    #[inline]
+    pub fn add_int(&mut self, value: i64) {
+        // Up to there it is the same number in floating point.
+        if value.unsigned_abs() >= 1 << 53 {
+            return self.add(value as f64);
+        }
+        self.count += 1;
+        self.fixed = self.fixed.saturating_add(i128::from(value) << 32);
+    }
+
     pub fn merge(&mut self, other: Sum) {
         self.count += other.count;
         self.fixed = self.fixed.saturating_add(other.fixed);
@@ -123,6 +134,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_whole_number_is_added_as_the_same_number_with_a_fraction(
+            values in prop::collection::vec(prop_oneof![any::<i64>(), -9..9i64], 1..9),
+        ) {
+            let (mut ints, mut doubles) = (Sum::default(), Sum::default());
+            for value in values {
+                ints.add_int(value);
+                doubles.add(value as f64);
+            }
+            prop_assert_eq!(ints, doubles);
+        }
+
         #[test]
         fn the_deviation_is_that_of_the_textbook(
             values in prop::collection::vec(-1e6..1e6f64, 1..200),
