@@ -7,7 +7,8 @@
 //! without allocating, since every line goes through them. What has no date has at most a
 //! priority and a tag; all the rest is text. So every frame gives a message, and no byte
 //! of a text is lost but a byte-order mark before it. A text that is itself a message
-//! with its header, as relays make them, is opened by [`nested`].
+//! with its header, as relays make them, is opened by [`nested`]. Who reads many frames does
+//! so by a [`Reader`], which remembers headers.
 //!
 //! HAProxy's `log ... format` (src/log.c, `build_log_header`), and what is read of each:
 //!
@@ -27,11 +28,13 @@
 
 mod elements;
 mod nested;
+mod reader;
 mod rfc3164;
 mod rfc5424;
 mod stamp;
 
 pub use elements::Element;
+pub use reader::Reader;
 
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -130,10 +133,15 @@ impl<'a> Message<'a> {
 /// Reads one frame. Never fails: a frame without any header is all text.
 #[inline]
 pub fn parse(frame: &[u8]) -> Message<'_> {
-    let mut message = match fast(frame) {
+    finished(match fast(frame) {
         Some(message) => message,
         None => slow(frame),
-    };
+    })
+}
+
+/// The message whose header has been read.
+#[inline(always)]
+fn finished(mut message: Message<'_>) -> Message<'_> {
     message.text = without_mark(message.text);
     match nested::may_begin(message.text) {
         true => nested::unwrap(message),
