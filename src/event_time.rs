@@ -1,6 +1,6 @@
 //! Which of a line's times is the event's: what `event_time` in weir.yaml chooses.
 
-use crate::haproxy::Event;
+use crate::haproxy::{Event, Field};
 use crate::syslog::Message;
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
@@ -35,6 +35,9 @@ impl EventTime {
             EventTime::Received => "received",
         }
     }
+
+    /// What an event's end and start are made of.
+    pub const FIELDS: [Field; 4] = [Field::AcceptDate, Field::RequestDate, Field::Ta, Field::Tt];
 
     /// It is a time that HAProxy writes into the line, in its local time.
     pub const fn is_of_haproxy(self) -> bool {

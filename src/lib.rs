@@ -32,6 +32,7 @@ pub mod metric;
 pub mod names;
 pub mod notices;
 pub mod pipeline;
+pub mod processor;
 pub mod rare;
 pub mod rejects;
 pub mod reload;

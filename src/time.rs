@@ -54,6 +54,18 @@ impl Timestamp {
         Timestamp(self.0 - self.0.rem_euclid(micros(span)))
     }
 
+    /// So many milliseconds later: as adding a duration, without making one.
+    #[must_use]
+    #[inline]
+    pub const fn after_millis(self, millis: u64) -> Self {
+        let millis = if millis > i64::MAX as u64 {
+            i64::MAX
+        } else {
+            millis as i64
+        };
+        Timestamp(self.0.saturating_add(millis.saturating_mul(1_000)))
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0) as u64)

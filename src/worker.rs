@@ -6,14 +6,14 @@
 use crate::delta::Delta;
 use crate::event_time::EventTime;
 use crate::haproxy;
-use crate::haproxy::Kind;
+use crate::haproxy::{Event, Kind};
 use crate::input::batch::Batch;
 use crate::load::Loaded;
 use crate::notices::{Notice, Notices};
 use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
 use crate::skew::{Sighting, Watch};
-use crate::syslog;
+use crate::syslog::{self, Message};
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
 use bstr::ByteSlice;
@@ -32,6 +32,7 @@ const NOTICE_AGE_MAX: Duration = Duration::from_secs(86_400);
 
 /// One worker's state.
 pub struct Worker {
+    syslog: syslog::Reader,
     haproxy: haproxy::Parser,
     evaluator: Evaluator,
     rejects: Rejects,
@@ -53,7 +54,8 @@ impl Worker {
         rows_max: usize,
     ) -> Self {
         Worker {
-            haproxy: haproxy::Parser::new(formats, timezone.clone()),
+            syslog: syslog::Reader::default(),
+            haproxy: parser(&rules, formats, &timezone),
             evaluator: Evaluator::new(rules, rows_max),
             rejects: Rejects::default(),
             notices: Notices::default(),
@@ -73,7 +75,7 @@ impl Worker {
             formats,
             tls: _,
         } = loaded;
-        self.haproxy = haproxy::Parser::new(Arc::clone(formats), self.timezone.clone());
+        self.haproxy = parser(rules, Arc::clone(formats), &self.timezone);
         self.evaluator =
             Evaluator::new(Arc::clone(rules), self.rows_max).beginning_at(self.beginning);
     }
@@ -102,23 +104,25 @@ impl Worker {
     /// own. `tests/allocations.rs` counts. What is no traffic is rare, and copied.
     pub fn process(&mut self, batch: &Batch) -> Tally {
         let mut tally = Tally::default();
+        let mut message = Message::default();
         for frame in &batch.frames {
             tally.cut += u64::from(frame.cut);
             let bytes = &batch.bytes[frame.start..frame.end];
-            let message = syslog::parse(bytes);
-            let event = match self.haproxy.parse(&message, batch.received_at) {
-                Ok(event) => event,
-                Err(reject) => {
-                    tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
-                    tally.rejected[reject.index()] += 1;
-                    // Who replays has neither a page for samples nor a file for lines.
-                    if let Some(received_at) = batch.received_at {
-                        let text_len = message.text.len();
-                        self.rejects.push(received_at, bytes, text_len, reject);
-                    }
-                    continue;
+            self.syslog.read(bytes, &mut message);
+            let mut event = Event::of_kind(Kind::Http);
+            let read = self
+                .haproxy
+                .parse_into(&message, batch.received_at, &mut event);
+            if let Err(reject) = read {
+                tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
+                tally.rejected[reject.index()] += 1;
+                // Who replays has neither a page for samples nor a file for lines.
+                if let Some(received_at) = batch.received_at {
+                    let text_len = message.text.len();
+                    self.rejects.push(received_at, bytes, text_len, reject);
                 }
-            };
+                continue;
+            }
             tally.parsed += 1;
             if event.kind == Kind::Event {
                 // No rule sees it, so none can take it for a request.
@@ -182,6 +186,14 @@ impl Worker {
     }
 }
 
+/// A parser that keeps what the rules look at, and what an event's time is made of.
+fn parser(rules: &Rules, formats: Arc<haproxy::Formats>, timezone: &TimeZone) -> haproxy::Parser {
+    let fields = rules
+        .fields()
+        .union(EventTime::FIELDS.into_iter().collect());
+    haproxy::Parser::keeping(formats, timezone.clone(), fields)
+}
+
 /// When the message was sent by its envelope, or when it came where the envelope does not
 /// say or cannot be right.
 fn sent_at(
@@ -199,9 +211,11 @@ fn sent_at(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::haproxy::{Field, FieldType};
     use crate::input::framing::Framer;
     use crate::rules::{self, Options};
     use crate::skew::{Change, Hosts};
+    use crate::source::Source;
 
     const NOW: Timestamp = Timestamp::from_secs(1_767_268_800);
 
@@ -234,6 +248,94 @@ mod tests {
         assert_eq!(notices.len(), 1);
         assert_eq!(notices[0].server.as_deref(), Some("api3"));
         assert!(worker.take_notices().is_empty());
+    }
+
+    /// Rules that look at one field alone, in every way that its type allows.
+    fn rules_about(field: Field) -> Vec<String> {
+        let name = field.name();
+        let rule = |condition: &str, by: &str, measure: &str| {
+            format!(
+                "rules: [{{name: r, where: '{condition}', by: [{by}], measure: {{m: '{measure}'}}}}]"
+            )
+        };
+        match field.field_type() {
+            // Only what no rule sees has one.
+            FieldType::String if field == Field::State => Vec::new(),
+            FieldType::String => vec![
+                rule("true", name, "count()"),
+                rule("true", "service", &format!("distinct({name})")),
+                rule(
+                    &format!("has({name}) && !{name}.startsWith(\"x\")"),
+                    "",
+                    "count()",
+                ),
+                rule(
+                    &format!("{name} in [\"http\", \"/\", \"----\"]"),
+                    "",
+                    "count()",
+                ),
+            ],
+            FieldType::Int | FieldType::Millis => vec![
+                rule("true", name, "count()"),
+                rule("true", "service", &format!("sum({name} + 1) / count()")),
+                rule("true", "", &format!("percentile({name}, 50)")),
+                rule("true", "", &format!("ratio({name} > 1)")),
+                rule(&format!("{name} in [0, 1, 200]"), "", "count()"),
+            ],
+            FieldType::Bool => vec![
+                rule(name, "", "count()"),
+                rule("true", name, &format!("ratio({name})")),
+            ],
+            FieldType::Strings => vec![
+                rule(
+                    &format!("size({name}) > 1"),
+                    &format!("{name}[0]"),
+                    "count()",
+                ),
+                rule(&format!("\"a\" in {name}"), "", "count()"),
+            ],
+            // Nothing compares a time, and built-in formats have no fields of their own.
+            FieldType::Timestamp | FieldType::Extra => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn rules_see_what_they_look_at_though_nothing_else_is_kept() {
+        let lines = [
+            LINES[0],
+            "<134>Jan  1 12:00:00 lb1 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:59.000] www~ api/s1 \
+             1/2/3/4/5 503 9 a=1 b=2 SC-- 6/7/8/9/2 3/4 {a|b} {c} \"POST /a/1?q=1 HTTP/1.1\"\n",
+            "<134>Jan  1 12:00:00 lb1 haproxy[7]: 10.0.0.1:1 [01/Jan/2026:11:59:59.000] www api/<NOSRV> \
+             -1/-1/-1/-1/+5 -1 +9 - - CR-- 6/7/8/9/+2 3/4 {} \"<BADREQ>\"\n",
+            "<134>Jan  1 12:00:00 lb2 haproxy[8]: 10.0.0.2:2 [01/Jan/2026:11:59:59.000] db pg/pg1 \
+             1/2/1500 77 CD 6/7/8/9/1 3/4\n",
+        ];
+        let lines = lines.concat();
+        let mut frames = Vec::new();
+        Framer::new(65_536).frames(lines.as_bytes(), &mut frames);
+        let batch = Batch {
+            received_at: Some(NOW),
+            bytes: lines.into_bytes(),
+            frames,
+        };
+        for text in Field::ALL.iter().copied().flat_map(rules_about) {
+            let source = Source::new("rules.yaml", &text);
+            let rules = rules::load(&[source], &Options::default());
+            let rules = Arc::new(rules.unwrap_or_else(|problems| {
+                panic!("{text}: {}", problems[0].render());
+            }));
+            let worker = || Worker::new(Arc::clone(&rules), Arc::default(), TimeZone::UTC, 100);
+            let mut whole = worker();
+            whole.haproxy = haproxy::Parser::new(Arc::default(), TimeZone::UTC);
+            let [kept, all] = [worker(), whole].map(|mut worker| {
+                worker.process(&batch);
+                let entries = worker.take().entries.into_iter();
+                entries
+                    .map(|entry| (entry.key, entry.row))
+                    .collect::<Vec<_>>()
+            });
+            assert_eq!(kept, all, "{text}");
+        }
     }
 
     /// Received at 12:00:00. The first took 4 minutes and ends at 12:03; the others are dated

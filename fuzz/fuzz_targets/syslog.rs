@@ -1,12 +1,13 @@
 //! Any frame is a message: its text ends where the frame ends, its fields lie in the
-//! frame, and its time can be asked for.
+//! frame, and its time can be asked for. Whoever reads lines of it one after the other, and
+//! remembers their headers, reads the same.
 
 #![no_main]
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use weir::syslog::parse;
+use weir::syslog::{Message, Reader, parse};
 use weir::time::Timestamp;
 
 static ZONES: LazyLock<[TimeZone; 2]> = LazyLock::new(|| {
@@ -33,6 +34,11 @@ fuzz_target!(|frame: &[u8]| {
     for field in fields.into_iter().flatten().filter(|f| !f.is_empty()) {
         let field = field.as_ptr_range();
         assert!(within.start <= field.start && field.end <= within.end);
+    }
+    let (mut reader, mut read) = (Reader::default(), Message::default());
+    for line in frame.split(|&byte| byte == b'\n').chain([frame, frame]) {
+        reader.read(line, &mut read);
+        assert_eq!(read, parse(line));
     }
     for reference in REFERENCES {
         for zone in ZONES.iter() {

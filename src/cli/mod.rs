@@ -22,6 +22,7 @@ mod test;
 mod top;
 
 use crate::daemon::StartError;
+use crate::processor;
 use crate::source::Problem;
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -180,6 +181,10 @@ impl fmt::Display for Failure {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
+    if let Some(why) = processor::unfit() {
+        let _ = writeln!(io::stderr(), "error: {why}");
+        return ExitCode::from(3);
+    }
     // clap itself ends with 2 on wrong usage, and with 0 on --help and --version.
     let args = Args::parse();
     let outcome = match args.command {

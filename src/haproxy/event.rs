@@ -5,7 +5,6 @@
 
 use crate::time::Timestamp;
 use bstr::ByteSlice;
-use std::time::Duration;
 
 /// Which kind of line it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -238,6 +237,7 @@ impl Event<'_> {
 
     /// When the request began, or its connection where the line does not say the request's
     /// own beginning.
+    #[inline]
     pub fn started_at(&self) -> Option<Timestamp> {
         self.request_date.or(self.accept_date)
     }
@@ -247,10 +247,11 @@ impl Event<'_> {
     /// request would always be late, by its own duration.
     ///
     /// Where the line has no duration, its start is the best there is.
+    #[inline]
     pub fn ended_at(&self) -> Option<Timestamp> {
         let started = self.started_at()?;
         let took = self.timers.active.or(self.timers.total).unwrap_or(0);
-        Some(started + Duration::from_millis(took.max(0) as u64))
+        Some(started.after_millis(took.max(0) as u64))
     }
 }
 

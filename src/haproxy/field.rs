@@ -195,12 +195,77 @@ fields! {
 }
 
 impl Field {
+    /// The number that it holds in `event`; `None` where it holds none.
+    #[inline]
+    pub fn int(self, event: &Event<'_>) -> Option<i64> {
+        // What rules ask for most, without the way through all that there is.
+        match self {
+            Field::Status => event.status,
+            Field::Tr => event.timers.response,
+            Field::Ta => event.timers.active,
+            Field::BytesRead => event.bytes_read,
+            other => match other.of(event) {
+                Value::Int(value) => Some(value),
+                _ => None,
+            },
+        }
+    }
+
+    /// The string that it holds in `event`; `None` where it holds none.
+    #[inline]
+    pub fn string<'a>(self, event: &Event<'a>) -> Option<&'a [u8]> {
+        match self {
+            Field::Frontend => event.frontend,
+            Field::Backend => event.backend,
+            Field::Server => event.server,
+            other => match other.of(event) {
+                Value::String(value) => Some(value),
+                _ => None,
+            },
+        }
+    }
+
     /// The field of that name, or `None`.
     pub fn by_name(name: &str) -> Option<Field> {
         Field::ALL
             .iter()
             .copied()
             .find(|field| field.name() == name)
+    }
+}
+
+/// Some of the fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FieldSet(u64);
+
+impl FieldSet {
+    /// Every field.
+    pub const ALL: FieldSet = FieldSet(u64::MAX >> (u64::BITS as usize - Field::ALL.len()));
+
+    pub const fn contains(self, field: Field) -> bool {
+        self.0 & 1 << field as u64 != 0
+    }
+
+    /// Whether one of these is in it.
+    pub fn contains_any(self, fields: &[Field]) -> bool {
+        fields.iter().any(|&field| self.contains(field))
+    }
+
+    pub fn insert(&mut self, field: Field) {
+        self.0 |= 1 << field as u64;
+    }
+
+    #[must_use]
+    pub const fn union(self, other: FieldSet) -> FieldSet {
+        FieldSet(self.0 | other.0)
+    }
+}
+
+impl FromIterator<Field> for FieldSet {
+    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+        let mut set = FieldSet::default();
+        fields.into_iter().for_each(|field| set.insert(field));
+        set
     }
 }
 

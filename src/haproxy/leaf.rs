@@ -29,7 +29,13 @@ pub(super) fn number(input: &[u8]) -> Option<(i64, &[u8])> {
 }
 
 /// The whole of `bytes` as a number.
+#[inline]
 pub(super) fn whole(bytes: &[u8]) -> Option<i64> {
+    // The number of a process: a loop over its few digits is all that it takes.
+    if (1..=7).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit) {
+        let digits = bytes.iter().map(|digit| i64::from(digit - b'0'));
+        return Some(digits.fold(0, |value, digit| value * 10 + digit));
+    }
     match number(bytes)? {
         (value, []) => Some(value),
         _ => None,
@@ -73,27 +79,14 @@ pub(super) fn blanks(mut input: &[u8]) -> &[u8] {
 /// The number that `bytes` begins with and how many digits it has; `None` if that is
 /// none or more than 18.
 ///
-/// Eight bytes at a time: first how many of them are digits, then the value of these by
-/// adding up neighbours, pairs, fours. Numbers in a line have one to five digits, and
-/// how many is what a branch predictor cannot learn; here there is no branch on it.
+/// Numbers in a line have one to five digits, and how many is what a branch predictor cannot
+/// learn; here there is no branch on it.
 #[inline(always)]
 pub(super) fn digits(bytes: &[u8]) -> Option<(i64, usize)> {
     if let Some(chunk) = bytes.first_chunk::<8>() {
-        let values = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
-        // The high bit of each byte that is over 9. A carry can spoil the bytes after
-        // the first such byte, but only that one is of interest.
-        let over = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-        let length = over.trailing_zeros() as usize / 8;
+        let (digits, length) = short_digits(u64::from_le_bytes(*chunk));
         if length < 8 {
-            if length == 0 {
-                return None;
-            }
-            // The first digit is the lowest byte: zeros go in before it.
-            let values = values << (64 - 8 * length);
-            let pairs = (values.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
-            let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
-            let value = fours.wrapping_mul(10_000 << 32 | 1) >> 32;
-            return Some((value as i64, length));
+            return (length > 0).then(|| (digits.value(), length));
         }
     }
     let length = bytes
@@ -105,6 +98,32 @@ pub(super) fn digits(bytes: &[u8]) -> Option<(i64, usize)> {
         value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'))
     });
     (1..=18).contains(&length).then_some((value, length))
+}
+
+/// The digits that eight bytes begin with, the first of them lowest, and how many there are.
+/// Where there is none, or nothing but digits, they say nothing.
+#[inline(always)]
+pub(super) fn short_digits(chunk: u64) -> (Digits, usize) {
+    let values = chunk ^ 0x3030_3030_3030_3030;
+    // The high bit of each byte that is over 9. A carry can spoil the bytes after
+    // the first such byte, but only that one is of interest.
+    let over = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    let bits = over.trailing_zeros() & !7;
+    // The first digit is the lowest byte: zeros go in before it.
+    (Digits(values.unbounded_shl(64 - bits)), bits as usize / 8)
+}
+
+/// Eight digits, the first one lowest.
+#[derive(Clone, Copy)]
+pub(super) struct Digits(u64);
+
+impl Digits {
+    #[inline(always)]
+    pub(super) fn value(self) -> i64 {
+        let pairs = (self.0.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+        let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+        (fours.wrapping_mul(10_000 << 32 | 1) >> 32) as i64
+    }
 }
 
 #[cfg(test)]

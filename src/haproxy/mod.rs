@@ -24,7 +24,7 @@ mod tests;
 pub use event::{
     Captures, Event, Extra, ExtraField, ExtraType, ExtraValue, Kind, Separator, Timers,
 };
-pub use field::{Field, FieldNames, FieldType, Value};
+pub use field::{Field, FieldNames, FieldSet, FieldType, Value};
 pub use formats::Formats;
 pub use json::{Json, JsonText};
 pub use notice::State;

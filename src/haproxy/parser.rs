@@ -2,11 +2,11 @@
 
 use super::date::{Dates, Repeats};
 use super::event::{Event, Kind};
-use super::field::Field;
+use super::field::{Field, FieldSet};
 use super::formats::{BUILT_IN, Candidate, Formats, Shape};
 use super::leaf::{Stuck, whole};
 use super::notice;
-use super::plan::{Encoded, Escapes, Misfit, Plan, Scratch, Store, complete};
+use super::plan::{Encoded, Escapes, Misfit, Plan, Scratch, Store, Straight, complete};
 use super::reject::Reject;
 use crate::syslog::Message;
 use crate::time::Timestamp;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Parser {
     formats: Arc<Formats>,
+    ways: Arc<Ways>,
+    keeps_pid: bool,
     buffers: Buffers,
     /// The built-in format of the line before, which is tried first. No line is of two of
     /// them, so the order changes nothing but the time it takes.
@@ -56,6 +58,42 @@ impl Exact {
     }
 }
 
+/// The straight way of each format that has one.
+#[derive(Debug)]
+struct Ways {
+    http: Option<Straight>,
+    https: Option<Straight>,
+    tcp: Option<Straight>,
+    /// In the order of the formats.
+    configured: Vec<Option<Straight>>,
+}
+
+impl Ways {
+    fn new(formats: &Formats, fields: FieldSet) -> Self {
+        let configured = formats.configured().iter();
+        Ways {
+            http: Straight::of(&BUILT_IN.http, fields),
+            https: Straight::of(&BUILT_IN.https, fields),
+            tcp: Straight::of(&BUILT_IN.tcp, fields),
+            configured: configured
+                .map(|candidate| Straight::of(&candidate.plan, fields))
+                .collect(),
+        }
+    }
+
+    fn exact(&self, exact: Exact) -> Option<&Straight> {
+        match exact {
+            Exact::Http => self.http.as_ref(),
+            Exact::Https => self.https.as_ref(),
+            Exact::Tcp => self.tcp.as_ref(),
+        }
+    }
+
+    fn configured(&self, place: u16) -> Option<&Straight> {
+        self.configured[usize::from(place)].as_ref()
+    }
+}
+
 /// Where a line is read, by one plan or several.
 struct Desk<'p, 'a> {
     event: &'p mut Event<'a>,
@@ -82,7 +120,16 @@ impl Parser {
     /// For lines of these formats, whose dates are local times of `zone`. A time that the
     /// clocks skip is read as if they had not.
     pub fn new(formats: Arc<Formats>, zone: TimeZone) -> Self {
+        Parser::keeping(formats, zone, FieldSet::ALL)
+    }
+
+    /// The same for whoever looks at these fields of requests and sessions alone: whether the
+    /// others are in an event is left open. A line of which any is wrong is rejected all the
+    /// same.
+    pub fn keeping(formats: Arc<Formats>, zone: TimeZone, fields: FieldSet) -> Self {
         Parser {
+            ways: Arc::new(Ways::new(&formats, fields)),
+            keeps_pid: fields.contains(Field::Pid),
             formats,
             buffers: Buffers {
                 dates: Dates::new(zone),
@@ -105,7 +152,21 @@ impl Parser {
         message: &Message<'a>,
         received_at: Option<Timestamp>,
     ) -> Result<Event<'a>, Reject> {
-        self.parse_by(message, received_at, |_, _| ())
+        let mut event = Event::of_kind(Kind::Http);
+        self.parse_into(message, received_at, &mut event)?;
+        Ok(event)
+    }
+
+    /// The same into `event`, of which nothing is known yet: an event is some hundred words,
+    /// and moving it takes as long as reading a quarter of a line.
+    #[inline]
+    pub fn parse_into<'a>(
+        &'a mut self,
+        message: &Message<'a>,
+        received_at: Option<Timestamp>,
+        event: &mut Event<'a>,
+    ) -> Result<(), Reject> {
+        self.parse_by(message, received_at, event, |_, _| ())
     }
 
     /// The event, and the name of the format that it was read by: a built-in one's option,
@@ -116,7 +177,8 @@ impl Parser {
         received_at: Option<Timestamp>,
     ) -> Result<(Event<'a>, Option<String>), Reject> {
         let mut name = None;
-        let event = self.parse_by(message, received_at, |formats, plan| {
+        let mut event = Event::of_kind(Kind::Http);
+        self.parse_by(message, received_at, &mut event, |formats, plan| {
             name = Some(formats.name_of(plan).to_owned());
         })?;
         Ok((event, name))
@@ -126,10 +188,13 @@ impl Parser {
         &'a mut self,
         message: &Message<'a>,
         received_at: Option<Timestamp>,
+        event: &mut Event<'a>,
         by: impl FnOnce(&Formats, &Plan),
-    ) -> Result<Event<'a>, Reject> {
+    ) -> Result<(), Reject> {
         let Parser {
             formats,
+            ways,
+            keeps_pid,
             buffers:
                 Buffers {
                     dates,
@@ -143,19 +208,35 @@ impl Parser {
         if text.is_empty() {
             return Err(Reject::Empty);
         }
-        let mut event = Event::of_kind(Kind::Http);
+        // What nearly every line is, without a detour.
+        if formats.configured().is_empty()
+            && let Some(straight) = ways.exact(*last)
+        {
+            let plan = last.plan();
+            let mut store = Store::new(plan, text, event, dates, scratch);
+            if straight.read(text, &mut store) {
+                let repeats = store.repeats;
+                store.finish();
+                by(formats, plan);
+                settle(event, message, repeats, *keeps_pid, received_at);
+                return Ok(());
+            }
+        }
         let desk = &mut Desk {
-            event: &mut event,
+            event,
             dates,
             scratch,
         };
         let read = match formats.configured() {
-            [] => built_in(text, last, desk),
-            _ => configured(formats, (text, message.app), last, desk, encoded),
+            [] => built_in(text, ways, last, desk),
+            _ => configured(formats, ways, (text, message.app), last, desk, encoded),
         };
         let read = match read {
             Ok(read) => read,
-            Err(reject) => return notice(message, text, formats.tags(), reject),
+            Err(reject) => {
+                *event = notice(message, text, formats.tags(), reject)?;
+                return Ok(());
+            }
         };
         by(formats, read.plan);
         let Read {
@@ -167,26 +248,33 @@ impl Parser {
             cut: _,
             doubtful: _,
         } = read;
-        complete(
-            &mut event,
-            plan,
-            values,
-            escapes,
-            &mut scratch.spans,
-            undone,
-        );
+        complete(event, plan, values, escapes, &mut scratch.spans, undone);
         if named {
             event.name_captures(&plan.captured.request, &plan.captured.response);
         }
-        if !repeats.none()
-            && let Some(sent_at) = message.exact_time().or(received_at)
-        {
-            repeats.settle(&mut event, sent_at);
-        }
-        event.host = message.host;
-        event.process = message.app;
+        settle(event, message, repeats, *keeps_pid, received_at);
+        Ok(())
+    }
+}
+
+/// Adds what the envelope says, and says which of two times a date means.
+#[inline(always)]
+fn settle<'a>(
+    event: &mut Event<'a>,
+    message: &Message<'a>,
+    repeats: Repeats,
+    keeps_pid: bool,
+    received_at: Option<Timestamp>,
+) {
+    if !repeats.none()
+        && let Some(sent_at) = message.exact_time().or(received_at)
+    {
+        repeats.settle(event, sent_at);
+    }
+    event.host = message.host;
+    event.process = message.app;
+    if keeps_pid {
         event.pid = event.pid.or_else(|| message.pid.and_then(whole));
-        Ok(event)
     }
 }
 
@@ -214,16 +302,17 @@ fn notice<'a>(
 /// Reads a line of one of HAProxy's own formats.
 fn built_in<'a>(
     text: &'a [u8],
+    ways: &Ways,
     last: &mut Exact,
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Reject> {
     // What is cut off in its request could be of more than one: it waits for its turn.
-    if let Ok(read) = attempt(last.plan(), text, false, desk)
+    if let Ok(read) = attempt(last.plan(), ways.exact(*last), text, desk)
         && !read.cut
     {
         return Ok(read);
     }
-    let mut exactly = |exact: Exact| match again(exact.plan(), text, false, desk) {
+    let mut exactly = |exact: Exact| match again(exact.plan(), ways.exact(exact), text, desk) {
         Ok(read) if !read.cut => {
             *last = exact;
             Some(read)
@@ -235,11 +324,13 @@ fn built_in<'a>(
             Some(read) => Ok(read),
             None => odd_http(text, desk),
         },
-        Shape::Tcp => again(&BUILT_IN.tcp, text, false, desk).inspect(|_| *last = Exact::Tcp),
-        Shape::HttpClf => again(&BUILT_IN.http_clf, text, false, desk),
-        Shape::TcpClf => again(&BUILT_IN.tcp_clf, text, false, desk),
-        Shape::Connect => again(&BUILT_IN.connect, text, false, desk),
-        Shape::Error => again(&BUILT_IN.error, text, false, desk),
+        Shape::Tcp => {
+            again(&BUILT_IN.tcp, ways.exact(Exact::Tcp), text, desk).inspect(|_| *last = Exact::Tcp)
+        }
+        Shape::HttpClf => again(&BUILT_IN.http_clf, None, text, desk),
+        Shape::TcpClf => again(&BUILT_IN.tcp_clf, None, text, desk),
+        Shape::Connect => again(&BUILT_IN.connect, None, text, desk),
+        Shape::Error => again(&BUILT_IN.error, None, text, desk),
     };
     read.map_err(|misfit| reject(misfit, text))
 }
@@ -254,12 +345,13 @@ fn odd_http<'a>(text: &'a [u8], desk: &mut Desk<'_, 'a>) -> Result<Read<'a>, Mis
     // Cut off in its request, or with blanks in a cookie. Many add fields to httplog's end and
     // say so nowhere: what is before them holds. But it can also be a cookie that looks like
     // the rest of a line, so that comes last.
-    again(&BUILT_IN.http, text, false, desk)
+    again(&BUILT_IN.http, None, text, desk)
         .or_else(|misfit| loosely(&BUILT_IN.http, text, unless_ambiguous(misfit)?, desk))
         .or_else(|misfit| loosely(&BUILT_IN.https, text, unless_ambiguous(misfit)?, desk))
         .or_else(|misfit| {
             unless_ambiguous(misfit)?;
-            again(&BUILT_IN.http, text, true, desk)
+            *desk.event = Event::of_kind(Kind::Http);
+            by_steps(&BUILT_IN.http, text, true, desk)
         })
 }
 
@@ -269,6 +361,7 @@ fn odd_http<'a>(text: &'a [u8], desk: &mut Desk<'_, 'a>) -> Result<Read<'a>, Mis
 /// may have any of the formats, and the built-in ones.
 fn configured<'a>(
     formats: &'a Formats,
+    ways: &Ways,
     (text, tag): (&'a [u8], Option<&[u8]>),
     last: &mut Exact,
     desk: &mut Desk<'_, 'a>,
@@ -285,8 +378,9 @@ fn configured<'a>(
     let mut tried = 0;
     let mut fresh = true;
     let mut inexact = None;
-    while let Some(candidate) = order.get(tried).map(|&place| formats.candidate(place)) {
+    while let Some(&place) = order.get(tried) {
         tried += 1;
+        let candidate = formats.candidate(place);
         let plan = &candidate.plan;
         if plan.encoding.is_some() {
             if !encoded.read(plan, text) || !formats.takes(candidate, encoded.frontend(plan)) {
@@ -299,8 +393,8 @@ fn configured<'a>(
             return encoded_event(candidate, encoded, desk);
         }
         let read = match std::mem::take(&mut fresh) {
-            true => attempt(plan, text, false, desk),
-            false => again(plan, text, false, desk),
+            true => attempt(plan, ways.configured(place), text, desk),
+            false => again(plan, ways.configured(place), text, desk),
         };
         match read {
             Ok(read) if formats.takes(candidate, desk.event.frontend) => {
@@ -343,7 +437,7 @@ fn configured<'a>(
         }
         Some(_) => {
             *desk.event = Event::of_kind(Kind::Http);
-            built_in(text, last, desk)
+            built_in(text, ways, last, desk)
         }
     };
     read.map_err(|_| reject(misfit, text))
@@ -368,12 +462,12 @@ fn encoded_event<'a>(
 /// Reads a line by another plan, after one has not read it.
 fn again<'a>(
     plan: &'a Plan,
+    straight: Option<&Straight>,
     text: &'a [u8],
-    trailing: bool,
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
     *desk.event = Event::of_kind(plan.kind);
-    attempt(plan, text, trailing, desk)
+    attempt(plan, straight, text, desk)
 }
 
 /// Reads a line whose cookies may be what keeps it from being read.
@@ -392,6 +486,24 @@ fn loosely<'a>(
 /// Reads a line by one plan, into an event of which nothing is known yet.
 #[inline]
 fn attempt<'a>(
+    plan: &'a Plan,
+    straight: Option<&Straight>,
+    text: &'a [u8],
+    desk: &mut Desk<'_, 'a>,
+) -> Result<Read<'a>, Misfit> {
+    if let Some(straight) = straight {
+        let mut store = Store::new(plan, text, desk.event, desk.dates, desk.scratch);
+        if straight.read(text, &mut store) {
+            return Ok(Read::new(store, plan, text));
+        }
+    }
+    by_steps(plan, text, false, desk)
+}
+
+/// The same by all that the plan knows. With `trailing` the line may go on behind its last
+/// field.
+#[inline(never)]
+fn by_steps<'a>(
     plan: &'a Plan,
     text: &'a [u8],
     trailing: bool,

@@ -13,12 +13,14 @@ mod parts;
 mod read;
 mod search;
 mod store;
+mod straight;
 mod undo;
 
 pub(super) use compile::{Captured, compile};
 pub(super) use encoded::Encoded;
 pub(super) use read::Misfit;
 pub(super) use store::{Scratch, Store};
+pub(super) use straight::Straight;
 pub(super) use undo::{Escapes, complete};
 
 use super::alias::{Class, DateForm, Slot};

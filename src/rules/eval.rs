@@ -1,10 +1,12 @@
 //! Events in, deltas out: one worker's state.
 
 use super::Rules;
+use super::program::cut;
 use crate::delta::{Delta, DeltaMap, GroupKey, GroupingId};
 use crate::haproxy::Event;
 use crate::time::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What became of one event. Each event is accounted for exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,33 @@ pub struct Evaluator {
     rules: Arc<Rules>,
     map: DeltaMap,
     key: GroupKey,
+    /// The window of the last event, by the rules' groups: the next one is nearly always in
+    /// it, and to know that takes no division.
+    windows: Box<[Span]>,
+}
+
+/// From the first time up to the other.
+#[derive(Clone, Copy)]
+struct Span {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Span {
+    const EMPTY: Span = Span {
+        start: Timestamp::MAX,
+        end: Timestamp::MIN,
+    };
+
+    /// The window of that length that the time is in; makes it this one.
+    #[inline]
+    fn start_of(&mut self, at: Timestamp, every: Duration) -> Timestamp {
+        if at < self.start || at >= self.end {
+            self.start = at.floor(every);
+            self.end = self.start + every;
+        }
+        self.start
+    }
 }
 
 impl Evaluator {
@@ -35,6 +64,7 @@ impl Evaluator {
     pub fn new(rules: Arc<Rules>, max_rows: usize) -> Self {
         Evaluator {
             map: DeltaMap::new(Arc::clone(rules.layout()), max_rows),
+            windows: vec![Span::EMPTY; rules.groups.len()].into(),
             rules,
             key: GroupKey::default(),
         }
@@ -52,7 +82,8 @@ impl Evaluator {
     /// windows the event counts.
     pub fn apply(&mut self, event: &Event<'_>, at: Timestamp) -> Outcome {
         let mut outcome = Outcome::Skipped;
-        for (place, group) in self.rules.groups.iter().enumerate() {
+        let groups = self.rules.groups.iter().zip(&mut self.windows);
+        for (place, (group, window)) in groups.enumerate() {
             let mut matching = group.matching(event);
             if matching == 0 {
                 continue;
@@ -62,11 +93,20 @@ impl Evaluator {
                 // Until there is room in one of the groupings.
                 outcome = Outcome::OverLimit;
             }
-            group.key(event, &mut self.key);
             // `load` bounds the number of groups far below the limit of a u16.
             let grouping = GroupingId(place as u16);
-            let start = at.floor(group.window.every);
-            let Ok(entry) = self.map.entry(grouping, start, &self.key) else {
+            let start = window.start_of(at, group.window.every);
+            let entry = match group.only_text() {
+                Some(text) => {
+                    let value = text.of(event).map(cut);
+                    self.map.entry_of_one(grouping, start, value, &mut self.key)
+                }
+                None => {
+                    group.key(event, &mut self.key);
+                    self.map.entry(grouping, start, &self.key)
+                }
+            };
+            let Ok(entry) = entry else {
                 continue;
             };
             // The first row that takes the event in accounts for it.

@@ -201,10 +201,7 @@ impl Int {
     pub fn of(&self, event: &Event<'_>) -> Option<i64> {
         match self {
             Int::Const(value) | Int::Quantity(value, _) => Some(*value),
-            Int::Field(field) => match field.of(event) {
-                Value::Int(value) => Some(value),
-                _ => None,
-            },
+            Int::Field(field) => field.int(event),
             other => other.computed(event),
         }
     }
@@ -326,10 +323,7 @@ impl Text {
     pub fn of<'a>(&'a self, event: &Event<'a>) -> Option<&'a [u8]> {
         match self {
             Text::Const(value) => Some(value.as_slice()),
-            Text::Field(field) => match field.of(event) {
-                Value::String(value) => Some(value),
-                _ => None,
-            },
+            Text::Field(field) => field.string(event),
             other => other.computed(event),
         }
     }

@@ -6,7 +6,7 @@
 use super::RulePlace;
 use super::check::Aggregate;
 use super::expr::{Bool, Number};
-use super::program::{Draw, Group, GroupRule, KeyPart};
+use super::program::{Draw, Group, GroupRule, KeyPart, Term};
 use crate::delta::{
     Arithmetic, CellKind, Formula, Grouping, Layout, Measure, Name, Output, RuleLayout, Window,
 };
@@ -171,6 +171,7 @@ fn leaf(rule: &mut GroupRule, cells: &mut Vec<CellKind>, aggregate: Aggregate) -
 
 /// The cell that counts where the condition holds; measures of one rule share it.
 fn counting(rule: &mut GroupRule, cells: &mut Vec<CellKind>, condition: Bool) -> usize {
+    let condition = Term::of(condition);
     for draw in &rule.draws {
         match draw {
             Draw::Count {

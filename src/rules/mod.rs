@@ -31,6 +31,7 @@ mod pattern;
 mod program;
 mod quantity;
 mod read;
+mod reads;
 mod routes;
 mod schema;
 mod service;
@@ -52,8 +53,9 @@ pub use service::Service;
 pub use values::{ValueUnit, Values, Whole};
 
 use crate::delta::{Layout, RuleLayout};
-use crate::haproxy::FieldNames;
+use crate::haproxy::{FieldNames, FieldSet};
 use crate::source::{Placed, Problem, Source};
+use reads::Reads;
 use std::sync::Arc;
 
 /// What rules depend on besides their files.
@@ -116,6 +118,13 @@ impl Rules {
     /// What the cells of the deltas mean.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// The fields of events that they look at; what is in the others does not matter to them.
+    pub fn fields(&self) -> FieldSet {
+        let mut fields = FieldSet::default();
+        self.groups.as_slice().reads(&mut fields);
+        fields
     }
 
     /// The files they come from, as they were named.

@@ -1,9 +1,9 @@
 //! What is done with each event: written by `compile` once, run by `eval`.
 
-use super::expr::{Bool, Int, Number, Text};
+use super::expr::{Bool, Comparison, Int, Number, Text};
 use super::routes::fold;
 use crate::delta::{Cell, CellKind, GroupKey, Window};
-use crate::haproxy::Event;
+use crate::haproxy::{Event, Field, Kind};
 use std::cell::RefCell;
 
 /// Which rules of a group want an event is one word of bits. Further rules with the
@@ -27,9 +27,19 @@ pub(super) struct Group {
     /// What has to hold, each once, and for which rules, a bit each: a rule wants the events
     /// for which all of its terms hold. So what rules have in common is asked once per event,
     /// and what is asked for no rule that is still in question is not asked.
-    terms: Vec<(Bool, u64)>,
+    terms: Vec<(Term, u64)>,
     /// At most [`RULES_PER_GROUP`].
     pub rules: Vec<GroupRule>,
+}
+
+/// A part of what a rule asks of an event.
+#[derive(Debug, PartialEq)]
+pub(super) enum Term {
+    /// The event is of that kind.
+    Kind(Kind),
+    /// The field is there, and a number of which this is true.
+    Int(Field, Comparison, i64),
+    Other(Bool),
 }
 
 /// One value of a group's key.
@@ -53,7 +63,7 @@ pub(super) struct GroupRule {
 #[derive(Debug)]
 pub(super) enum Draw {
     Count {
-        condition: Bool,
+        condition: Term,
         cell: usize,
     },
     /// One value for several aggregates. An event without it leaves them alone.
@@ -86,7 +96,7 @@ impl Group {
             Bool::Const(true) => Vec::new(),
             condition => vec![condition],
         };
-        for term in terms {
+        for term in terms.into_iter().map(Term::of) {
             match self.terms.iter_mut().find(|(known, _)| *known == term) {
                 Some((_, rules)) => *rules |= 1 << place,
                 None => self.terms.push((term, 1 << place)),
@@ -94,6 +104,11 @@ impl Group {
         }
         self.rules.push(rule);
         place
+    }
+
+    /// What its rules ask of an event.
+    pub fn conditions(&self) -> impl Iterator<Item = &Term> {
+        self.terms.iter().map(|(term, _)| term)
     }
 
     pub fn has_room(&self) -> bool {
@@ -113,12 +128,50 @@ impl Group {
         matching
     }
 
+    /// The string that its events are told apart by, if it is that alone.
+    #[inline]
+    pub fn only_text(&self) -> Option<&Text> {
+        match &*self.by {
+            [KeyPart::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Writes the event's group into `key`.
     #[inline]
     pub fn key(&self, event: &Event<'_>, key: &mut GroupKey) {
         key.clear();
         for part in &self.by {
             part.of(event, |value| key.push(value));
+        }
+    }
+}
+
+impl Term {
+    /// What nearly every rule asks first is one comparison of numbers.
+    pub fn of(condition: Bool) -> Self {
+        match &condition {
+            Bool::Ints(comparison, Int::Field(field), Int::Const(value)) => {
+                Term::Int(*field, *comparison, *value)
+            }
+            Bool::Texts(Comparison::Equal, Text::Field(Field::Kind), Text::Const(name))
+            | Bool::Texts(Comparison::Equal, Text::Const(name), Text::Field(Field::Kind)) => {
+                let kind = Kind::ALL.into_iter().find(|kind| name == kind.as_str());
+                kind.map_or(Term::Other(condition), Term::Kind)
+            }
+            _ => Term::Other(condition),
+        }
+    }
+
+    #[inline]
+    pub fn holds(&self, event: &Event<'_>) -> bool {
+        match self {
+            Term::Kind(kind) => event.kind == *kind,
+            Term::Int(field, comparison, value) => {
+                let number = field.int(event);
+                number.is_some_and(|number| comparison.accepts(number.cmp(value)))
+            }
+            Term::Other(condition) => condition.holds(event),
         }
     }
 }
@@ -174,7 +227,20 @@ impl GroupRule {
                         row[*cell].count();
                     }
                 }
-                Draw::Sample { value, cells } => {
+                Draw::Sample {
+                    value: Number::Int(value),
+                    cells,
+                } => {
+                    if let Some(value) = value.of(event) {
+                        for &cell in cells {
+                            row[cell].sample_int(value);
+                        }
+                    }
+                }
+                Draw::Sample {
+                    value: Number::Double(value),
+                    cells,
+                } => {
                     if let Some(value) = value.of(event) {
                         for &cell in cells {
                             row[cell].sample(value);
@@ -193,7 +259,7 @@ impl GroupRule {
 
 /// At most `VALUE_BYTES` of it, and no character of UTF-8 cut in two.
 #[inline]
-fn cut(value: &[u8]) -> &[u8] {
+pub(super) fn cut(value: &[u8]) -> &[u8] {
     if value.len() <= VALUE_BYTES {
         return value;
     }

@@ -7,6 +7,7 @@ use crate::haproxy::alias::{Class, Slot};
 use crate::haproxy::event::Kind;
 use crate::haproxy::field::Field;
 use crate::haproxy::log_format::{Encoding, FieldSource, LogFormat, What};
+use crate::haproxy::request::Single;
 use crate::source::Fault;
 
 /// The names of captured headers, in the order in which lines have them.
@@ -465,6 +466,15 @@ impl PartField {
 }
 
 impl Captured {
+    /// Whose the block is if a line has one alone.
+    pub(super) fn single(&self) -> Single {
+        match (self.request.is_empty(), self.response.is_empty()) {
+            (true, false) if self.known => Single::Response,
+            (false, true) if self.known => Single::Request,
+            _ => Single::Unknown,
+        }
+    }
+
     /// How many headers that block has; `None` if that is not known.
     fn count(&self, slot: Slot) -> Option<usize> {
         let names = match slot {

@@ -62,7 +62,7 @@ impl Plan {
     }
 
     #[inline]
-    fn read_segments<'a>(
+    pub(super) fn read_segments<'a>(
         &self,
         segments: &[Segment],
         line: &'a [u8],
@@ -156,7 +156,7 @@ impl Plan {
                     return Err(stuck(rest, *after));
                 }
                 Step::Tail { last, .. } => {
-                    tail::<KEEP>(rest, store, self.single_captures(), *last)?
+                    tail::<KEEP>(rest, store, self.captured.single(), *last)?
                 }
                 Step::Rest(value) => {
                     if !value.class.holds_all(rest) {
@@ -179,16 +179,6 @@ impl Plan {
             }
         }
         Ok(rest)
-    }
-
-    /// Whose the block is if a line has one alone.
-    fn single_captures(&self) -> request::Single {
-        let captured = &self.captured;
-        match (captured.request.is_empty(), captured.response.is_empty()) {
-            (true, false) if captured.known => request::Single::Response,
-            (false, true) if captured.known => request::Single::Request,
-            _ => request::Single::Unknown,
-        }
     }
 }
 

@@ -41,6 +41,15 @@ pub(in crate::haproxy) struct Scratch {
     searched: Vec<Range<usize>>,
 }
 
+/// A request and its parts.
+pub(super) struct Request<'a> {
+    pub(super) request: &'a [u8],
+    pub(super) method: &'a [u8],
+    pub(super) path: &'a [u8],
+    pub(super) query: Option<&'a [u8]>,
+    pub(super) http_version: &'a [u8],
+}
+
 /// One bit for each number that may have a `+`: a value that is read again in another
 /// place sets its own anew.
 #[derive(Clone, Copy, Default)]
@@ -278,6 +287,17 @@ impl<'p, 'a> Store<'p, 'a> {
     fn unusual(&mut self, request: &[u8]) {
         self.escapes.found_hash(memchr(b'#', request).is_some());
         self.doubtful |= memchr(b'"', request).is_some();
+    }
+
+    /// A request in which nothing is escaped, and its parts.
+    #[inline(always)]
+    pub(super) fn usual_request(&mut self, parts: Request<'a>) {
+        let event = &mut *self.event;
+        event.request = Some(parts.request);
+        event.method = Some(parts.method);
+        event.path = Some(parts.path);
+        event.query = parts.query;
+        event.http_version = Some(parts.http_version);
     }
 
     /// Captured headers, or none.

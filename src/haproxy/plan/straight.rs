@@ -1,0 +1,576 @@
+//! The straight way through a line: every value is there, as it nearly always is.
+//!
+//! A format whose values all end at a byte that they cannot hold is read a second way, which
+//! knows nothing of what is rare: blanks that come twice, numbers with a `+`, escapes, requests
+//! that are cut off. It meets a line that has any of it by giving up, and leaves the line to
+//! the steps of the plan ([`read`](super::read)), which decide alone what is wrong with it, or
+//! whether anything is. So it may only ever accept what they accept, and with the same values:
+//! the tests hold both to that.
+//!
+//! Why there are two: of a hundred lines one has something rare, and asking each for it costs
+//! more than reading it. And this way keeps only those fields that somebody asks for; the
+//! others must be what they should be, and their values are not made.
+//!
+//! One position moves through the line. Numbers are read eight bytes at a time (Lamport,
+//! "Multiple byte processing with full-word instructions", 1975), ends of words are looked for
+//! sixteen at a time, and no step says what is wrong.
+
+use super::store::{Request, Store};
+use super::{DateForm, Form, Plan, Slot, Step, Then};
+use crate::haproxy::event::{Captures, Separator};
+use crate::haproxy::field::{self, FieldSet};
+use crate::haproxy::leaf::{digits, find, number, short_digits};
+use crate::haproxy::request::Single;
+use fields::Fields;
+use std::ops::Range;
+use wide::u8x16;
+
+mod fields;
+
+/// What an HTTP request becomes.
+const REQUEST: [field::Field; 5] = [
+    field::Field::Request,
+    field::Field::Method,
+    field::Field::Path,
+    field::Field::Query,
+    field::Field::HttpVersion,
+];
+
+/// The steps of a format that can be read straight.
+#[derive(Clone, Debug)]
+pub(in crate::haproxy) struct Straight(Box<[Stretch]>);
+
+/// A value, and the byte behind it. Where a run of blanks may stand, one is what there is.
+#[derive(Clone, Debug)]
+enum Stretch {
+    AddressPort {
+        address: Slot,
+        port: Slot,
+        stop: u8,
+        keep: bool,
+    },
+    Date(Slot),
+    /// Several of the following, each up to a blank or a slash.
+    Fields(Fields),
+    Field(Field),
+    Literal(Literal),
+    Tail(Tail),
+}
+
+/// At most eight bytes, to be compared at once.
+#[derive(Clone, Copy, Debug)]
+struct Literal {
+    /// The first one lowest.
+    bytes: u64,
+    length: usize,
+}
+
+/// One value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    pub(super) slot: Slot,
+    pub(super) shape: Shape,
+    /// The byte behind it, if that is not left to the next stretch.
+    pub(super) stop: Option<u8>,
+    pub(super) keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Int,
+    /// So many bytes, none of which is a blank.
+    Fixed(u8),
+    /// What may not be in it before its end: see [`Step::Word`].
+    Word {
+        never: u8,
+    },
+}
+
+/// Captures and request, to the line's end.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    single: Single,
+    keep_captures: bool,
+    keep_request: bool,
+}
+
+impl Straight {
+    /// Keeps these fields. `None` for a format that has no straight way.
+    pub(in crate::haproxy) fn of(plan: &Plan, fields: FieldSet) -> Option<Straight> {
+        let [only] = &*plan.segments else {
+            // A value has to be searched for.
+            return None;
+        };
+        let keeps = |slot: Slot| match slot {
+            // It tells which format a line is of.
+            Slot::Frontend | Slot::FrontendTransport => true,
+            slot => fields.contains(slot.field()),
+        };
+        let mut stretches = Vec::new();
+        for step in &only.steps {
+            match step {
+                Step::Literal { bytes, .. } => {
+                    let chunks = bytes.chunks(8);
+                    stretches.extend(chunks.map(|bytes| Stretch::Literal(Literal::of(bytes))));
+                }
+                Step::Blank { last: false, .. } => {
+                    // It is the last value's, if that has no byte behind it yet.
+                    match stretches.last_mut() {
+                        Some(Stretch::Field(field)) if field.stop.is_none() => {
+                            field.stop = Some(b' ');
+                        }
+                        _ => stretches.push(Stretch::Literal(Literal::of(b" "))),
+                    }
+                }
+                Step::AddressPort {
+                    address,
+                    port,
+                    stop: Some(stop),
+                    then,
+                } if then.byte() == Some(*stop) => stretches.push(Stretch::AddressPort {
+                    address: *address,
+                    port: *port,
+                    stop: *stop,
+                    keep: keeps(*address) || keeps(*port),
+                }),
+                Step::Ints(ints) => stretches.extend(ints.iter().map(|(slot, then)| {
+                    Stretch::Field(Field {
+                        slot: *slot,
+                        shape: Shape::Int,
+                        stop: then.byte(),
+                        // A number that only some values of are right has to be looked at.
+                        keep: keeps(*slot) || matches!(slot, Slot::Status | Slot::ClientPort),
+                    })
+                })),
+                Step::Date {
+                    slot,
+                    form: DateForm::Millis,
+                    then,
+                } => {
+                    stretches.push(Stretch::Date(*slot));
+                    let behind = then.byte();
+                    stretches.extend(behind.map(|byte| Stretch::Literal(Literal::of(&[byte]))));
+                }
+                Step::Fixed { slot, length, then } => stretches.push(Stretch::Field(Field {
+                    slot: *slot,
+                    shape: Shape::Fixed(*length),
+                    stop: then.byte(),
+                    keep: keeps(*slot),
+                })),
+                Step::Word {
+                    slot,
+                    stop,
+                    never,
+                    then,
+                } if then.byte() == Some(*stop) => stretches.push(Stretch::Field(Field {
+                    slot: *slot,
+                    shape: Shape::Word { never: *never },
+                    stop: Some(*stop),
+                    keep: keeps(*slot),
+                })),
+                Step::Tail { last: true, .. } => stretches.push(Stretch::Tail(Tail {
+                    single: plan.captured.single(),
+                    keep_captures: keeps(Slot::RequestHeaders) || keeps(Slot::ResponseHeaders),
+                    keep_request: fields.contains_any(&REQUEST),
+                })),
+                _ => return None,
+            }
+        }
+        Some(Straight(joined(stretches)))
+    }
+
+    /// Whether the line could be read, and is in `store`. If not, `store` has parts of it.
+    #[inline]
+    pub(in crate::haproxy) fn read<'a>(&self, line: &'a [u8], store: &mut Store<'_, 'a>) -> bool {
+        self.end(line, store) == Some(line.len())
+    }
+
+    /// Where reading ended.
+    #[inline(always)]
+    fn end<'a>(&self, line: &'a [u8], store: &mut Store<'_, 'a>) -> Option<usize> {
+        let mut at = 0;
+        for stretch in &self.0 {
+            at = match stretch {
+                Stretch::Fields(fields) => match fields.read(line, at, store) {
+                    Some(end) => end,
+                    None => fields
+                        .each
+                        .iter()
+                        .try_fold(at, |at, field| field.read(line, at, store))?,
+                },
+                Stretch::Field(field) => field.read(line, at, store)?,
+                Stretch::Literal(literal) => {
+                    let rest = line.get(at..)?;
+                    let chunk = match rest.first_chunk() {
+                        Some(bytes) => u64::from_le_bytes(*bytes),
+                        None => last_chunk(rest),
+                    };
+                    let differs = (chunk ^ literal.bytes) << (64 - 8 * literal.length);
+                    if differs != 0 || rest.len() < literal.length {
+                        return None;
+                    }
+                    at + literal.length
+                }
+                Stretch::AddressPort {
+                    address,
+                    port,
+                    stop,
+                    keep,
+                } => address_port(line, at, (*address, *port), (*stop, *keep), store)?,
+                Stretch::Date(slot) => {
+                    let end = at + 24;
+                    if !store.date(*slot, DateForm::Millis, line.get(at..end)?) {
+                        return None;
+                    }
+                    end
+                }
+                Stretch::Tail(tail) => tail.read(line, at, store)?,
+            };
+        }
+        Some(at)
+    }
+}
+
+/// Literals that follow each other are one, and fields that can be read together are.
+fn joined(stretches: Vec<Stretch>) -> Box<[Stretch]> {
+    let mut joined: Vec<Stretch> = Vec::with_capacity(stretches.len());
+    let mut fields: Vec<Field> = Vec::new();
+    for stretch in stretches {
+        if let Stretch::Field(field) = &stretch
+            && Fields::can_hold(field)
+        {
+            fields.push(*field);
+            if let Some(together) = Fields::of(&fields) {
+                match joined.last_mut() {
+                    Some(Stretch::Fields(fewer)) if fields.len() > 1 => *fewer = together,
+                    _ => joined.push(Stretch::Fields(together)),
+                }
+                continue;
+            }
+            // The others begin anew with this one.
+            fields = vec![*field];
+            joined.extend(Fields::of(&fields).map(Stretch::Fields));
+            continue;
+        }
+        fields.clear();
+        match (stretch, joined.last_mut()) {
+            (Stretch::Literal(more), Some(Stretch::Literal(literal)))
+                if literal.length + more.length <= 8 =>
+            {
+                literal.bytes |= more.bytes << (8 * literal.length);
+                literal.length += more.length;
+            }
+            (stretch, _) => joined.push(stretch),
+        }
+    }
+    joined.into()
+}
+
+impl Literal {
+    fn of(bytes: &[u8]) -> Self {
+        Literal {
+            bytes: last_chunk(bytes),
+            length: bytes.len(),
+        }
+    }
+}
+
+/// At most eight bytes, the first one lowest, and 0 where there are no more.
+#[cold]
+fn last_chunk(rest: &[u8]) -> u64 {
+    let bytes = rest.iter().take(8).rev();
+    bytes.fold(0, |chunk, &byte| chunk << 8 | u64::from(byte))
+}
+
+impl Then {
+    fn byte(self) -> Option<u8> {
+        match self {
+            Then::Nothing => None,
+            Then::Byte(byte) => Some(byte),
+            Then::Blank => Some(b' '),
+        }
+    }
+}
+
+impl Field {
+    /// Reads it alone, with the byte behind it.
+    fn read<'a>(&self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
+        let rest = line.get(at..)?;
+        let length = match (self.shape, rest) {
+            (Shape::Int, [b'-', unsigned @ ..]) => 1 + digits(unsigned)?.1,
+            (Shape::Int, rest) => digits(rest)?.1,
+            (Shape::Fixed(length), _) => usize::from(length),
+            (Shape::Word { never }, _) => word(line, at, self.stop?, never)?,
+        };
+        let text = rest.get(..length)?;
+        if matches!(self.shape, Shape::Fixed(_)) && text.contains(&b' ') {
+            return None;
+        }
+        // A number below zero must be one that may be.
+        let odd = text.first() == Some(&b'-') && self.shape == Shape::Int;
+        if (self.keep || odd) && !self.store(text, store) {
+            return None;
+        }
+        match self.stop {
+            None => Some(at + length),
+            Some(stop) if rest.get(length) == Some(&stop) => Some(at + length + 1),
+            Some(_) => None,
+        }
+    }
+
+    /// Keeps what is there in a part of the line, without a sign; `false` if it cannot be a
+    /// value of this field.
+    #[inline(always)]
+    fn store_at<'a>(
+        &self,
+        part: &'a [u8],
+        within: Range<usize>,
+        store: &mut Store<'_, 'a>,
+    ) -> bool {
+        let (Some(text), Some(from)) = (part.get(within.clone()), part.get(within.start..)) else {
+            return false;
+        };
+        match (self.shape, from.first_chunk()) {
+            // A number of few digits is one with what is behind it, too, and read at once.
+            (Shape::Int, Some(chunk)) if text.len() < 8 && !matches!(self.slot, Slot::Extra(_)) => {
+                let (digits, _) = short_digits(u64::from_le_bytes(*chunk));
+                store.int(self.slot, Some(digits.value()), false)
+            }
+            _ => self.store(text, store),
+        }
+    }
+
+    /// Keeps what was read; `false` if it cannot be a value of this field.
+    fn store<'a>(&self, text: &'a [u8], store: &mut Store<'_, 'a>) -> bool {
+        match (self.shape, self.slot) {
+            (Shape::Int, Slot::Extra(index)) => {
+                store.extra_int(index, text, Form::Plain);
+                true
+            }
+            (Shape::Int, slot) => match number(text) {
+                Some((value, [])) => store.int(slot, Some(value), false),
+                _ => false,
+            },
+            (Shape::Fixed(_) | Shape::Word { .. }, slot) => {
+                store.plain(slot, text);
+                true
+            }
+        }
+    }
+}
+
+/// How long the word is that ends at `stop`; `None` if it is empty, or `never` comes first.
+#[inline(always)]
+fn word(line: &[u8], at: usize, stop: u8, never: u8) -> Option<usize> {
+    let rest = line.get(at..)?;
+    let length = match rest.first_chunk().map(|bytes| ends(bytes, stop, never)) {
+        None | Some(0) => find(stop, never, rest)?,
+        Some(ends) => ends.trailing_zeros() as usize,
+    };
+    (length > 0 && rest[length] == stop).then_some(length)
+}
+
+/// Where two bytes are, a bit for each place.
+#[inline(always)]
+fn ends(bytes: &[u8; 16], one: u8, other: u8) -> u32 {
+    let bytes = u8x16::new(*bytes);
+    let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+    (is(one) | is(other)).to_bitmask()
+}
+
+/// `192.0.2.7:40112`: the port is behind the last colon, with seven digits at most.
+#[inline(never)]
+fn address_port<'a>(
+    line: &'a [u8],
+    at: usize,
+    (address, port): (Slot, Slot),
+    (stop, keep): (u8, bool),
+    store: &mut Store<'_, 'a>,
+) -> Option<usize> {
+    let length = word(line, at, stop, stop)?;
+    let word = &line[at..at + length];
+    // The last eight bytes, the last one highest: the colon is in them if this is a port.
+    let last = u64::from_le_bytes(*word.last_chunk()?);
+    let others = last ^ 0x3a3a_3a3a_3a3a_3a3a;
+    // The high bit of each byte that is a colon, and of no other.
+    let colons = !((others & 0x7f7f_7f7f_7f7f_7f7f).wrapping_add(0x7f7f_7f7f_7f7f_7f7f) | others)
+        & 0x8080_8080_8080_8080;
+    // Without a colon that is 8.
+    let behind = colons.leading_zeros() as usize / 8;
+    if !(1..=7).contains(&behind) {
+        return None;
+    }
+    let (number, digits) = short_digits(last >> (64 - 8 * behind));
+    let address_bytes = &word[..length - behind - 1];
+    if digits != behind || address_bytes.is_empty() {
+        return None;
+    }
+    if stop != b' ' && address_bytes.contains(&b' ') {
+        return None;
+    }
+    // It is looked at whoever asks: not every number is a port.
+    if !store.int(port, Some(number.value()), false) {
+        return None;
+    }
+    if keep {
+        store.plain(address, address_bytes);
+    }
+    Some(at + length + 1)
+}
+
+impl Tail {
+    /// ` {a|b} {c} "GET /path?query HTTP/1.1"` up to the line's end. Of what
+    /// [`request`](crate::haproxy::request) reads, which is what relays have made of it too,
+    /// this is what is left where nothing is escaped and no closing brace and no quote is
+    /// inside anything.
+    #[inline(never)]
+    fn read<'a>(self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
+        let start = at + 1;
+        let end = line.len().checked_sub(1)?;
+        if line.get(at) != Some(&b' ') || end <= start {
+            return None;
+        }
+        let marks = Marks::find(line, start)?;
+        let Marks {
+            braces,
+            open,
+            close,
+            query,
+        } = marks;
+        let block = |from: usize, to: usize| match line[from] {
+            b'{' => Some(&line[from + 1..to]),
+            _ => None,
+        };
+        // Where braces and quotes are says what may stand between them.
+        let (first, second) = match braces {
+            [0, 0] if open == start => (None, None),
+            [one, 0] if open == one + 2 && line[one + 1] == b' ' => {
+                (Some(block(start, one)?), None)
+            }
+            [one, two] if open == two + 2 && line[two + 1] == b' ' && line[one + 1] == b' ' => {
+                (Some(block(start, one)?), Some(block(one + 2, two)?))
+            }
+            _ => return None,
+        };
+        // A blank before a quote would make it one that opens a request.
+        if close != end || close <= open + 1 || line[close - 1].is_ascii_whitespace() {
+            return None;
+        }
+        if self.keep_captures {
+            let captures = |values| Captures {
+                values,
+                separator: Separator::Pipe,
+                names: &[],
+            };
+            let (request, response) = match (first, second, self.single) {
+                (first, None, Single::Response) => (None, first),
+                (first, second, _) => (first, second),
+            };
+            let event = &mut *store.event;
+            event.request_headers = request.map(captures);
+            event.response_headers = response.map(captures);
+        }
+        if self.keep_request {
+            let request = &line[open + 1..close];
+            let blank = match request.first_chunk().map(|bytes| ends(bytes, b' ', b' ')) {
+                None | Some(0) => find(b' ', b' ', request)?,
+                Some(ends) => ends.trailing_zeros() as usize,
+            };
+            let (before, version) = request.split_last_chunk()?;
+            if blank == 0 || blank + 1 >= before.len() || !is_version(version) {
+                return None;
+            }
+            let target = &before[blank + 1..];
+            let (path, query) = match query {
+                Some(at) => {
+                    let mark = at.checked_sub(open + 1 + blank + 1)?;
+                    (target.get(..mark)?, Some(target.get(mark + 1..)?))
+                }
+                None => (target, None),
+            };
+            store.usual_request(Request {
+                request,
+                method: &request[..blank],
+                path,
+                query,
+                http_version: &version[1..],
+            });
+        }
+        Some(line.len())
+    }
+}
+
+/// What tells the parts of a line's end apart, each by its place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    /// Those before the request that close captures; 0 where there are none.
+    braces: [usize; 2],
+    open: usize,
+    close: usize,
+    /// The first question mark behind the opening quote.
+    query: Option<usize>,
+}
+
+impl Marks {
+    /// `None` if there are more than two of a kind, or anything is escaped.
+    #[inline(always)]
+    fn find(line: &[u8], start: usize) -> Option<Marks> {
+        let mut marks = Marks::default();
+        let (whole, rest) = line.get(start..)?.as_chunks::<16>();
+        let mut at = start;
+        for chunk in whole {
+            marks.note(line, at, Marks::places(chunk))?;
+            at += 16;
+        }
+        if !rest.is_empty() {
+            // The last sixteen bytes, of which some have been looked at.
+            let last = line.last_chunk::<16>()?;
+            let places = Marks::places(last) >> (16 - rest.len());
+            marks.note(line, at, places)?;
+        }
+        Some(marks)
+    }
+
+    /// Where bytes are that matter, a bit for each place.
+    #[inline(always)]
+    fn places(bytes: &[u8; 16]) -> u32 {
+        let bytes = u8x16::new(*bytes);
+        let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+        (is(b'"') | is(b'}') | is(b'?') | is(b'#')).to_bitmask()
+    }
+
+    #[inline(always)]
+    fn note(&mut self, line: &[u8], at: usize, mut places: u32) -> Option<()> {
+        while places != 0 {
+            let place = at + places.trailing_zeros() as usize;
+            places &= places - 1;
+            match line[place] {
+                b'"' if self.open == 0 => self.open = place,
+                b'"' if self.close == 0 => self.close = place,
+                b'}' if self.open != 0 => {}
+                b'}' if self.braces[0] == 0 => self.braces[0] = place,
+                b'}' if self.braces[1] == 0 => self.braces[1] = place,
+                b'?' if self.open == 0 || self.query.is_some() => {}
+                b'?' => self.query = Some(place),
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+}
+
+/// ` HTTP/1.1`, or another such.
+#[inline(always)]
+fn is_version(version: &[u8; 9]) -> bool {
+    let [b' ', rest @ ..] = version else {
+        return false;
+    };
+    // One comparison for all but the two digits.
+    const DIGITS: u64 = u64::from_le_bytes([0, 0, 0, 0, 0, 0xff, 0, 0xff]);
+    const LIKE: u64 = u64::from_le_bytes(*b"HTTP/\0.\0");
+    let [.., major, _, minor] = rest;
+    u64::from_le_bytes(*rest) & !DIGITS == LIKE && major.is_ascii_digit() && minor.is_ascii_digit()
+}
+
+#[cfg(test)]
+mod tests;
