@@ -5,7 +5,7 @@
 //! nothing.
 
 use super::framing::{Frame, SLACK, trim_end};
-use memchr::memchr;
+use wide::u8x32;
 
 /// Cuts one file. Keeps no bytes: the caller puts what was not consumed in front of what
 /// it reads next, and hands in both.
@@ -30,12 +30,12 @@ impl Lines {
     /// At least one byte is consumed when `buf` holds the limit plus [`SLACK`] bytes.
     pub fn frames(&mut self, buf: &[u8], out: &mut Vec<Frame>) -> usize {
         let mut at = 0;
-        while let Some(length) = memchr(b'\n', &buf[at..]) {
+        line_feeds(buf, |end| {
             if !std::mem::replace(&mut self.skip, false) {
-                out.extend(self.frame(at, &buf[at..at + length]));
+                out.extend(self.frame(at, &buf[at..end]));
             }
-            at += length + 1;
-        }
+            at = end + 1;
+        });
         let rest = &buf[at..];
         // Not at the limit itself: terminators that are yet to be trimmed do not count.
         if rest.len() >= self.limit + SLACK && !self.skip {
@@ -64,9 +64,34 @@ impl Lines {
     }
 }
 
+/// Tells where each line feed is. Lines are short: to begin the search for the next one anew
+/// would cost as much as the search itself.
+#[inline(always)]
+fn line_feeds(bytes: &[u8], mut found: impl FnMut(usize)) {
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        let [low, high] = chunk.as_chunks::<32>().0 else {
+            return;
+        };
+        let places = |bytes: &[u8; 32]| {
+            let feeds = u8x32::new(*bytes).simd_eq(u8x32::splat(b'\n'));
+            u64::from(feeds.to_bitmask())
+        };
+        let mut places = places(low) | places(high) << 32;
+        while places != 0 {
+            found(number * 64 + places.trailing_zeros() as usize);
+            places &= places - 1;
+        }
+    }
+    let start = bytes.len() - rest.len();
+    let feeds = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    feeds.for_each(|(place, _)| found(start + place));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// What comes out of a file that is read in pieces of that size; a cut line has a `~`
     /// behind it.
@@ -87,6 +112,16 @@ mod tests {
         }
         out.extend(lines.finish(&buf).map(|frame| show(&buf, &frame)));
         out
+    }
+
+    proptest! {
+        #[test]
+        fn line_feeds_are_found_as_one_by_one(bytes in "[a\\n]{0,300}") {
+            let mut found = Vec::new();
+            line_feeds(bytes.as_bytes(), |place| found.push(place));
+            let expected: Vec<_> = bytes.match_indices('\n').map(|(place, _)| place).collect();
+            prop_assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -34,18 +34,26 @@ impl<R: Read> Blocks<R> {
 
     /// Puts the next block in place of what the batch held. `false`: there is none.
     pub fn next(&mut self, batch: &mut Batch) -> io::Result<bool> {
-        batch.bytes.clear();
         batch.frames.clear();
         if self.ended {
             return Ok(false);
         }
         let (bytes, frames) = (&mut batch.bytes, &mut batch.frames);
-        bytes.reserve(self.size);
-        bytes.append(&mut self.rest);
-        let missing = self.size - bytes.len();
-        let read = (&mut self.reader).take(missing as u64).read_to_end(bytes)?;
+        // Made once: what is behind the block's end in it is of an earlier one.
+        bytes.resize(self.size, 0);
+        let mut filled = self.rest.len();
+        bytes[..filled].copy_from_slice(&self.rest);
+        self.rest.clear();
+        while filled < self.size && !self.ended {
+            match self.reader.read(&mut bytes[filled..]) {
+                Ok(0) => self.ended = true,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let bytes = &bytes[..filled];
         let done = self.lines.frames(bytes, frames);
-        self.ended = read < missing;
         if self.ended {
             let last = self.lines.finish(&bytes[done..]);
             frames.extend(last.map(|frame| Frame {

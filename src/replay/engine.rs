@@ -1,4 +1,8 @@
 //! Blocks through workers on all cores, and what they made of them merged in order.
+//!
+//! Each thread does all of it, one after the other: it takes the next block, reads it, and
+//! merges what came of it. So one thread is one thread, and none of them waits for another to
+//! bring or to take something, but where a block is much slower than those behind it.
 
 use super::blocks::{BLOCK_BYTES, Blocks};
 use super::input::{Input, Unreadable};
@@ -14,10 +18,10 @@ use crate::window::{Settings, Windows};
 use crate::worker::Worker;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -58,7 +62,11 @@ pub enum ReplayError {
 ///
 /// When an input cannot be opened or read to its end, or when there are more values than
 /// fit into memory.
-pub fn run<I>(plan: &Plan, inputs: I, progress: impl FnMut(u64)) -> Result<Outcome, ReplayError>
+pub fn run<I>(
+    plan: &Plan,
+    inputs: I,
+    progress: impl FnMut(u64) + Send,
+) -> Result<Outcome, ReplayError>
 where
     I: Iterator<Item = Result<Input, Unreadable>> + Send,
 {
@@ -80,65 +88,120 @@ pub(super) fn run_within<I>(
     plan: &Plan,
     inputs: I,
     bounds: Bounds,
-    mut progress: impl FnMut(u64),
+    progress: impl FnMut(u64) + Send,
 ) -> Result<Outcome, ReplayError>
 where
     I: Iterator<Item = Result<Input, Unreadable>> + Send,
 {
-    let (full, blocks) = mpsc::channel();
-    let blocks = Mutex::new(blocks);
-    let mut merger = Merger::new(plan);
+    let reader = Reader {
+        inputs,
+        blocks: None,
+        bounds,
+        line_bytes: plan.limits.line_bytes,
+        next: 0,
+    };
+    let order = Order {
+        merger: Merger::new(plan),
+        rows_max: bounds.rows,
+        waiting: BTreeMap::new(),
+        next: 0,
+        stopped: false,
+        progress,
+    };
+    let shared = Shared {
+        reader: Mutex::new(reader),
+        order: Mutex::new(order),
+        merged: Condvar::new(),
+    };
     thread::scope(|scope| {
-        let (results, done) = mpsc::channel();
-        let (spare, empty) = mpsc::channel();
-        // There are so many batches, and a batch comes back only when all those before it
-        // are merged: that bounds everything that is under way.
-        for _ in 0..2 * plan.threads.get() + 1 {
-            spare.send(Batch::default()).expect("its receiver is here");
-        }
-        let line_bytes = plan.limits.line_bytes;
-        let reader =
-            scope.spawn(move || read(inputs, bounds.block_bytes, line_bytes, &empty, &full));
-        for _ in 0..plan.threads.get() {
-            let (blocks, results) = (&blocks, results.clone());
-            scope.spawn(move || work(plan, blocks, &results));
-        }
-        drop(results);
-        let mut waiting = BTreeMap::new();
-        let mut next = 0;
-        for Done {
-            number,
-            batch,
-            part,
-        } in done
-        {
-            // A defect. Everything that the others wait for is dropped, so they end too.
-            let part = part.unwrap_or_else(|panic| resume_unwind(panic));
-            waiting.insert(number, (batch, part));
-            while let Some((batch, part)) = waiting.remove(&next) {
-                merger.take_in(part, bounds.rows)?;
-                progress(merger.outcome.lines);
-                // The reader is gone when there is nothing more to read.
-                let _ = spare.send(batch);
-                next += 1;
-            }
-        }
-        reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        Ok::<_, ReplayError>(())
+        // This thread is one of them.
+        let threads = (1..plan.threads.get()).map(|_| scope.spawn(|| work(plan, &shared)));
+        // All of them are started before one is waited for.
+        let threads: Vec<_> = threads.collect();
+        let end = work(plan, &shared);
+        let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        let ends: Vec<_> = ends.collect();
+        ends.into_iter()
+            .try_for_each(|end| end.unwrap_or_else(|panic| resume_unwind(panic)))?;
+        end
     })?;
+    let order = shared.order.into_inner();
+    let Order { merger, .. } = order.unwrap_or_else(PoisonError::into_inner);
     Ok(merger.finish()?)
 }
 
-struct Block {
-    number: u64,
-    batch: Batch,
+/// What the threads have in common: each takes the next block, makes a part of it by itself,
+/// and puts it behind the part of the block before.
+struct Shared<'a, I, P> {
+    reader: Mutex<Reader<I>>,
+    order: Mutex<Order<'a, P>>,
+    /// A part has been merged, or there will be no more.
+    merged: Condvar,
 }
 
-struct Done {
-    number: u64,
-    batch: Batch,
-    /// `Err`: what the worker panicked with.
-    part: thread::Result<Part>,
+/// Blocks of all inputs, one after the other.
+struct Reader<I> {
+    inputs: I,
+    /// Of the input that is being read, with its name.
+    blocks: Option<(String, Blocks<Box<dyn Read + Send>>)>,
+    bounds: Bounds,
+    line_bytes: usize,
+    /// The number of the next block.
+    next: u64,
+}
+
+impl<I: Iterator<Item = Result<Input, Unreadable>>> Reader<I> {
+    /// Puts the next block in place of what the batch held, and tells its number; `None`: there
+    /// is none.
+    fn next(&mut self, batch: &mut Batch) -> Result<Option<u64>, Unreadable> {
+        loop {
+            if let Some((name, blocks)) = &mut self.blocks {
+                match blocks.next(batch) {
+                    Ok(true) => {
+                        self.next += 1;
+                        return Ok(Some(self.next - 1));
+                    }
+                    Ok(false) => {}
+                    Err(source) => {
+                        let name = std::mem::take(name);
+                        self.blocks = None;
+                        return Err(Unreadable { name, source });
+                    }
+                }
+            }
+            let Some(input) = self.inputs.next().transpose()? else {
+                self.blocks = None;
+                return Ok(None);
+            };
+            let blocks = Blocks::new(input.reader, self.bounds.block_bytes, self.line_bytes);
+            self.blocks = Some((input.name, blocks));
+        }
+    }
+}
+
+/// What workers made of blocks, merged in the order of the blocks.
+struct Order<'a, P> {
+    merger: Merger<'a>,
+    rows_max: usize,
+    /// Those that are ahead of their turn, by the numbers of their blocks.
+    waiting: BTreeMap<u64, Part>,
+    /// Whose turn it is.
+    next: u64,
+    /// Somebody has failed: that turn will never come.
+    stopped: bool,
+    progress: P,
+}
+
+impl<P: FnMut(u64)> Order<'_, P> {
+    fn take_in(&mut self, number: u64, part: Part) -> Result<(), TooManyPoints> {
+        self.waiting.insert(number, part);
+        while let Some(part) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            self.merger.take_in(part, self.rows_max)?;
+        }
+        (self.progress)(self.merger.outcome.lines);
+        Ok(())
+    }
 }
 
 /// What a worker made of one block.
@@ -148,62 +211,14 @@ struct Part {
     delta: Delta,
 }
 
-/// Fills batches until there is nothing more to read, or nobody who wants it.
-fn read(
-    inputs: impl Iterator<Item = Result<Input, Unreadable>>,
-    block_bytes: usize,
-    line_bytes: usize,
-    empty: &Receiver<Batch>,
-    full: &Sender<Block>,
-) -> Result<(), Unreadable> {
-    let mut number = 0;
-    let mut spare = None;
-    for input in inputs {
-        let Input { name, reader } = input?;
-        let mut blocks = Blocks::new(reader, block_bytes, line_bytes);
-        loop {
-            let Some(mut batch) = spare.take().or_else(|| empty.recv().ok()) else {
-                return Ok(());
-            };
-            match blocks.next(&mut batch) {
-                Ok(true) => {}
-                Ok(false) => {
-                    spare = Some(batch);
-                    break;
-                }
-                Err(source) => return Err(Unreadable { name, source }),
-            }
-            if full.send(Block { number, batch }).is_err() {
-                return Ok(());
-            }
-            number += 1;
-        }
-    }
-    Ok(())
-}
-
 /// Takes whichever block is next until there are no more.
-fn work(plan: &Plan, blocks: &Mutex<Receiver<Block>>, results: &Sender<Done>) {
-    loop {
-        // Nothing is half done while the lock is held.
-        let block = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Block { number, batch }) = block else {
-            return;
-        };
-        let part = catch_unwind(AssertUnwindSafe(|| part(plan, &batch)));
-        let done = Done {
-            number,
-            batch,
-            part,
-        };
-        if results.send(done).is_err() {
-            return;
-        }
-    }
-}
-
-fn part(plan: &Plan, batch: &Batch) -> Part {
-    // A new one for each block: it can remember nothing of another.
+fn work<I, P>(plan: &Plan, shared: &Shared<'_, I, P>) -> Result<(), ReplayError>
+where
+    I: Iterator<Item = Result<Input, Unreadable>>,
+    P: FnMut(u64),
+{
+    let stop = StopOthers(shared);
+    // What it remembers from block to block saves time, and changes no event.
     let mut worker = Worker::new(
         Arc::clone(&plan.rules),
         Arc::clone(&plan.formats),
@@ -211,12 +226,47 @@ fn part(plan: &Plan, batch: &Batch) -> Part {
         BLOCK_ROWS,
     )
     .with_event_time(plan.time.event_time);
-    let tally = worker.process(batch);
-    Part {
-        lines: batch.frames.len() as u64,
-        tally,
-        delta: worker.take(),
+    let ahead = 2 * plan.threads.get() as u64;
+    let mut batch = Batch::default();
+    loop {
+        // The next one may be read while this one is worked on.
+        let next = lock(&shared.reader).next(&mut batch)?;
+        let Some(number) = next else { break };
+        let tally = worker.process(&batch);
+        let part = Part {
+            lines: batch.frames.len() as u64,
+            tally,
+            delta: worker.take(),
+        };
+        let order = lock(&shared.order);
+        // That bounds the parts that wait, and so the memory that they take.
+        let is_early = |order: &mut Order<'_, P>| number >= order.next + ahead && !order.stopped;
+        let order = shared.merged.wait_while(order, is_early);
+        let mut order = order.unwrap_or_else(PoisonError::into_inner);
+        if order.stopped {
+            break;
+        }
+        order.take_in(number, part)?;
+        shared.merged.notify_all();
     }
+    std::mem::forget(stop);
+    Ok(())
+}
+
+/// Whoever ends before the last block keeps no one waiting for its part: the others find that
+/// there is nothing more to do.
+struct StopOthers<'s, 'a, I, P>(&'s Shared<'a, I, P>);
+
+impl<I, P> Drop for StopOthers<'_, '_, I, P> {
+    fn drop(&mut self) {
+        lock(&self.0.order).stopped = true;
+        self.0.merged.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panics ends all of it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts the parts together.
