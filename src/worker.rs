@@ -254,6 +254,10 @@ mod tests {
     fn rules_about(field: Field) -> Vec<String> {
         let name = field.name();
         let rule = |condition: &str, by: &str, measure: &str| {
+            let by = match by {
+                "" => String::new(),
+                by => format!("'{by}'"),
+            };
             format!(
                 "rules: [{{name: r, where: '{condition}', by: [{by}], measure: {{m: '{measure}'}}}}]"
             )

@@ -46,8 +46,12 @@ pub fn with_formats<T>(
 
 /// The rules that the configuration names.
 pub fn rules(config: &Config, names: &FieldNames) -> Result<Rules, Failure> {
-    let sources = load::rule_files(config).map_err(wrong)?;
-    compile(&sources, config, names)
+    compile(&rule_files(config)?, config, names)
+}
+
+/// The rule files that the configuration names.
+pub fn rule_files(config: &Config) -> Result<Vec<Source>, Failure> {
+    load::rule_files(config).map_err(wrong)
 }
 
 /// The rules of these files and folders.

@@ -89,7 +89,8 @@ enum Command {
     /// Compute from log files what the daemon would, and print a report
     ///
     /// All lines count where they ended, at the log's own time: the result depends on the files
-    /// alone, not on speed or threads.
+    /// alone, not on speed or threads. Without rules it is a report per service. Interrupted (Ctrl-C),
+    /// it prints what it has and exits with 3; interrupted again, it ends at once.
     Replay(replay::Arguments),
     /// Print a Grafana dashboard of the rules in use, or make a Space of them
     ///

@@ -14,7 +14,7 @@ mod samples;
 mod writer;
 
 pub use file::{FILE_BYTES, FILES, RotatingFile};
-pub use samples::{Sample, SampleView, Samples};
+pub use samples::{RejectedLine, Sample, SampleView, Samples};
 pub use writer::{Outlet, Writer};
 
 use crate::haproxy::Reject;

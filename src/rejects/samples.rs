@@ -48,14 +48,20 @@ impl Sample {
     }
 
     fn view(&self) -> SampleView {
+        SampleView {
+            received_at: self.received_at.as_secs(),
+            line: self.line(),
+        }
+    }
+
+    fn line(&self) -> RejectedLine {
         let at = self.stuck.unwrap_or(self.bytes.len());
         let (before, rest) = self.bytes.split_at(at);
         // A blank alone would hardly show: the word behind it is marked with it.
         let blanks = rest.iter().take_while(|&&byte| byte == b' ').count();
         let word = rest[blanks..].iter().take_while(|&&byte| byte != b' ');
         let (stuck, after) = rest.split_at(blanks + word.count());
-        SampleView {
-            received_at: self.received_at.as_secs(),
+        RejectedLine {
             why: self.reject.to_string(),
             before: printable(before),
             stuck: self.stuck.map(|_| printable(stuck)),
@@ -97,11 +103,19 @@ fn printable(bytes: &[u8]) -> String {
     out
 }
 
-/// A sample under the names that the page reads. Texts are printable.
+/// A sample under the names that the page reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SampleView {
     /// Epoch seconds.
     pub received_at: i64,
+    #[serde(flatten)]
+    pub line: RejectedLine,
+}
+
+/// A rejected line to look at, or the part of a long one around its mistake. Texts are
+/// printable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectedLine {
     /// The reason in words.
     pub why: String,
     /// Up to where the parser got stuck; all of it where the reason has no place.
@@ -113,6 +127,14 @@ pub struct SampleView {
     /// Bytes of the line that are not shown.
     pub left_out_before: usize,
     pub left_out_after: usize,
+}
+
+impl RejectedLine {
+    /// Of a frame whose message's text is its last `text_len` bytes.
+    pub fn new(frame: &[u8], text_len: usize, reject: Reject) -> Self {
+        // When it was received is not part of it.
+        Sample::new(Timestamp::MIN, frame, text_len, reject).line()
+    }
 }
 
 /// The newest samples of each reason. Workers lock it once a tick, and only if they have
@@ -195,7 +217,7 @@ mod tests {
             ("ab cd", 5, Reject::NotTraffic, ("ab cd", None, "")),
             ("", 0, Reject::Empty, ("", None, "")),
         ] {
-            let view = view(frame.as_bytes(), text_len, reject);
+            let view = view(frame.as_bytes(), text_len, reject).line;
             let got = (&*view.before, view.stuck.as_deref(), &*view.after);
             assert_eq!(got, parts, "{frame:?}");
             assert_eq!(view.why, reject.to_string());
@@ -212,7 +234,7 @@ mod tests {
             (2999, (2488, 0), 511),
             (9999, (2488, 0), 512),
         ] {
-            let view = view(&frame, frame.len(), malformed(offset));
+            let view = view(&frame, frame.len(), malformed(offset)).line;
             assert_eq!((view.left_out_before, view.left_out_after), left_out);
             assert_eq!(view.before.len(), before, "{offset}");
             let stuck = view.stuck.expect("a place").len();

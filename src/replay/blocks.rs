@@ -1,5 +1,6 @@
 //! Bytes to blocks of whole lines.
 
+use super::stop::is_stopped;
 use crate::input::batch::Batch;
 use crate::input::framing::{Frame, SLACK};
 use crate::input::lines::Lines;
@@ -44,17 +45,24 @@ impl<R: Read> Blocks<R> {
         let mut filled = self.rest.len();
         bytes[..filled].copy_from_slice(&self.rest);
         self.rest.clear();
+        let mut is_cut_off = false;
         while filled < self.size && !self.ended {
             match self.reader.read(&mut bytes[filled..]) {
                 Ok(0) => self.ended = true,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_stopped(&error) => {
+                    self.ended = true;
+                    is_cut_off = true;
+                }
                 Err(error) => return Err(error),
             }
         }
         let bytes = &bytes[..filled];
         let done = self.lines.frames(bytes, frames);
-        if self.ended {
+        if is_cut_off {
+            // What is behind the last whole line may be half of one.
+        } else if self.ended {
             let last = self.lines.finish(&bytes[done..]);
             frames.extend(last.map(|frame| Frame {
                 start: done + frame.start,

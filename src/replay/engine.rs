@@ -5,8 +5,11 @@
 //! bring or to take something, but where a block is much slower than those behind it.
 
 use super::blocks::{BLOCK_BYTES, Blocks};
+use super::charts::Charts;
 use super::input::{Input, Unreadable};
 use super::outcome::{Outcome, Points, TooManyPoints};
+use super::sift::{Sampled, Samples, Sieve, Span};
+use super::stop::{Stop, is_stopped};
 use super::whole::Whole;
 use crate::config::{Limits, Time};
 use crate::delta::Delta;
@@ -44,6 +47,12 @@ pub struct Plan {
     pub threads: NonZeroUsize,
     /// Whether the whole log as one window is asked for too.
     pub whole: bool,
+    /// Rules whose values over time are asked for too, in as many windows as a chart can show.
+    pub charted: Vec<Arc<str>>,
+    /// What is not of it does not count.
+    pub span: Span,
+    /// Set when no more is to be read: what comes then is of what was read.
+    pub stop: Stop,
 }
 
 /// Why there are no values.
@@ -99,6 +108,9 @@ where
         bounds,
         line_bytes: plan.limits.line_bytes,
         next: 0,
+        stop: plan.stop.clone(),
+        is_done: false,
+        is_interrupted: false,
     };
     let order = Order {
         merger: Merger::new(plan),
@@ -112,6 +124,7 @@ where
         reader: Mutex::new(reader),
         order: Mutex::new(order),
         merged: Condvar::new(),
+        sampled: Sampled::default(),
     };
     thread::scope(|scope| {
         // This thread is one of them.
@@ -125,8 +138,11 @@ where
             .try_for_each(|end| end.unwrap_or_else(|panic| resume_unwind(panic)))?;
         end
     })?;
+    let reader = shared.reader.into_inner();
+    let reader = reader.unwrap_or_else(PoisonError::into_inner);
     let order = shared.order.into_inner();
-    let Order { merger, .. } = order.unwrap_or_else(PoisonError::into_inner);
+    let Order { mut merger, .. } = order.unwrap_or_else(PoisonError::into_inner);
+    merger.outcome.interrupted = reader.is_interrupted;
     Ok(merger.finish()?)
 }
 
@@ -137,6 +153,7 @@ struct Shared<'a, I, P> {
     order: Mutex<Order<'a, P>>,
     /// A part has been merged, or there will be no more.
     merged: Condvar,
+    sampled: Sampled,
 }
 
 /// Blocks of all inputs, one after the other.
@@ -148,6 +165,11 @@ struct Reader<I> {
     line_bytes: usize,
     /// The number of the next block.
     next: u64,
+    stop: Stop,
+    /// All of them have been read to their ends.
+    is_done: bool,
+    /// It was stopped before.
+    is_interrupted: bool,
 }
 
 impl<I: Iterator<Item = Result<Input, Unreadable>>> Reader<I> {
@@ -155,6 +177,10 @@ impl<I: Iterator<Item = Result<Input, Unreadable>>> Reader<I> {
     /// is none.
     fn next(&mut self, batch: &mut Batch) -> Result<Option<u64>, Unreadable> {
         loop {
+            if self.is_done || self.stop.is_set() {
+                self.is_interrupted |= !self.is_done;
+                return Ok(None);
+            }
             if let Some((name, blocks)) = &mut self.blocks {
                 match blocks.next(batch) {
                     Ok(true) => {
@@ -169,8 +195,13 @@ impl<I: Iterator<Item = Result<Input, Unreadable>>> Reader<I> {
                     }
                 }
             }
-            let Some(input) = self.inputs.next().transpose()? else {
+            let input = match self.inputs.next() {
+                Some(Err(error)) if is_stopped(&error.source) => continue,
+                input => input.transpose()?,
+            };
+            let Some(input) = input else {
                 self.blocks = None;
+                self.is_done = true;
                 return Ok(None);
             };
             let blocks = Blocks::new(input.reader, self.bounds.block_bytes, self.line_bytes);
@@ -193,10 +224,11 @@ struct Order<'a, P> {
 }
 
 impl<P: FnMut(u64)> Order<'_, P> {
-    fn take_in(&mut self, number: u64, part: Part) -> Result<(), TooManyPoints> {
+    fn take_in(&mut self, number: u64, part: Part, sampled: &Sampled) -> Result<(), TooManyPoints> {
         self.waiting.insert(number, part);
         while let Some(part) = self.waiting.remove(&self.next) {
             self.next += 1;
+            sampled.note(&part.samples);
             self.merger.take_in(part, self.rows_max)?;
         }
         (self.progress)(self.merger.outcome.lines);
@@ -209,6 +241,9 @@ struct Part {
     lines: u64,
     tally: Tally,
     delta: Delta,
+    /// Lines that were left out: they are of other times.
+    outside: u64,
+    samples: Samples,
 }
 
 /// Takes whichever block is next until there are no more.
@@ -228,15 +263,20 @@ where
     .with_event_time(plan.time.event_time);
     let ahead = 2 * plan.threads.get() as u64;
     let mut batch = Batch::default();
+    let mut sieve = Sieve::new(plan);
     loop {
         // The next one may be read while this one is worked on.
         let next = lock(&shared.reader).next(&mut batch)?;
         let Some(number) = next else { break };
+        let lines = batch.frames.len() as u64;
+        let outside = sieve.keep_span(&mut batch);
         let tally = worker.process(&batch);
         let part = Part {
-            lines: batch.frames.len() as u64,
+            lines,
+            samples: sieve.samples(&batch, &tally.rejected, &shared.sampled),
             tally,
             delta: worker.take(),
+            outside,
         };
         let order = lock(&shared.order);
         // That bounds the parts that wait, and so the memory that they take.
@@ -246,7 +286,7 @@ where
         if order.stopped {
             break;
         }
-        order.take_in(number, part)?;
+        order.take_in(number, part, &shared.sampled)?;
         shared.merged.notify_all();
     }
     std::mem::forget(stop);
@@ -275,6 +315,7 @@ struct Merger<'a> {
     windows: Windows,
     points: Points,
     whole: Option<Whole>,
+    charts: Charts,
     outcome: Outcome,
 }
 
@@ -292,6 +333,7 @@ impl<'a> Merger<'a> {
             plan,
             windows: Windows::new(Arc::clone(layout), settings),
             points: Points::default(),
+            charts: Charts::new(layout, &plan.charted),
             whole: plan.whole.then(|| Whole::new(layout, plan.limits.series)),
             outcome: Outcome::default(),
         }
@@ -302,12 +344,17 @@ impl<'a> Merger<'a> {
             lines,
             tally,
             delta,
+            outside,
+            samples,
         } = part;
+        self.charts.note(&delta);
         if let Some(whole) = &mut self.whole {
             whole.note(&delta);
         }
         self.outcome.lines += lines;
         self.outcome.add(&tally);
+        self.outcome.left_out(outside);
+        self.outcome.sample(samples);
         self.outcome.merged(self.windows.merge(delta));
         if self.windows.rows() > rows_max {
             // A quarter at once: not after each block again.
@@ -342,6 +389,7 @@ impl<'a> Merger<'a> {
             _ => Vec::new(),
         };
         self.outcome.whole = tables;
+        self.outcome.charts = self.charts.finish(layout);
         Ok(self.outcome)
     }
 }

@@ -1,8 +1,10 @@
 //! Log files as bytes: plain, or compressed by gzip or Zstandard.
 
+use super::stop::{Stop, Waiting};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,17 +29,25 @@ pub struct Input {
 
 /// Opens a file, or standard input where the path is `-`. Whether it is compressed, its
 /// first bytes tell, whatever its name. What is read of it, as it is on disk, is added to
-/// `bytes_read`.
+/// `bytes_read`. Reading of a pipe gives up when it is to stop.
 ///
 /// # Errors
 ///
 /// When it cannot be opened, or its first bytes cannot be read.
-pub fn open(path: &Path, bytes_read: &Arc<AtomicU64>) -> Result<Input, Unreadable> {
+pub fn open(path: &Path, bytes_read: &Arc<AtomicU64>, stop: &Stop) -> Result<Input, Unreadable> {
     let name = path.display().to_string();
     let opened = (|| {
-        let raw: Box<dyn Read + Send> = match name.as_str() {
-            "-" => Box::new(io::stdin()),
-            _ => Box::new(File::open(path)?),
+        // Not by `io::stdin`: what its buffer holds, nobody who waits for more would see.
+        let file = match name.as_str() {
+            "-" => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            _ => File::open(path)?,
+        };
+        let raw: Box<dyn Read + Send> = match file.metadata()?.is_file() {
+            true => Box::new(file),
+            false => Box::new(Waiting {
+                reader: file,
+                stop: stop.clone(),
+            }),
         };
         decompressed(Counted {
             reader: raw,
@@ -155,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_named() {
-        let error = open(Path::new("no/such.log"), &Arc::default())
+        let error = open(Path::new("no/such.log"), &Arc::default(), &Stop::default())
             .err()
             .unwrap();
         assert_eq!(error.to_string(), "no/such.log: cannot be read");

@@ -15,15 +15,22 @@
 //! Nothing here prints, and nothing asks what time it is.
 
 mod blocks;
+mod charts;
 mod engine;
 mod input;
 mod outcome;
+pub mod report;
+mod sift;
+mod stop;
 mod table;
 mod whole;
 
+pub use charts::Chart;
 pub use engine::{Plan, ReplayError, run};
 pub use input::{Input, Unreadable, open};
 pub use outcome::{Outcome, Point};
+pub use sift::Span;
+pub use stop::Stop;
 pub use table::{Column, Line, Part, Table};
 
 #[cfg(test)]

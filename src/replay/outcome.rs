@@ -1,8 +1,11 @@
 //! What came of a replay: the account of its lines, and the values.
 
+use super::charts::Chart;
+use super::sift::Samples;
 use super::table::Table;
 use crate::haproxy::Reject;
 use crate::metric::Series;
+use crate::rejects::RejectedLine;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
 use crate::window::{ClosedWindow, Merged};
@@ -24,7 +27,7 @@ pub struct TooManyPoints;
 /// Everything that came of a replay.
 ///
 /// `lines = parsed + rejected`, and each parsed line is in exactly one of `counted`,
-/// `skipped`, `notices`, `undated`, `over_limit` and `too_late`.
+/// `skipped`, `notices`, `undated`, `over_limit`, `too_late` and `outside`.
 #[derive(Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Without blank ones.
@@ -53,6 +56,14 @@ pub struct Outcome {
     pub series: Vec<(Series, Vec<Point>)>,
     /// The whole log as one window, if that was asked for.
     pub whole: Vec<Table>,
+    /// Lines of times that were not asked for.
+    pub outside: u64,
+    /// It was stopped before all was read.
+    pub interrupted: bool,
+    /// The first rejected line of each reason, by its place in [`Reject::REASONS`].
+    pub samples: Samples,
+    /// Values over time of the rules of which that was asked for.
+    pub charts: Option<Chart>,
 }
 
 /// The value of a series in one window.
@@ -81,6 +92,20 @@ impl Outcome {
         self.to = self.to.max(tally.to);
     }
 
+    pub(super) fn left_out(&mut self, lines: u64) {
+        self.parsed += lines;
+        self.outside += lines;
+    }
+
+    /// Keeps what is the first of its reason.
+    pub(super) fn sample(&mut self, samples: Samples) {
+        for (known, sample) in self.samples.iter_mut().zip(samples) {
+            if known.is_none() {
+                *known = sample;
+            }
+        }
+    }
+
     pub(super) fn merged(&mut self, merged: Merged) {
         self.counted += merged.counted + merged.late;
         self.too_late += merged.too_late;
@@ -90,6 +115,12 @@ impl Outcome {
     /// How many lines were rejected.
     pub fn rejected(&self) -> u64 {
         self.rejected.iter().sum()
+    }
+
+    /// The first rejected line of each reason.
+    pub fn samples(&self) -> impl Iterator<Item = (&'static str, &RejectedLine)> + Clone {
+        let samples = Reject::REASONS.into_iter().zip(&self.samples);
+        samples.filter_map(|(reason, sample)| Some((reason, sample.as_ref()?)))
     }
 
     /// The reasons for which lines were rejected, and how many for each.
@@ -137,7 +168,7 @@ impl Points {
 /// value}]}], ...}`; times are whole seconds since 1970, rounded down.
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Outcome", 13)?;
+        let mut object = serializer.serialize_struct("Outcome", 16)?;
         object.serialize_field("lines", &self.lines)?;
         object.serialize_field("parsed", &self.parsed)?;
         object.serialize_field("rejected", &Map(self.reasons()))?;
@@ -151,6 +182,9 @@ impl Serialize for Outcome {
         object.serialize_field("over_limit", &self.over_limit)?;
         object.serialize_field("too_late", &self.too_late)?;
         object.serialize_field("cut", &self.cut)?;
+        object.serialize_field("outside", &self.outside)?;
+        object.serialize_field("interrupted", &self.interrupted)?;
+        object.serialize_field("samples", &Map(self.samples()))?;
         object.end()
     }
 }

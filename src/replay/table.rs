@@ -49,6 +49,7 @@ pub struct Part {
 }
 
 /// A table that values are put into, in any order.
+#[derive(Clone)]
 pub(super) struct Building {
     table: Table,
     /// Places in the table's lines.

@@ -1,6 +1,7 @@
 //! The same log gives the same numbers, and they are the right ones.
 
 use super::engine::{Bounds, ROWS_MAX, run_within};
+use super::report::Report;
 use super::*;
 use crate::config::{Limits, Time};
 use crate::demo::traffic::Traffic;
@@ -106,6 +107,9 @@ fn plan(rules: &str, threads: usize) -> Plan {
         },
         threads: NonZeroUsize::new(threads).unwrap(),
         whole: true,
+        charted: Vec::new(),
+        span: Span::default(),
+        stop: Stop::default(),
     }
 }
 
@@ -181,22 +185,30 @@ fn threads_and_pieces_change_nothing() {
     }
 }
 
+/// The same without the samples of rejected lines, each of which is the first of its reason.
+fn values(outcome: Outcome) -> String {
+    printed(&Outcome {
+        samples: Default::default(),
+        ..outcome
+    })
+}
+
 #[test]
 fn files_may_come_in_any_order() {
     let log = log();
     // Which rare ones of more than 1,024 values a `top` keeps, their order decides.
     let rules = &RULES.replace("top(client_ip", "top(server");
     let lines: Vec<&str> = log.split_inclusive('\n').collect();
-    let expected = printed(&replay(&plan(rules, 2), &[&log], usize::MAX));
+    let expected = values(replay(&plan(rules, 2), &[&log], usize::MAX));
     let (start, end) = lines.split_at(lines.len() / 3);
     let (start, end) = (start.concat(), end.concat());
     for logs in [[&start, &end], [&end, &start]] {
         let logs = logs.map(String::as_str);
-        assert_eq!(printed(&replay(&plan(rules, 3), &logs, 4096)), expected);
+        assert_eq!(values(replay(&plan(rules, 3), &logs, 4096)), expected);
     }
     let backwards: String = lines.iter().rev().copied().collect();
     assert_eq!(
-        printed(&replay(&plan(rules, 2), &[&backwards], 4096)),
+        values(replay(&plan(rules, 2), &[&backwards], 4096)),
         expected
     );
     // More files than there are batches under way.
@@ -205,7 +217,7 @@ fn files_may_come_in_any_order() {
         .map(|_| "")
         .chain([log.as_str()])
         .collect();
-    assert_eq!(printed(&replay(&plan(rules, 1), &many, 4096)), expected);
+    assert_eq!(values(replay(&plan(rules, 1), &many, 4096)), expected);
 }
 
 #[test]
@@ -491,7 +503,7 @@ fn a_line_without_a_date_is_counted_and_nothing_without_lines_is_null() {
         (outcome.parsed, outcome.undated, outcome.counted),
         (2, 2, 0)
     );
-    insta::assert_snapshot!(serde_json::to_string(&replay(&plan, &[""], 1)).unwrap(), @r#"{"lines":0,"parsed":0,"rejected":{},"from":null,"to":null,"series":[],"counted":0,"skipped":0,"notices":0,"undated":0,"over_limit":0,"too_late":0,"cut":0}"#);
+    insta::assert_snapshot!(serde_json::to_string(&replay(&plan, &[""], 1)).unwrap(), @r#"{"lines":0,"parsed":0,"rejected":{},"from":null,"to":null,"series":[],"counted":0,"skipped":0,"notices":0,"undated":0,"over_limit":0,"too_late":0,"cut":0,"outside":0,"interrupted":false,"samples":{}}"#);
 }
 
 #[test]
@@ -513,4 +525,85 @@ fn an_input_that_breaks_off_ends_the_replay() {
     let inputs = [Ok(whole), Ok(broken)].into_iter();
     let error = run_within(&plan(RULES, 2), inputs, BOUNDS, |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "b.log: cannot be read");
+}
+
+/// A request every minute of a day and a half, in the order of the minutes that is given.
+fn long_log(minutes: impl Iterator<Item = i64>) -> String {
+    let mut log = String::new();
+    for minute in minutes {
+        let at = jiff::Timestamp::from_second(START.as_secs() + 60 * minute).unwrap();
+        let date = at.strftime("%d/%b/%Y:%H:%M:%S.000");
+        writeln!(
+            log,
+            "10.0.0.1:1 [{date}] www api/s 0/0/0/{0}/{0} 200 9 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"",
+            minute % 100
+        )
+        .unwrap();
+        if minute == 700 {
+            log.push_str("first of its kind\nsecond of its kind\n");
+        }
+    }
+    log
+}
+
+#[test]
+fn a_chart_has_few_windows_in_which_every_event_is() {
+    let parts = report::Parts {
+        charts: true,
+        ..report::Parts::default()
+    };
+    let source = report::rules(parts, report::Windows::Short);
+    let charted = |threads| Plan {
+        rules: Arc::new(rules::load(std::slice::from_ref(&source), &Options::default()).unwrap()),
+        charted: report::charted(parts),
+        ..plan(RULES, threads)
+    };
+    let log = long_log(0..36 * 60);
+    let outcome = replay(&charted(1), &[&log], log.len());
+    let all = Report::of(&outcome, parts);
+    // 5 minutes would be 432 windows.
+    assert_eq!(all.step.as_secs(), 900);
+    assert_eq!(all.windows.len(), 36 * 4);
+    for (place, window) in all.windows.iter().enumerate() {
+        let row = window.all.as_ref().unwrap();
+        assert_eq!(row.requests, 15);
+        // Minutes 0 to 14 of it, and so on: the percentile is of all of them.
+        let mut times: Vec<_> = (0..15).map(|minute| (place * 15 + minute) % 100).collect();
+        times.sort_unstable();
+        assert_eq!(row.p50, Some(times[7] as f64), "{place}");
+        assert_eq!(window.services.len(), 1);
+    }
+    // Neither threads nor the order of lines change any of it.
+    let backwards = long_log((0..36 * 60).rev());
+    for (threads, log) in [(3, &log), (2, &backwards)] {
+        let other = replay(&charted(threads), &[log], 977);
+        assert_eq!(Report::of(&other, parts), all, "{threads}");
+        let samples: Vec<_> = other.samples().map(|(_, line)| &*line.before).collect();
+        assert_eq!(samples, ["first of its kind"]);
+    }
+}
+
+#[test]
+fn what_is_not_of_the_span_is_left_out_and_accounted_for() {
+    let at = |minute: i64| Timestamp::from_secs(START.as_secs() + 60 * minute);
+    let some = Plan {
+        span: Span {
+            since: Some(at(60)),
+            until: Some(at(90)),
+        },
+        ..plan(RULES, 2)
+    };
+    let outcome = replay(&some, &[&long_log(0..36 * 60)], 4096);
+    assert_eq!((outcome.lines, outcome.parsed), (2162, 2160));
+    assert_eq!((outcome.outside, outcome.counted), (2130, 30));
+    assert_eq!(outcome.from.map(Timestamp::as_secs), Some(at(60).as_secs()));
+    assert!(!outcome.interrupted);
+}
+
+#[test]
+fn a_replay_that_is_stopped_before_it_begins_has_nothing_and_says_so() {
+    let stopped = plan(RULES, 2);
+    stopped.stop.set();
+    let outcome = replay(&stopped, &[&long_log(0..10)], 4096);
+    assert_eq!((outcome.lines, outcome.interrupted), (0, true));
 }

@@ -106,7 +106,7 @@ const START: Timestamp = Timestamp::from_secs(0);
 /// The layout with windows of that length, and the empty tables of its rules. Its series are
 /// named by the place of their table and column; one more of each rule, in the column behind
 /// the last, counts its events.
-fn widened(layout: &Layout, span: Duration) -> (Layout, Vec<Building>) {
+pub(super) fn widened(layout: &Layout, span: Duration) -> (Layout, Vec<Building>) {
     let mut wide = layout.clone();
     let mut tables = Vec::new();
     for grouping in &mut wide.groupings {
@@ -136,14 +136,14 @@ fn widened(layout: &Layout, span: Duration) -> (Layout, Vec<Building>) {
 }
 
 /// The place of a table and of a column in it, as a series' name.
-struct Cell;
+pub(super) struct Cell;
 
 impl Cell {
     fn name(table: usize, column: usize) -> Arc<str> {
         format!("{table} {column}").into()
     }
 
-    fn read(name: &str) -> Option<(usize, usize)> {
+    pub(super) fn read(name: &str) -> Option<(usize, usize)> {
         let (table, column) = name.split_once(' ')?;
         Some((table.parse().ok()?, column.parse().ok()?))
     }

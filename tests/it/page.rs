@@ -760,14 +760,14 @@ fn is_number_with(text: &str, units: &[&str]) -> bool {
 
 /// One browser with one page. Ends with the test, the browser before its driver:
 /// a killed driver would leave the browser behind.
-struct Page {
+pub struct Page {
     client: Option<Client>,
     session: String,
     _driver: Process,
 }
 
 impl Page {
-    fn open(url: &str, (width, height): (u32, u32)) -> Page {
+    pub fn open(url: &str, (width, height): (u32, u32)) -> Page {
         let port = ports::free();
         let driver = Process::spawn(
             "chromedriver",
@@ -867,7 +867,7 @@ impl Page {
         name.as_str().expect("a name").to_owned()
     }
 
-    fn text(&self, selector: &str) -> String {
+    pub fn text(&self, selector: &str) -> String {
         let text = self.ask(&format!(
             "return document.querySelector(\"{selector}\")?.innerText ?? ''"
         ));
@@ -895,7 +895,7 @@ impl Page {
 
     /// Nothing was logged as an error since the last look: no exception, no
     /// missing file, nothing that the content security policy refused.
-    fn assert_quiet_console(&self) {
+    pub fn assert_quiet_console(&self) {
         let answer = http::post(
             &format!("{}/se/log", self.session),
             &json!({ "type": "browser" }),
@@ -946,7 +946,7 @@ impl Page {
             .to_owned()
     }
 
-    fn ask(&self, script: &str) -> Value {
+    pub fn ask(&self, script: &str) -> Value {
         RUNTIME
             .block_on(self.client().execute(script, vec![]))
             .unwrap_or_else(|e| panic!("the page cannot run {script}: {e}"))

@@ -1,11 +1,16 @@
 //! `weir replay`: from log files what the daemon would have computed.
 
+use crate::page::Page;
 use crate::support::line::httplog;
-use crate::support::{Weir, folder};
+use crate::support::{Weir, folder, require, wait_for, write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 /// 2026-03-01T00:00:00Z
 const START: i64 = 1_772_323_200;
@@ -79,6 +84,27 @@ fn json_is_one_object_and_the_same_whatever_it_is_read_from() {
     assert_eq!(named("http.rate", "api"), points([0.2, 0.2, 0.2]));
     assert_eq!(series.len(), 10);
 
+    let row = |service: &str| {
+        let services = object["services"].as_array().expect("a list");
+        let found = services.iter().find(|row| row["service"] == service);
+        found.unwrap_or_else(|| panic!("no {service}")).clone()
+    };
+    let web = row("web");
+    let figures = ["kind", "requests", "errors", "p50", "max", "bytes"].map(|key| &web[key]);
+    assert_eq!(
+        figures.map(Clone::clone),
+        [
+            json!("http"),
+            json!(30),
+            json!(0.1),
+            json!(24.0),
+            json!(39.0),
+            json!(30.0 * 512.0)
+        ]
+    );
+    assert_eq!(object["samples"]["not_traffic"]["before"], "what is this?");
+    assert_eq!(object["interrupted"], json!(false));
+
     for (args, input) in [
         (&["zipped.log"][..], ""),
         (&["a.zst"], ""),
@@ -124,21 +150,247 @@ fn rules_and_formats_are_those_that_are_named() {
 }
 
 #[test]
-fn the_table_tells_people_of_the_whole() {
+fn the_report_tells_people_of_each_service() {
     let site = folder(&[("a.log", &log())]);
     let ended = Weir::run(&["replay", "a.log"], Some(site.path()));
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
     insta::assert_snapshot!(ended.stdout, @r"
     2026-03-01T00:00:00Z to 2026-03-01T00:00:29Z (29s), all values over the whole log
 
-    http
-      service  events   rate  errors  p50  p95  p99
-      web          30   1.03     10%   24   38   39
-      api           6  0.207      0%    7    7    7
+    HTTP requests by service; times are the server's (Tr)
+      service  requests  per s  errors   p50   p95   p99   max  bytes
+      web            30   1.03   10.0%  24ms  38ms  39ms  39ms   15kB
+      api             6   0.21      0%   7ms   7ms   7ms   7ms  3.1kB
+      all 2          36   1.24   8.33%                    39ms   18kB
 
     37 lines: 36 parsed, 1 rejected (not_traffic 1)
     36 counted
+
+    rejected as not_traffic, for example: neither a line of a known format nor a known message of HAProxy
+      what is this?
     ");
+}
+
+#[test]
+fn rules_have_tables_and_by_adds_the_report() {
+    let site = folder(&[
+        ("a.log", &log()),
+        (
+            "rules.yaml",
+            "rules: [{ name: all, measure: { bad: ratio(status >= 500) } }]\n",
+        ),
+    ]);
+    let run = |args: &[&str]| {
+        let ended = Weir::run(&[&["replay", "a.log"], args].concat(), Some(site.path()));
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{args:?}");
+        ended.stdout
+    };
+    let rules = run(&["--rules", "rules.yaml"]);
+    assert!(
+        rules.contains("\nall\n") && !rules.contains("requests"),
+        "{rules}"
+    );
+    let both = run(&["--rules", "rules.yaml", "--by", "status"]);
+    assert!(both.contains("\nall\n"), "{both}");
+    let row = |text: &str, cells: &[&str]| {
+        let found = text.lines().any(|line| {
+            line.split_whitespace()
+                .take(cells.len())
+                .eq(cells.iter().copied())
+        });
+        assert!(found, "no {cells:?} in {text}");
+    };
+    row(&both, &["web", "503", "3", "0.10", "100%"]);
+    row(&both, &["web", "200", "27"]);
+    row(&run(&["--by", "server"]), &["api", "s1", "6"]);
+    row(&run(&["--by", "route"]), &["web", "GET", "/", "30"]);
+    let csv = run(&["--by", "status", "--format", "csv"]);
+    assert!(
+        csv.contains(",report.status.requests,web,503,1\r\n"),
+        "{csv}"
+    );
+    let json: Value =
+        serde_json::from_str(&run(&["--by", "status", "--format", "json"])).expect("JSON");
+    assert_eq!(json["by"][0]["status"], "200");
+    assert_eq!(json["by"][0]["requests"], 27);
+}
+
+#[test]
+fn since_and_until_leave_out_the_rest() {
+    let site = folder(&[
+        ("a.log", &log()),
+        ("weir.yaml", "haproxy: { timezone: Europe/Stockholm }\n"),
+    ]);
+    // What ends at 00:00:10.250 is in, what ends at 00:00:20.250 is not.
+    for (args, from) in [
+        (
+            &[
+                "--since",
+                "2026-03-01T00:00:10Z",
+                "--until",
+                "2026-03-01T00:00:20.250Z",
+            ][..],
+            START + 10,
+        ),
+        (
+            &[
+                "--since",
+                "01/Mar/2026:00:00:10",
+                "--until",
+                "2026-03-01 00:00:20",
+            ],
+            START + 10,
+        ),
+        (
+            &[
+                "-c",
+                "weir.yaml",
+                "--since",
+                "2026-03-01 00:00:10",
+                "--until",
+                "2026-03-01T00:00:20",
+            ],
+            START + 10 - 3600,
+        ),
+    ] {
+        let args = [&["replay", "a.log", "--format", "json"], args].concat();
+        let ended = Weir::run(&args, Some(site.path()));
+        let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        let account = ["lines", "parsed", "outside", "counted", "from", "to"];
+        assert_eq!(
+            account.map(|key| json[key].as_i64()),
+            [37, 36, 24, 12, from, from + 9].map(Some),
+            "{args:?}"
+        );
+    }
+    for (args, told) in [
+        (
+            &["--since", "yesterday"][..],
+            "--since: `yesterday` is no time",
+        ),
+        (
+            &["--since", "2026-03-02", "--until", "2026-03-01"],
+            "--until is not after --since",
+        ),
+    ] {
+        let ended = Weir::run(&[&["replay", "a.log"], args].concat(), Some(site.path()));
+        assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{args:?}");
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
+}
+
+/// A pipe at that path, whose writer need not be there.
+fn pipe(path: &Path) {
+    let made = Command::new("mkfifo")
+        .arg(path)
+        .status()
+        .expect("mkfifo runs");
+    assert!(made.success());
+}
+
+#[test]
+fn interrupted_it_tells_what_it_has() {
+    let site = folder(&[]);
+    let path = site.path().join("live.log");
+    pipe(&path);
+    let args = ["replay", "--format", "json", "live.log"];
+    let weir = Weir::start(&args, site.path());
+    let mut writer = File::options().write(true).open(&path).expect("a reader");
+    let line = format!("{}\n", httplog("web", START * 1000, 7, 200));
+    let lines = 5_000;
+    writer
+        .write_all(line.repeat(lines).as_bytes())
+        .expect("a reader");
+    // A line that is not there yet to its end.
+    writer.write_all(&line.as_bytes()[..60]).expect("a reader");
+    // All but what a pipe can hold has been read.
+    weir.signal("INT");
+    let ended = weir.wait(Duration::from_secs(60));
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("interrupted: the result is of the"),
+        "{}",
+        ended.stderr
+    );
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(json["interrupted"], json!(true));
+    let read = json["lines"].as_u64().expect("a number");
+    let held = 65_536 / line.len() as u64 + 1;
+    assert!(
+        (lines as u64 - held..=lines as u64).contains(&read),
+        "{read}"
+    );
+    assert_eq!(
+        (&json["parsed"], &json["services"][0]["requests"]),
+        (&json!(read), &json!(read))
+    );
+    drop(writer);
+}
+
+#[test]
+fn interrupted_twice_it_ends_at_once() {
+    let site = folder(&[]);
+    // Nobody opens it for writing: weir cannot even open it.
+    pipe(&site.path().join("live.log"));
+    let mut weir = Weir::start(&["replay", "live.log"], site.path());
+    let catches_interrupts = |id: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let caught = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))?;
+        Some(u64::from_str_radix(caught.trim(), 16).ok()? & 0b10 != 0)
+    };
+    let soon = Duration::from_secs(60);
+    wait_for("weir to wait for SIGINT", soon, || {
+        catches_interrupts(weir.id())
+            .filter(|catches| *catches)
+            .ok_or_else(String::new)
+    });
+    let status = wait_for("weir to end", soon, || {
+        if let Some(status) = weir.exit_status() {
+            return Ok(status);
+        }
+        weir.signal("INT");
+        Err("it still runs".to_owned())
+    });
+    assert_eq!(status.code(), Some(3));
+    assert_eq!(weir.stdout(), "");
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_sorts_by_a_click() {
+    if !require(&["chromium", "chromedriver"]) {
+        return;
+    }
+    let log =
+        log() + "127.0.0.1:1 [01/Mar/2026:00:00:05.000] web web/s1 <script>alert(1)</script>\n";
+    let site = folder(&[("a.log", &log)]);
+    let ended = Weir::run(&["replay", "a.log", "--format", "html"], Some(site.path()));
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    for outside in ["http:", "https:", " src=", "@import", "url("] {
+        assert!(!ended.stdout.contains(outside), "{outside}");
+    }
+    let file = site.path().join("report.html");
+    write(&file, &ended.stdout);
+    let page = Page::open(&format!("file://{}", file.display()), (1280, 800));
+    let first = || page.text("#http tbody tr th");
+    assert_eq!(page.text("h1"), "a.log");
+    assert_eq!(first(), "web");
+    assert!(page.text("#http tbody").contains("10.0%"));
+    assert!(page.text("#routes tbody").contains("GET"));
+    assert!(page.text("#lines").contains("2 rejected"));
+    // It is a text, and no script.
+    assert!(page.text("#lines").contains("<script>alert(1)</script>"));
+    // The charts say the same as their tables.
+    let drawn = page.ask("return [...document.querySelectorAll('figure')].map(f => [f.querySelectorAll('svg path.draw').length, f.querySelectorAll('tbody tr').length])");
+    assert_eq!(drawn, json!([[2, 3], [3, 3], [1, 3]]));
+    page.ask("document.querySelector('#http thead button').click()");
+    assert_eq!(first(), "api");
+    assert_eq!(
+        page.ask("return document.documentElement.scrollWidth <= innerWidth"),
+        json!(true)
+    );
+    page.assert_quiet_console();
 }
 
 #[test]

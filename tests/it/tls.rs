@@ -7,7 +7,7 @@ use crate::support::rsyslog::Rsyslog;
 use crate::support::tls::{Authority, Client, Identity, certificate, connect, is_ended, shown};
 use crate::support::{Weir, folder, now_millis, require, wait_for};
 use std::io::Write;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -288,7 +288,10 @@ http: { address: "127.0.0.1:0" }
     identity.write(folder.path(), "weir");
     let mut weir = Weir::serve(folder.path());
     let relp = weir.address("relp");
-    drop(connect(relp, &authority, Some(&identity)).expect("a handshake"));
+    let sender = connect(relp, &authority, Some(&identity)).expect("a handshake");
+    // Not closed: what it has not read of TLS's tickets would make that a broken connection.
+    let half = sender.sock.shutdown(Shutdown::Write);
+    half.expect("a connection");
     wait_for("the end of the connection", SOON, || {
         let log = weir.log();
         let told = log.contains("it ended without the message that ends TLS");

@@ -1,18 +1,27 @@
 //! `weir replay`: what the daemon would have computed of log files.
 
+mod chart;
 mod csv;
+mod figures;
+mod html;
+mod interrupt;
+mod json;
+mod moment;
 mod table;
+mod text_report;
 
 use super::print::print;
 use super::{Failure, load, reading};
-use crate::replay::{self, Outcome, Plan, ReplayError};
+use crate::replay::report::{self, By, Parts, Report};
+use crate::replay::{self, Outcome, Plan, ReplayError, Span, Stop};
+use crate::rules;
 use anyhow::Context;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::tz::TimeZone;
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -24,7 +33,8 @@ pub struct Arguments {
     /// Log files, plain or compressed by gzip or Zstandard, or `-` for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// A rule file, or a folder of them [default: the configured ones, else the bundled ones]
+    /// A rule file, or a folder of them [default: the configured ones, else a report; for the
+    /// values in json and csv the bundled ones]
     #[arg(long, value_name = "PATH")]
     rules: Option<PathBuf>,
     /// How many threads parse and evaluate [default: one for each core]
@@ -33,18 +43,32 @@ pub struct Arguments {
     /// How the result is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Leave out what ended before: 2026-03-01T08:00:00Z, 2026-03-01 08:00 or 01/Mar/2026:08:00:00
+    ///
+    /// A time without an offset is in the configured time zone. Lines are told by the same time
+    /// as they are counted by (`event_time`). Rejected lines have none and are always counted.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Leave out what ended then or later
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Break services down, in the report and, in json and csv, as series of their own
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: Option<By>,
     #[command(flatten)]
     reading: reading::Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: each rule's values over the whole log, for each of its groups
+    /// For people: a report per service; with rules, each rule's values over the whole log
     Table,
-    /// One object with every value of every window
+    /// One object with every value of every window, and the report
     Json,
     /// A line for every value of every window
     Csv,
+    /// The report with charts, as one file for a browser
+    Html,
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -56,11 +80,31 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.reading.config()?;
-    let (formats, rules) = load::with_formats(&config, |names| match &arguments.rules {
-        Some(path) => load::rules_of(slice::from_ref(path), &config, names),
-        None => load::rules(&config, names),
+    let span = arguments.span(&config.haproxy.timezone)?;
+    let has_rules = arguments.rules.is_some() || config.rules.is_some();
+    let (format, parts) = (arguments.format, arguments.parts());
+    // Whoever has rules wants to know what they say.
+    let has_report = !has_rules || format == Format::Html || arguments.by.is_some();
+    // What the daemon would say without rules is a value for each window; in a report for
+    // people it has no place.
+    let has_others = has_rules || matches!(format, Format::Json | Format::Csv);
+    let (formats, rules) = load::with_formats(&config, |names| {
+        let mut sources = match (&arguments.rules, has_others) {
+            (Some(path), _) => rules::read(path).map_err(load::unreadable)?,
+            (None, true) => load::rule_files(&config)?,
+            (None, false) => Vec::new(),
+        };
+        if has_report {
+            let windows = match format {
+                Format::Table => report::Windows::Long,
+                Format::Json | Format::Csv | Format::Html => report::Windows::Short,
+            };
+            sources.push(report::rules(parts, windows));
+        }
+        load::compile(&sources, &config, names)
     })?;
     let bytes = size(&arguments.files)?;
+    let stop = Stop::default();
     let plan = Plan {
         rules: Arc::new(rules),
         formats: Arc::new(formats),
@@ -73,11 +117,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 thread::available_parallelism().context("cannot tell how many cores there are")?
             }
         },
-        whole: arguments.format == Format::Table,
+        whole: has_report || matches!(format, Format::Table | Format::Html),
+        charted: report::charted(parts),
+        span,
+        stop: stop.clone(),
     };
+    interrupt::watch(stop.clone())?;
     let bytes_read = Arc::new(AtomicU64::new(0));
     let inputs = arguments.files.iter();
-    let inputs = inputs.map(|path| replay::open(path, &bytes_read));
+    let inputs = inputs.map(|path| replay::open(path, &bytes_read, &stop));
     let bar = bar(bytes);
     let outcome = replay::run(&plan, inputs, |lines| {
         let seconds = bar.elapsed().as_secs_f64().max(0.001);
@@ -85,17 +133,73 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         bar.set_position(bytes_read.load(Ordering::Relaxed));
     });
     bar.finish_and_clear();
-    print_as(arguments.format, &outcome.map_err(failure)?)
+    let mut outcome = outcome.map_err(failure)?;
+    outcome
+        .series
+        .retain(|(series, _)| !report::is_of_services(&series.name));
+    let report = has_report.then(|| Report::of(&outcome, parts));
+    let names = arguments.files.iter();
+    let names: Vec<_> = names.map(|path| path.display().to_string()).collect();
+    print_as(format, &outcome, report.as_ref(), &names)?;
+    match outcome.interrupted {
+        false => Ok(()),
+        true => Err(Failure::Run(anyhow::anyhow!(
+            "interrupted: the result is of the {} lines that were read until then",
+            outcome.lines
+        ))),
+    }
 }
 
-fn print_as(format: Format, outcome: &Outcome) -> Result<(), Failure> {
-    let text = match format {
-        Format::Table => table::table(outcome)?,
-        Format::Csv => csv::csv(outcome),
-        Format::Json => {
-            let json = serde_json::to_string(outcome).context("cannot write the result as JSON")?;
-            format!("{json}\n")
+impl Arguments {
+    fn parts(&self) -> Parts {
+        let is_html = self.format == Format::Html;
+        Parts {
+            by: self.by,
+            routes: is_html,
+            charts: is_html,
         }
+    }
+
+    fn span(&self, zone: &TimeZone) -> Result<Span, Failure> {
+        let at = |name: &str, text: &Option<String>| {
+            let at = text.as_ref().map(|text| {
+                let at = moment::moment(text, zone);
+                at.map_err(|hint| {
+                    Failure::Input(format!(
+                        "error: {name}: `{text}` is no time\n\nhint: {hint}"
+                    ))
+                })
+            });
+            at.transpose()
+        };
+        let span = Span {
+            since: at("--since", &self.since)?,
+            until: at("--until", &self.until)?,
+        };
+        match (span.since, span.until) {
+            (Some(since), Some(until)) if since >= until => Err(Failure::Input(
+                "error: --until is not after --since\n\nhint: nothing is in between".to_owned(),
+            )),
+            _ => Ok(span),
+        }
+    }
+}
+
+fn print_as(
+    format: Format,
+    outcome: &Outcome,
+    report: Option<&Report>,
+    files: &[String],
+) -> Result<(), Failure> {
+    let own = outcome.whole.iter();
+    let rules: Vec<_> = own
+        .filter(|table| !report::is_of_report(&table.rule))
+        .collect();
+    let text = match format {
+        Format::Table => table::table(outcome, &rules, report)?,
+        Format::Csv => csv::csv(outcome),
+        Format::Json => json::json(outcome, report)?,
+        Format::Html => html::html(outcome, &rules, report.unwrap_or(&Report::default()), files)?,
     };
     print(&text)
 }

@@ -1,13 +1,22 @@
 //! A report for people: the whole log, a table for each rule.
 
 use super::super::print::Shown;
+use crate::replay::report::Report;
 use crate::replay::{Column, Line, Outcome, Part, Table};
 use crate::time::Timestamp;
 use jiff::SignedDuration;
 use std::fmt::{self, Write};
 
-pub fn table(outcome: &Outcome) -> Result<String, fmt::Error> {
+/// A table for each of the rules, then the report, if there is one.
+pub fn table(
+    outcome: &Outcome,
+    rules: &[&Table],
+    report: Option<&Report>,
+) -> Result<String, fmt::Error> {
     let mut text = String::new();
+    if outcome.interrupted {
+        text.push_str("Interrupted: this is what was read until then.\n");
+    }
     match (outcome.from, outcome.to) {
         (Some(from), Some(to)) => {
             let (start, end) = (shown(from), shown(to));
@@ -19,16 +28,20 @@ pub fn table(outcome: &Outcome) -> Result<String, fmt::Error> {
         }
         _ => writeln!(text, "no events with a date")?,
     }
-    for table in &outcome.whole {
+    for table in rules {
         writeln!(text, "\n{}", table.rule)?;
         rows(&mut text, table)?;
     }
+    if let Some(report) = report {
+        super::text_report::report(&mut text, report)?;
+    }
     account(&mut text, outcome)?;
+    samples(&mut text, outcome)?;
     Ok(text)
 }
 
 /// To the second.
-fn shown(time: Timestamp) -> String {
+pub(super) fn shown(time: Timestamp) -> String {
     let time = time.to_string();
     match time.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
@@ -36,7 +49,7 @@ fn shown(time: Timestamp) -> String {
     }
 }
 
-fn rows(text: &mut String, table: &Table) -> fmt::Result {
+pub(super) fn rows(text: &mut String, table: &Table) -> fmt::Result {
     let tags = Names::of(table);
     let mut cells = vec![
         tags.iter()
@@ -173,7 +186,7 @@ fn number(value: f64) -> String {
 }
 
 /// What became of every line.
-fn account(text: &mut String, outcome: &Outcome) -> fmt::Result {
+pub(super) fn account(text: &mut String, outcome: &Outcome) -> fmt::Result {
     let (lines, parsed) = (outcome.lines, outcome.parsed);
     write!(
         text,
@@ -192,6 +205,7 @@ fn account(text: &mut String, outcome: &Outcome) -> fmt::Result {
         (outcome.skipped, "that no rule wants"),
         (outcome.notices, "messages of HAProxy's own"),
         (outcome.undated, "without a date"),
+        (outcome.outside, "of other times"),
         (outcome.over_limit, "over the limit of series"),
         (
             outcome.too_late,
@@ -206,6 +220,31 @@ fn account(text: &mut String, outcome: &Outcome) -> fmt::Result {
         write!(text, "\n{} longer than a line may be, and cut", outcome.cut)?;
     }
     text.push('\n');
+    Ok(())
+}
+
+/// The first line of each reason for which lines were rejected.
+fn samples(text: &mut String, outcome: &Outcome) -> fmt::Result {
+    for (reason, line) in outcome.samples() {
+        writeln!(text, "\nrejected as {reason}, for example: {}", line.why)?;
+        let left_out = |bytes| if bytes > 0 { "..." } else { "" };
+        let marked = match &line.stuck {
+            // The mark stands where reading ended.
+            Some(stuck) => {
+                let stuck = match stuck.trim() {
+                    "" => "end",
+                    word => word,
+                };
+                format!("{} >>>{stuck}<<<{}", line.before.trim_end(), line.after)
+            }
+            None => line.before.clone(),
+        };
+        let (before, after) = (
+            left_out(line.left_out_before),
+            left_out(line.left_out_after),
+        );
+        writeln!(text, "  {before}{}{after}", marked.trim())?;
+    }
     Ok(())
 }
 
@@ -268,7 +307,7 @@ mod tests {
             }],
             ..Outcome::default()
         };
-        insta::assert_snapshot!(table(&outcome).unwrap(), @r"
+        insta::assert_snapshot!(table(&outcome, &outcome.whole.iter().collect::<Vec<_>>(), None).unwrap(), @r"
         2026-01-01T12:00:00Z to 2026-01-01T13:00:01Z (1h 1s), all values over the whole log
 
         http

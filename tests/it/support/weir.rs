@@ -75,6 +75,11 @@ impl Weir {
         spawn(args, folder).wait(END)
     }
 
+    /// Starts a command that is not to be waited for yet.
+    pub fn start(args: &[&str], folder: &Path) -> Process {
+        spawn(args, Some(folder))
+    }
+
     /// Runs a command that ends by itself, with these bytes on its standard input.
     pub fn fed(args: &[&str], folder: Option<&Path>, input: &[u8]) -> Ended {
         let (name, mut command) = command(args, folder);
