@@ -79,7 +79,7 @@ row_replay() {
     file=$(log plain)
     begin weir halog
     for ((i = 0; i < runs; i++)); do
-        cpu weir "$weir" replay --threads 1 "$file"
+        cpu weir "$weir" replay --rules rules --threads 1 "$file"
         needs halog haproxy || continue
         cpu halog halog -q -srv <"$file"
     done
@@ -117,8 +117,8 @@ row_threads() {
     file=$(log plain)
     begin one two
     for ((i = 0; i < runs; i++)); do
-        wall one "$weir" replay --threads 1 "$file"
-        wall two "$weir" replay --threads 2 "$file"
+        wall one "$weir" replay --rules rules --threads 1 "$file"
+        wall two "$weir" replay --rules rules --threads 2 "$file"
     done
     runs_of threads "one thread" one "$(million)" "wall s per million lines"
     runs_of threads "two threads" two "$(million)" "wall s per million lines"
@@ -130,7 +130,7 @@ row_tcp() {
     file=$(log plain)
     begin replay live counted
     for ((i = 0; i < runs; i++)); do
-        cpu replay "$weir" replay --threads 1 "$file"
+        cpu replay "$weir" replay --rules rules --threads 1 "$file"
         live_tcp live counted
     done
     runs_of tcp "weir replay, one thread" replay "$(million)" "CPU s per million lines"
@@ -186,7 +186,7 @@ row_series() {
     begin {replay,live,whole}{2,200,20000}
     for ((i = 0; i < runs; i++)); do
         for services in 2 200 20000; do
-            cpu "replay$services" "$weir" replay --threads 1 "$(log "$services" --services "$services" --span 10s)"
+            cpu "replay$services" "$weir" replay --rules rules --threads 1 "$(log "$services" --services "$services" --span 10s)"
             live_tcp "whole$services" "live$services" --services "$services"
         done
     done
