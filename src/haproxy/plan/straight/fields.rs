@@ -11,7 +11,7 @@ use crate::haproxy::plan::Store;
 use wide::u8x32;
 
 /// Values that are read together: numbers, then names, or either alone. All of them have to be
-/// in the 64 bytes from the first one on.
+/// in the 64 bytes from the first one on, or up to the line's end.
 ///
 /// Everything has a fixed size, so that reading them is one path without a loop.
 #[derive(Clone, Debug)]
@@ -166,7 +166,10 @@ impl Fields {
             ints,
         } = outline;
         let rest = line.get(at..)?;
-        let masks = Masks::of(rest.first_chunk()?);
+        let masks = match rest.first_chunk() {
+            Some(window) => Masks::of(window),
+            None => Masks::of_end(rest),
+        };
         let stops = masks.blanks | masks.slashes;
         let all = Stops::of(stops, count);
         let last = all.bit(count - 1);
@@ -252,6 +255,13 @@ fn runs_of_16(bits: u64) -> u64 {
 }
 
 impl Masks {
+    /// Of the last bytes of a line, and of nothing behind it.
+    fn of_end(rest: &[u8]) -> Masks {
+        let mut window = [0; 64];
+        window[..rest.len()].copy_from_slice(rest);
+        Masks::of(&window)
+    }
+
     #[inline(always)]
     fn of(bytes: &[u8; 64]) -> Masks {
         let halves = bytes.as_chunks::<32>().0;
