@@ -80,7 +80,7 @@ macro_rules! fields {
             }
 
             /// This field's value in `event`.
-            #[inline]
+            #[inline(always)]
             pub fn of<'a>(self, event: &Event<'a>) -> Value<'a> {
                 match self {
                     $(Field::$variant => {
@@ -204,10 +204,15 @@ impl Field {
             Field::Tr => event.timers.response,
             Field::Ta => event.timers.active,
             Field::BytesRead => event.bytes_read,
-            other => match other.of(event) {
-                Value::Int(value) => Some(value),
-                _ => None,
-            },
+            other => other.int_of_any(event),
+        }
+    }
+
+    #[inline(never)]
+    fn int_of_any(self, event: &Event<'_>) -> Option<i64> {
+        match self.of(event) {
+            Value::Int(value) => Some(value),
+            _ => None,
         }
     }
 
@@ -218,10 +223,15 @@ impl Field {
             Field::Frontend => event.frontend,
             Field::Backend => event.backend,
             Field::Server => event.server,
-            other => match other.of(event) {
-                Value::String(value) => Some(value),
-                _ => None,
-            },
+            other => other.string_of_any(event),
+        }
+    }
+
+    #[inline(never)]
+    fn string_of_any<'a>(self, event: &Event<'a>) -> Option<&'a [u8]> {
+        match self.of(event) {
+            Value::String(value) => Some(value),
+            _ => None,
         }
     }
 

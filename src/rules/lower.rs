@@ -6,7 +6,8 @@
 use super::RulePlace;
 use super::check::Aggregate;
 use super::expr::{Bool, Number};
-use super::program::{Draw, Group, GroupRule, KeyPart, Term};
+use super::program::{Draw, Group, GroupRule, KeyPart};
+use super::term::Term;
 use crate::delta::{
     Arithmetic, CellKind, Formula, Grouping, Layout, Measure, Name, Output, RuleLayout, Window,
 };

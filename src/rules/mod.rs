@@ -35,6 +35,7 @@ mod reads;
 mod routes;
 mod schema;
 mod service;
+mod term;
 mod unit;
 mod values;
 

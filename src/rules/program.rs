@@ -1,9 +1,10 @@
 //! What is done with each event: written by `compile` once, run by `eval`.
 
-use super::expr::{Bool, Comparison, Int, Number, Text};
+use super::expr::{Bool, Int, Number, Text};
 use super::routes::fold;
+use super::term::Term;
 use crate::delta::{Cell, CellKind, GroupKey, Window};
-use crate::haproxy::{Event, Field, Kind};
+use crate::haproxy::Event;
 use std::cell::RefCell;
 
 /// Which rules of a group want an event is one word of bits. Further rules with the
@@ -30,16 +31,6 @@ pub(super) struct Group {
     terms: Vec<(Term, u64)>,
     /// At most [`RULES_PER_GROUP`].
     pub rules: Vec<GroupRule>,
-}
-
-/// A part of what a rule asks of an event.
-#[derive(Debug, PartialEq)]
-pub(super) enum Term {
-    /// The event is of that kind.
-    Kind(Kind),
-    /// The field is there, and a number of which this is true.
-    Int(Field, Comparison, i64),
-    Other(Bool),
 }
 
 /// One value of a group's key.
@@ -147,35 +138,6 @@ impl Group {
     }
 }
 
-impl Term {
-    /// What nearly every rule asks first is one comparison of numbers.
-    pub fn of(condition: Bool) -> Self {
-        match &condition {
-            Bool::Ints(comparison, Int::Field(field), Int::Const(value)) => {
-                Term::Int(*field, *comparison, *value)
-            }
-            Bool::Texts(Comparison::Equal, Text::Field(Field::Kind), Text::Const(name))
-            | Bool::Texts(Comparison::Equal, Text::Const(name), Text::Field(Field::Kind)) => {
-                let kind = Kind::ALL.into_iter().find(|kind| name == kind.as_str());
-                kind.map_or(Term::Other(condition), Term::Kind)
-            }
-            _ => Term::Other(condition),
-        }
-    }
-
-    #[inline]
-    pub fn holds(&self, event: &Event<'_>) -> bool {
-        match self {
-            Term::Kind(kind) => event.kind == *kind,
-            Term::Int(field, comparison, value) => {
-                let number = field.int(event);
-                number.is_some_and(|number| comparison.accepts(number.cmp(value)))
-            }
-            Term::Other(condition) => condition.holds(event),
-        }
-    }
-}
-
 impl KeyPart {
     /// Hands on the value that the event has, in at most [`VALUE_BYTES`].
     #[inline]
@@ -237,22 +199,35 @@ impl GroupRule {
                         }
                     }
                 }
-                Draw::Sample {
-                    value: Number::Double(value),
-                    cells,
-                } => {
-                    if let Some(value) = value.of(event) {
-                        for &cell in cells {
-                            row[cell].sample(value);
-                        }
+                rare => rare.draw(event, row),
+            }
+        }
+    }
+}
+
+impl Draw {
+    /// What few rules draw. Not within the loop over draws: what the compiler sees there it
+    /// computes before the loop, for each event and whether any draw wants it or not.
+    #[inline(never)]
+    fn draw(&self, event: &Event<'_>, row: &mut [Cell]) {
+        match self {
+            Draw::Count { condition, cell } => {
+                if condition.holds(event) {
+                    row[*cell].count();
+                }
+            }
+            Draw::Sample { value, cells } => {
+                if let Some(value) = value.of(event) {
+                    for &cell in cells {
+                        row[cell].sample(value);
                     }
                 }
-                Draw::Observe { value, cell } => value.of(event, |value| {
-                    if let Some(value) = value {
-                        row[*cell].observe(value);
-                    }
-                }),
             }
+            Draw::Observe { value, cell } => value.of(event, |value| {
+                if let Some(value) = value {
+                    row[*cell].observe(value);
+                }
+            }),
         }
     }
 }

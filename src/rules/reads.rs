@@ -6,7 +6,8 @@
 
 use super::address::Address;
 use super::expr::{Bool, Double, Int, Number, Text};
-use super::program::{Draw, Group, KeyPart, Term};
+use super::program::{Draw, Group, KeyPart};
+use super::term::Term;
 use crate::haproxy::{Field, FieldSet};
 
 /// What looks at fields.
@@ -35,7 +36,9 @@ impl Reads for Term {
     fn reads(&self, fields: &mut FieldSet) {
         match self {
             Term::Kind(_) => fields.insert(Field::Kind),
-            Term::Int(field, ..) => fields.insert(*field),
+            Term::Int(field, ..) | Term::IntIn(field, _) | Term::Text { field, .. } => {
+                fields.insert(*field);
+            }
             Term::Other(condition) => condition.reads(fields),
         }
     }

@@ -24,6 +24,8 @@ const LAYERS_MAX: usize = 3;
 #[inline]
 pub(super) fn may_begin(text: &[u8]) -> bool {
     match text {
+        // An address of four numbers.
+        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9' | b'.', ..] if text.get(4) != Some(&b'-') => false,
         [b'<', b'0'..=b'9', ..] => true,
         [b' ', rest @ ..] => may_begin(rest.trim_ascii_start()),
         [b'A'..=b'Z', _, _, b' ', ..] => true,

@@ -2,8 +2,8 @@
 //!
 //! A sender's headers are the same in every line but for the stamp, and that differs in its
 //! last digits. So a frame whose header has been met before is compared with it instead of
-//! being taken apart: everything in front of the text and outside of the stamp's digits must
-//! be the same to the byte. Only such headers are remembered that say all about themselves,
+//! being taken apart: it is the one before, or everything in front of the text and outside of
+//! the stamp's digits is the same to the byte. Only such headers are remembered that say all about themselves,
 //! whatever text is behind them ([`Known::of`]); the rest is read anew each time. What comes
 //! out is what [`parse`](super::parse) gives, which the tests hold it to.
 
@@ -143,24 +143,13 @@ impl Known {
 
     /// Whether the frame has this header, and then its message.
     #[inline(always)]
-    fn read<'a>(&self, frame: &'a [u8], message: &mut Message<'a>) -> bool {
-        let Range { start, end } = self.passing;
+    fn read<'a>(&mut self, frame: &'a [u8], message: &mut Message<'a>) -> bool {
         let length = self.header.len();
         let Some((header, text)) = frame.split_at_checked(length) else {
             return false;
         };
-        let same = |(byte, known): (&u8, &u8)| {
-            byte == known || (byte.is_ascii_digit() && known.is_ascii_digit())
-        };
-        let known = &*self.header;
-        // A second of the kind that is there once in some years is read anew.
-        let is_known = length > 0
-            && header[end..] == known[end..]
-            && header[..start] == known[..start]
-            && header[start] < b'6'
-            && header[start..end].iter().zip(&known[start..end]).all(same)
-            && may_follow(text);
-        if !is_known {
+        let is_known = length > 0 && may_follow(text);
+        if !is_known || !(header == self.header || self.is_later(header)) {
             return false;
         }
         let field = |range: &Option<Range<usize>>| Some(&header[range.clone()?]);
@@ -179,6 +168,28 @@ impl Known {
             *message = nested::unwrap(*message);
         }
         true
+    }
+}
+
+impl Known {
+    /// Whether it is the same header with another time in its stamp, and then from here on the
+    /// one that is met: many lines are of the same second.
+    #[inline(never)]
+    fn is_later(&mut self, header: &[u8]) -> bool {
+        let Range { start, end } = self.passing;
+        let known = &*self.header;
+        let same = |(byte, known): (&u8, &u8)| {
+            byte == known || (byte.is_ascii_digit() && known.is_ascii_digit())
+        };
+        // A second of the kind that is there once in some years is read anew.
+        let is_later = header[end..] == known[end..]
+            && header[..start] == known[..start]
+            && header[start] < b'6'
+            && header[start..end].iter().zip(&known[start..end]).all(same);
+        if is_later {
+            self.header.copy_from_slice(header);
+        }
+        is_later
     }
 }
 
@@ -290,7 +301,8 @@ mod tests {
             let (before, frame) = (format!("{first}{text}"), format!("{second}{text}"));
             let mut message = Message::default();
             reader.read(before.as_bytes(), &mut message);
-            let known = &reader.known[place(frame.as_bytes(), reader.stamp_end)];
+            let at = place(frame.as_bytes(), reader.stamp_end);
+            let known = &mut reader.known[at];
             assert!(known.read(frame.as_bytes(), &mut message), "{first}");
         }
     }

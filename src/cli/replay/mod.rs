@@ -83,8 +83,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let span = arguments.span(&config.haproxy.timezone)?;
     let has_rules = arguments.rules.is_some() || config.rules.is_some();
     let (format, parts) = (arguments.format, arguments.parts());
-    // Whoever has rules wants to know what they say.
-    let has_report = !has_rules || format == Format::Html || arguments.by.is_some();
+    // Whoever has rules wants to know what they say, and lines of values have no report.
+    let is_plain = !has_rules && format != Format::Csv;
+    let has_report = is_plain || format == Format::Html || arguments.by.is_some();
     // What the daemon would say without rules is a value for each window; in a report for
     // people it has no place.
     let has_others = has_rules || matches!(format, Format::Json | Format::Csv);

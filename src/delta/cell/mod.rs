@@ -127,8 +127,14 @@ impl Cell {
             Cell::Count(count) => *count += 1,
             Cell::Sum(sum) => sum.add_int(value),
             Cell::Samples(samples) => samples.record_int(value),
-            _ => self.sample(value as f64),
+            _ => self.sample_as_double(value as f64),
         }
+    }
+
+    /// Apart from what is common: it would be inlined with that.
+    #[inline(never)]
+    fn sample_as_double(&mut self, value: f64) {
+        self.sample(value);
     }
 
     /// Takes in one value that is told from others, and not computed with.

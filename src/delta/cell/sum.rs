@@ -19,6 +19,7 @@ impl Sum {
     const ONE: f64 = (1u64 << 32) as f64;
 
     /// Takes in one value.
+    #[inline(never)]
     pub fn add(&mut self, value: f64) {
         self.count += 1;
         // The cast saturates: a value beyond 2⁹⁵ counts as 2⁹⁵.

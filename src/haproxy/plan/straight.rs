@@ -1,8 +1,8 @@
 //! The straight way through a line: every value is there, as it nearly always is.
 //!
 //! A format whose values all end at a byte that they cannot hold is read a second way, which
-//! knows nothing of what is rare: blanks that come twice, numbers with a `+`, escapes, requests
-//! that are cut off. It meets a line that has any of it by giving up, and leaves the line to
+//! knows nothing of what is rare: blanks that come twice, values that are missing, escapes,
+//! requests that are cut off. It meets a line that has any of it by giving up, and leaves the line to
 //! the steps of the plan ([`read`](super::read)), which decide alone what is wrong with it, or
 //! whether anything is. So it may only ever accept what they accept, and with the same values:
 //! the tests hold both to that.
@@ -13,7 +13,7 @@
 //!
 //! One position moves through the line. Numbers are read eight bytes at a time (Lamport,
 //! "Multiple byte processing with full-word instructions", 1975), ends of words are looked for
-//! sixteen at a time, and no step says what is wrong.
+//! thirty-two at a time, and no step says what is wrong.
 
 use super::store::{Request, Store};
 use super::{DateForm, Form, Plan, Slot, Step, Then};
@@ -23,7 +23,7 @@ use crate::haproxy::leaf::{digits, find, number, short_digits};
 use crate::haproxy::request::Single;
 use fields::Fields;
 use std::ops::Range;
-use wide::u8x16;
+use wide::{u8x16, u8x32};
 
 mod fields;
 
@@ -89,6 +89,8 @@ pub(super) enum Shape {
 /// Captures and request, to the line's end.
 #[derive(Clone, Copy, Debug)]
 struct Tail {
+    /// The blank before it is still to be read.
+    blank: bool,
     single: Single,
     keep_captures: bool,
     keep_request: bool,
@@ -168,11 +170,20 @@ impl Straight {
                     stop: Some(*stop),
                     keep: keeps(*slot),
                 })),
-                Step::Tail { last: true, .. } => stretches.push(Stretch::Tail(Tail {
-                    single: plan.captured.single(),
-                    keep_captures: keeps(Slot::RequestHeaders) || keeps(Slot::ResponseHeaders),
-                    keep_request: fields.contains_any(&REQUEST),
-                })),
+                Step::Tail { last: true, .. } => {
+                    // Its blank is the last value's, too, so that this is read with the others.
+                    let last = match stretches.last_mut() {
+                        Some(Stretch::Field(field)) if field.stop.is_none() => Some(field),
+                        _ => None,
+                    };
+                    let blank = last.map(|last| last.stop = Some(b' ')).is_none();
+                    stretches.push(Stretch::Tail(Tail {
+                        blank,
+                        single: plan.captured.single(),
+                        keep_captures: keeps(Slot::RequestHeaders) || keeps(Slot::ResponseHeaders),
+                        keep_request: fields.contains_any(&REQUEST),
+                    }));
+                }
                 _ => return None,
             }
         }
@@ -193,10 +204,7 @@ impl Straight {
             at = match stretch {
                 Stretch::Fields(fields) => match fields.read(line, at, store) {
                     Some(end) => end,
-                    None => fields
-                        .each
-                        .iter()
-                        .try_fold(at, |at, field| field.read(line, at, store))?,
+                    None => one_by_one(&fields.each, line, at, store)?,
                 },
                 Stretch::Field(field) => field.read(line, at, store)?,
                 Stretch::Literal(literal) => {
@@ -229,6 +237,18 @@ impl Straight {
         }
         Some(at)
     }
+}
+
+/// Fields that cannot be read together, since there are more bytes of them than usual.
+#[cold]
+fn one_by_one<'a>(
+    fields: &[Field],
+    line: &'a [u8],
+    at: usize,
+    store: &mut Store<'_, 'a>,
+) -> Option<usize> {
+    let mut fields = fields.iter();
+    fields.try_fold(at, |at, field| field.read(line, at, store))
 }
 
 /// Literals that follow each other are one, and fields that can be read together are.
@@ -340,17 +360,21 @@ impl Field {
         }
     }
 
-    /// Keeps what was read; `false` if it cannot be a value of this field.
-    fn store<'a>(&self, text: &'a [u8], store: &mut Store<'_, 'a>) -> bool {
+    /// Keeps what was read, which has a `+` only where one may be; `false` if it cannot be a
+    /// value of this field.
+    pub(super) fn store<'a>(&self, text: &'a [u8], store: &mut Store<'_, 'a>) -> bool {
         match (self.shape, self.slot) {
             (Shape::Int, Slot::Extra(index)) => {
                 store.extra_int(index, text, Form::Plain);
                 true
             }
-            (Shape::Int, slot) => match number(text) {
-                Some((value, [])) => store.int(slot, Some(value), false),
-                _ => false,
-            },
+            (Shape::Int, slot) => {
+                let unsigned = text.strip_prefix(b"+");
+                match number(unsigned.unwrap_or(text)) {
+                    Some((value, [])) => store.int(slot, Some(value), unsigned.is_some()),
+                    _ => false,
+                }
+            }
             (Shape::Fixed(_) | Shape::Word { .. }, slot) => {
                 store.plain(slot, text);
                 true
@@ -363,19 +387,23 @@ impl Field {
 #[inline(always)]
 fn word(line: &[u8], at: usize, stop: u8, never: u8) -> Option<usize> {
     let rest = line.get(at..)?;
-    let length = match rest.first_chunk().map(|bytes| ends(bytes, stop, never)) {
+    let ends = |bytes: &[u8; 32]| {
+        let bytes = u8x32::new(*bytes);
+        let is = |byte| bytes.simd_eq(u8x32::splat(byte));
+        (is(stop) | is(never)).to_bitmask()
+    };
+    let length = match rest.first_chunk().map(ends) {
         None | Some(0) => find(stop, never, rest)?,
         Some(ends) => ends.trailing_zeros() as usize,
     };
     (length > 0 && rest[length] == stop).then_some(length)
 }
 
-/// Where two bytes are, a bit for each place.
+/// Where blanks are, a bit for each place.
 #[inline(always)]
-fn ends(bytes: &[u8; 16], one: u8, other: u8) -> u32 {
+fn blanks(bytes: &[u8; 16]) -> u32 {
     let bytes = u8x16::new(*bytes);
-    let is = |byte| bytes.simd_eq(u8x16::splat(byte));
-    (is(one) | is(other)).to_bitmask()
+    bytes.simd_eq(u8x16::splat(b' ')).to_bitmask()
 }
 
 /// `192.0.2.7:40112`: the port is behind the last colon, with seven digits at most.
@@ -425,9 +453,13 @@ impl Tail {
     /// inside anything.
     #[inline(never)]
     fn read<'a>(self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
-        let start = at + 1;
+        let start = match (self.blank, line.get(at)) {
+            (false, _) => at,
+            (true, Some(b' ')) => at + 1,
+            (true, _) => return None,
+        };
         let end = line.len().checked_sub(1)?;
-        if line.get(at) != Some(&b' ') || end <= start {
+        if end <= start {
             return None;
         }
         let marks = Marks::find(line, start)?;
@@ -472,7 +504,7 @@ impl Tail {
         }
         if self.keep_request {
             let request = &line[open + 1..close];
-            let blank = match request.first_chunk().map(|bytes| ends(bytes, b' ', b' ')) {
+            let blank = match request.first_chunk().map(blanks) {
                 None | Some(0) => find(b' ', b' ', request)?,
                 Some(ends) => ends.trailing_zeros() as usize,
             };
@@ -516,16 +548,16 @@ impl Marks {
     #[inline(always)]
     fn find(line: &[u8], start: usize) -> Option<Marks> {
         let mut marks = Marks::default();
-        let (whole, rest) = line.get(start..)?.as_chunks::<16>();
+        let (whole, rest) = line.get(start..)?.as_chunks::<32>();
         let mut at = start;
         for chunk in whole {
             marks.note(line, at, Marks::places(chunk))?;
-            at += 16;
+            at += 32;
         }
         if !rest.is_empty() {
-            // The last sixteen bytes, of which some have been looked at.
-            let last = line.last_chunk::<16>()?;
-            let places = Marks::places(last) >> (16 - rest.len());
+            // The last bytes of the line, of which some have been looked at.
+            let last = line.last_chunk::<32>()?;
+            let places = Marks::places(last) >> (32 - rest.len());
             marks.note(line, at, places)?;
         }
         Some(marks)
@@ -533,9 +565,9 @@ impl Marks {
 
     /// Where bytes are that matter, a bit for each place.
     #[inline(always)]
-    fn places(bytes: &[u8; 16]) -> u32 {
-        let bytes = u8x16::new(*bytes);
-        let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+    fn places(bytes: &[u8; 32]) -> u32 {
+        let bytes = u8x32::new(*bytes);
+        let is = |byte| bytes.simd_eq(u8x32::splat(byte));
         (is(b'"') | is(b'}') | is(b'?') | is(b'#')).to_bitmask()
     }
 

@@ -18,6 +18,7 @@ use wide::u8x32;
 pub(super) struct Fields {
     pub(super) each: Box<[Field]>,
     outline: Outline,
+    known: Known,
     /// This one must have so many bytes.
     fixed: Option<(usize, usize)>,
     /// Those that are kept.
@@ -32,6 +33,22 @@ struct Outline {
     slashes: [Range; 2],
     /// So many of them are numbers, the first ones.
     ints: usize,
+}
+
+/// Outlines that nearly every line has: of these the compiler makes code without a loop or a
+/// branch.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// `frontend backend/server`
+    Names,
+    /// From an HTTP request's timers to its termination state.
+    Request,
+    /// Connections and queues, where something follows.
+    Load,
+    /// The same at a line's end, where the last number is not among them.
+    LastLoad,
+    /// None of them.
+    Other,
 }
 
 /// Places from the first up to the second.
@@ -86,8 +103,32 @@ impl Fields {
                 _ => return None,
             },
         };
+        let known = match outline {
+            Outline {
+                count: 3,
+                slashes: [(1, 2), (0, 0)],
+                ints: 0,
+            } => Known::Names,
+            Outline {
+                count: 10,
+                slashes: [(0, 4), (0, 0)],
+                ints: 7,
+            } => Known::Request,
+            Outline {
+                count: 7,
+                slashes: [(0, 4), (5, 6)],
+                ints: 7,
+            } => Known::Load,
+            Outline {
+                count: 6,
+                slashes: [(0, 4), (5, 6)],
+                ints: 6,
+            } => Known::LastLoad,
+            _ => Known::Other,
+        };
         let together = Fields {
             outline,
+            known,
             fixed: fixed.next(),
             kept: kept.map(|(place, field)| (place, *field)).collect(),
             each: fields.into(),
@@ -97,8 +138,8 @@ impl Fields {
     }
 
     /// Reads all of them, and tells where the next value begins. `None` where they are not in
-    /// 64 bytes, or one is missing, or a number has a sign or more digits than any has; then
-    /// some may be in `store`.
+    /// 64 bytes, or one is missing, or a number has more digits than any has; then some may be
+    /// in `store`.
     #[inline(always)]
     pub(super) fn read<'a>(
         &self,
@@ -106,24 +147,12 @@ impl Fields {
         at: usize,
         store: &mut Store<'_, 'a>,
     ) -> Option<usize> {
-        // Of what nearly every line has, the compiler makes code without a loop or a branch.
-        match self.outline {
-            Outline {
-                count: 3,
-                slashes: [(1, 2), (0, 0)],
-                ints: 0,
-            } => self.outlined::<3, 1, 2, 0, 0, 0>(line, at, store),
-            Outline {
-                count: 10,
-                slashes: [(0, 4), (0, 0)],
-                ints: 7,
-            } => self.outlined::<10, 0, 4, 0, 0, 7>(line, at, store),
-            Outline {
-                count: 6,
-                slashes: [(0, 4), (5, 6)],
-                ints: 6,
-            } => self.outlined::<6, 0, 4, 5, 6, 6>(line, at, store),
-            other => self.read_by(other, line, at, store),
+        match self.known {
+            Known::Names => self.outlined::<3, 1, 2, 0, 0, 0>(line, at, store),
+            Known::Request => self.outlined::<10, 0, 4, 0, 0, 7>(line, at, store),
+            Known::Load => self.outlined::<7, 0, 4, 5, 6, 7>(line, at, store),
+            Known::LastLoad => self.outlined::<6, 0, 4, 5, 6, 6>(line, at, store),
+            Known::Other => self.read_by(self.outline, line, at, store),
         }
     }
 
@@ -182,9 +211,10 @@ impl Fields {
         // Two stops with nothing between them, or one with nothing before it.
         let empty = taken & (taken << 1 | 1);
         let other_stop = (masks.slashes & taken) ^ slashes;
+        // A sign, if anything that may be there.
         let no_digit = ints & !masks.digits & !taken;
         let long = runs_of_16(masks.digits & ints);
-        if other_stop | empty | no_digit | long != 0 || last == 0 {
+        if other_stop | empty | long != 0 || last == 0 {
             return None;
         }
         let within = |place: usize| match place {
@@ -201,7 +231,42 @@ impl Fields {
                 return None;
             }
         }
+        if no_digit != 0 {
+            // What stands there begins a number, or the line is not read here.
+            let begins = (taken << 1 | 1) & masks.digits >> 1;
+            if no_digit & !begins != 0 || !self.store_signed(rest, no_digit, taken, store) {
+                return None;
+            }
+        }
         Some(at + all.place(count - 1) + 1)
+    }
+
+    /// Keeps the numbers that begin at these places, each with a sign; `false` if one may not
+    /// have that sign. One line of twenty has one.
+    #[inline(never)]
+    fn store_signed<'a>(
+        &self,
+        rest: &'a [u8],
+        mut begins: u64,
+        stops: u64,
+        store: &mut Store<'_, 'a>,
+    ) -> bool {
+        while begins != 0 {
+            let start = begins.trailing_zeros();
+            begins &= begins - 1;
+            let field = self.each[(stops & ((1 << start) - 1)).count_ones() as usize];
+            let end = start + (stops >> start).trailing_zeros();
+            let text = &rest[start as usize..end as usize];
+            let may_be = match text[0] {
+                b'-' => true,
+                b'+' => field.slot.may_have_plus(),
+                _ => false,
+            };
+            if !may_be || !field.store(text, store) {
+                return false;
+            }
+        }
+        true
     }
 }
 
