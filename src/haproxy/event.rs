@@ -5,6 +5,7 @@
 
 use crate::time::Timestamp;
 use bstr::ByteSlice;
+use memchr::memchr;
 
 /// Which kind of line it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -282,13 +283,18 @@ pub enum Separator {
 
 impl<'a> Captures<'a> {
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        let separator: &[u8] = match self.separator {
-            Separator::Pipe => b"|",
-            Separator::Quotes => b"\" \"",
-            Separator::Blank => b" ",
-            Separator::Nul => b"\0",
-        };
-        self.values.split_str(separator)
+        let mut rest = Some(self.values);
+        std::iter::from_fn(move || {
+            let values = rest?;
+            let (end, next) = match self.separator {
+                Separator::Pipe => (memchr(b'|', values), 1),
+                Separator::Blank => (memchr(b' ', values), 1),
+                Separator::Nul => (memchr(b'\0', values), 1),
+                Separator::Quotes => (values.find(b"\" \""), 3),
+            };
+            rest = end.map(|end| &values[end + next..]);
+            Some(&values[..end.unwrap_or(values.len())])
+        })
     }
 
     /// The value at that position, from 0. `None` past the last one.

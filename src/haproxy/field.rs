@@ -201,6 +201,8 @@ impl Field {
         // What rules ask for most, without the way through all that there is.
         match self {
             Field::Status => event.status,
+            Field::Tw => event.timers.queue,
+            Field::Tc => event.timers.connect,
             Field::Tr => event.timers.response,
             Field::Ta => event.timers.active,
             Field::BytesRead => event.bytes_read,
@@ -223,7 +225,20 @@ impl Field {
             Field::Frontend => event.frontend,
             Field::Backend => event.backend,
             Field::Server => event.server,
+            Field::TerminationState => event.termination_state,
+            Field::Method => event.method,
+            Field::Path => event.path,
             other => other.string_of_any(event),
+        }
+    }
+
+    /// The list of strings that it holds in `event`; `None` where it holds none.
+    #[inline]
+    pub fn strings<'a>(self, event: &Event<'a>) -> Option<Captures<'a>> {
+        match self {
+            Field::RequestHeaders => event.request_headers,
+            Field::ResponseHeaders => event.response_headers,
+            _ => None,
         }
     }
 
@@ -326,4 +341,73 @@ fn extra(extra: Extra<'_>) -> Value<'_> {
 
 fn strings(value: Option<Captures<'_>>) -> Value<'_> {
     value.map_or(Value::Missing, Value::Strings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::haproxy::{Kind, Separator};
+
+    /// The short ways to a value say what the long one says.
+    #[test]
+    fn a_value_is_the_same_by_its_type() {
+        let captures = |values| {
+            Some(Captures {
+                values,
+                separator: Separator::Pipe,
+                names: &[],
+            })
+        };
+        let mut event = Event::of_kind(Kind::Http);
+        event.status = Some(1);
+        event.timers.queue = Some(2);
+        event.timers.connect = Some(3);
+        event.timers.response = Some(4);
+        event.timers.active = Some(5);
+        event.timers.total = Some(6);
+        event.bytes_read = Some(7);
+        event.frontend = Some(b"frontend");
+        event.backend = Some(b"backend");
+        event.server = Some(b"server");
+        event.termination_state = Some(b"--");
+        event.method = Some(b"GET");
+        event.path = Some(b"/");
+        event.query = Some(b"q");
+        event.request_headers = captures(b"of|the request");
+        event.response_headers = captures(b"of the response");
+        for event in [event, Event::of_kind(Kind::Tcp)] {
+            for &field in Field::ALL {
+                let value = field.of(&event);
+                let is_same = match value {
+                    Value::Int(number) => field.int(&event) == Some(number),
+                    Value::String(text) => field.string(&event) == Some(text),
+                    Value::Strings(list) => field.strings(&event) == Some(list),
+                    _ => {
+                        field.int(&event).is_none()
+                            && field.string(&event).is_none()
+                            && field.strings(&event).is_none()
+                    }
+                };
+                assert!(is_same, "{}: {value:?}", field.name());
+            }
+        }
+    }
+
+    #[test]
+    fn captured_values_stand_between_separators() {
+        let values = |values, separator| {
+            let captures = Captures {
+                values,
+                separator,
+                names: &[],
+            };
+            captures.iter().collect::<Vec<_>>()
+        };
+        let empty: &[u8] = b"";
+        assert_eq!(values(b"a||c", Separator::Pipe), [b"a", empty, b"c"]);
+        assert_eq!(values(b"", Separator::Pipe), [empty]);
+        assert_eq!(values(b"a b", Separator::Blank), [b"a", b"b"]);
+        assert_eq!(values(b"a\0", Separator::Nul), [b"a", empty]);
+        assert_eq!(values(b"a\" \"b c", Separator::Quotes), [&b"a"[..], b"b c"]);
+    }
 }

@@ -174,12 +174,8 @@ impl Bool {
             Bool::TextIn(a, list) => a
                 .of(event)
                 .is_some_and(|a| list.iter().any(|item| item.as_slice() == a)),
-            Bool::TextInField(a, field) => match field.of(event) {
-                Value::Strings(captures) => a
-                    .of(event)
-                    .is_some_and(|a| captures.iter().any(|item| item == a)),
-                _ => false,
-            },
+            Bool::TextInField(a, field) => both(a.of(event), field.strings(event))
+                .is_some_and(|(a, captures)| captures.iter().any(|item| item == a)),
             Bool::Addresses(comparison, a, b) => {
                 both(a.of(event), b.of(event)).is_some_and(|(a, b)| comparison.accepts(a.cmp(&b)))
             }
@@ -225,10 +221,7 @@ impl Int {
                 }
             }
             Int::Length(text) => text.of(event).map(|text| text.len() as i64),
-            Int::Count(field) => match field.of(event) {
-                Value::Strings(captures) => Some(captures.iter().count() as i64),
-                _ => None,
-            },
+            Int::Count(field) => Some(field.strings(event)?.iter().count() as i64),
             Int::Family(address) => address.family(event),
             Int::If(parts) => match parts.0.holds(event) {
                 true => parts.1.of(event),
@@ -331,14 +324,8 @@ impl Text {
     fn computed<'a>(&'a self, event: &Event<'a>) -> Option<&'a [u8]> {
         match self {
             Text::Const(_) | Text::Field(_) => self.of(event),
-            Text::Capture(field, index) => match field.of(event) {
-                Value::Strings(captures) => captures.get(*index),
-                _ => None,
-            },
-            Text::Header(field, name) => match field.of(event) {
-                Value::Strings(captures) => header(captures, name),
-                _ => None,
-            },
+            Text::Capture(field, index) => field.strings(event)?.get(*index),
+            Text::Header(field, name) => header(field.strings(event)?, name),
             Text::Route(routes) => Some(routes.route(event.path?).unwrap_or(OTHER_ROUTE)),
             Text::Extra(name) => match event.extra.get(name)? {
                 ExtraValue::String(value) => Some(value),

@@ -2,7 +2,7 @@
 
 use super::expr::{Bool, Int, Number, Text};
 use super::routes::fold;
-use super::term::Term;
+use super::term::{Term, Terms};
 use crate::delta::{Cell, CellKind, GroupKey, Window};
 use crate::haproxy::Event;
 use std::cell::RefCell;
@@ -25,10 +25,8 @@ thread_local! {
 pub(super) struct Group {
     pub by: Vec<KeyPart>,
     pub window: Window,
-    /// What has to hold, each once, and for which rules, a bit each: a rule wants the events
-    /// for which all of its terms hold. So what rules have in common is asked once per event,
-    /// and what is asked for no rule that is still in question is not asked.
-    terms: Vec<(Term, u64)>,
+    /// What has to hold for which rules.
+    pub terms: Terms,
     /// At most [`RULES_PER_GROUP`].
     pub rules: Vec<GroupRule>,
 }
@@ -74,7 +72,7 @@ impl Group {
         Group {
             by,
             window,
-            terms: Vec::new(),
+            terms: Terms::default(),
             rules: Vec::new(),
         }
     }
@@ -87,19 +85,11 @@ impl Group {
             Bool::Const(true) => Vec::new(),
             condition => vec![condition],
         };
-        for term in terms.into_iter().map(Term::of) {
-            match self.terms.iter_mut().find(|(known, _)| *known == term) {
-                Some((_, rules)) => *rules |= 1 << place,
-                None => self.terms.push((term, 1 << place)),
-            }
+        for term in terms {
+            self.terms.add(Term::of(term), 1 << place);
         }
         self.rules.push(rule);
         place
-    }
-
-    /// What its rules ask of an event.
-    pub fn conditions(&self) -> impl Iterator<Item = &Term> {
-        self.terms.iter().map(|(term, _)| term)
     }
 
     pub fn has_room(&self) -> bool {
@@ -110,13 +100,8 @@ impl Group {
     #[inline]
     pub fn matching(&self, event: &Event<'_>) -> u64 {
         // All of them; there is at least one.
-        let mut matching = u64::MAX >> (RULES_PER_GROUP - self.rules.len());
-        for (term, rules) in &self.terms {
-            if matching & rules != 0 && !term.holds(event) {
-                matching &= !rules;
-            }
-        }
-        matching
+        let all = u64::MAX >> (RULES_PER_GROUP - self.rules.len());
+        self.terms.matching(event, all)
     }
 
     /// The string that its events are told apart by, if it is that alone.

@@ -7,7 +7,7 @@
 use super::address::Address;
 use super::expr::{Bool, Double, Int, Number, Text};
 use super::program::{Draw, Group, KeyPart};
-use super::term::Term;
+use super::term::{Term, Terms};
 use crate::haproxy::{Field, FieldSet};
 
 /// What looks at fields.
@@ -19,9 +19,7 @@ pub(super) trait Reads {
 impl Reads for Group {
     fn reads(&self, fields: &mut FieldSet) {
         self.by.reads(fields);
-        for condition in self.conditions() {
-            condition.reads(fields);
-        }
+        self.terms.reads(fields);
         for draw in self.rules.iter().flat_map(|rule| &rule.draws) {
             match draw {
                 Draw::Count { condition, cell: _ } => condition.reads(fields),
@@ -32,13 +30,21 @@ impl Reads for Group {
     }
 }
 
+impl Reads for Terms {
+    fn reads(&self, fields: &mut FieldSet) {
+        self.fields().for_each(|field| fields.insert(field));
+        self.texts().for_each(|text| text.reads(fields));
+        self.others().for_each(|term| term.reads(fields));
+    }
+}
+
 impl Reads for Term {
     fn reads(&self, fields: &mut FieldSet) {
         match self {
             Term::Kind(_) => fields.insert(Field::Kind),
-            Term::Int(field, ..) | Term::IntIn(field, _) | Term::Text { field, .. } => {
-                fields.insert(*field);
-            }
+            Term::Int(field, _) => fields.insert(*field),
+            Term::Text(text, _) => text.reads(fields),
+            Term::Any(terms) => terms.reads(fields),
             Term::Other(condition) => condition.reads(fields),
         }
     }

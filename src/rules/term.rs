@@ -1,8 +1,9 @@
 //! Conditions as they are asked of each event.
 //!
-//! What rules ask is nearly always one field and constants. That takes one look at the field and
+//! What rules ask is nearly always one value and constants. That takes one look at the value and
 //! one comparison here, where walking an expression's nodes ([`Bool::holds`]) takes some seventy
-//! instructions. Both say the same; tests hold them to that.
+//! instructions; and the rules of a group look at a value together ([`Terms`]). All say the
+//! same; tests hold them to that.
 
 use super::expr::{Bool, Comparison, Int, Text};
 use crate::haproxy::{Event, Field, Kind};
@@ -15,21 +16,32 @@ pub(super) enum Term {
     /// The event is of that kind.
     Kind(Kind),
     /// The field is there, and a number of which this is true.
-    Int(Field, Comparison, i64),
-    /// The field is there, and one of these numbers.
-    IntIn(Field, Box<[i64]>),
-    /// Whether the field is there, and a string of which the test is true.
-    Text {
-        field: Field,
-        test: TextTest,
-        expected: bool,
-    },
+    Int(Field, IntTest),
+    /// Something about a string, or that it is missing.
+    Text(Text, TextTest),
+    /// One of them holds.
+    Any(Box<[Term]>),
     Other(Bool),
 }
 
-/// What a string is compared with.
+/// What a number is compared with.
 #[derive(Debug, PartialEq)]
-pub(super) enum TextTest {
+pub(super) enum IntTest {
+    /// From the first to the second, both included.
+    Within(i64, i64),
+    IsNot(i64),
+    In(Box<[i64]>),
+}
+
+/// What a string is compared with, and what has to come of it: a missing one is no match.
+#[derive(Debug, PartialEq)]
+pub(super) struct TextTest {
+    matches: Match,
+    expected: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Match {
     Is(BString),
     IsNot(BString),
     In(Box<[BString]>),
@@ -40,11 +52,120 @@ pub(super) enum TextTest {
 
 /// A string to look for, and what looking for it takes, made once.
 #[derive(Debug)]
-pub(super) struct Needle(Box<Finder<'static>>);
+struct Needle(Box<Finder<'static>>);
 
 impl PartialEq for Needle {
     fn eq(&self, other: &Needle) -> bool {
         self.0.needle() == other.0.needle()
+    }
+}
+
+/// What several rules ask, each thing once, and for which rules, a bit each: a rule wants the
+/// events for which all of its terms hold. A value is looked at once, whoever asks.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    kinds: Vec<(Kind, u64)>,
+    ints: Vec<Asked<Field, IntTest>>,
+    texts: Vec<Asked<Text, TextTest>>,
+    others: Vec<(Term, u64)>,
+}
+
+/// Of one value.
+#[derive(Debug)]
+struct Asked<V, T> {
+    value: V,
+    tests: Vec<(T, u64)>,
+    /// For which rules anything is.
+    rules: u64,
+}
+
+impl Terms {
+    /// Adds what those rules ask.
+    pub fn add(&mut self, term: Term, rules: u64) {
+        match term {
+            Term::Kind(kind) => add(&mut self.kinds, kind, rules),
+            Term::Int(field, test) => ask(&mut self.ints, field, test, rules),
+            Term::Text(text, test) => ask(&mut self.texts, text, test, rules),
+            other => add(&mut self.others, other, rules),
+        }
+    }
+
+    /// Those of the rules of which all terms hold.
+    #[inline]
+    pub fn matching(&self, event: &Event<'_>, rules: u64) -> u64 {
+        let mut matching = rules;
+        for (kind, rules) in &self.kinds {
+            if event.kind != *kind {
+                matching &= !rules;
+            }
+        }
+        for asked in &self.ints {
+            if matching & asked.rules == 0 {
+                continue;
+            }
+            let Some(value) = asked.value.int(event) else {
+                matching &= !asked.rules;
+                continue;
+            };
+            for (test, rules) in &asked.tests {
+                if !test.accepts(value) {
+                    matching &= !rules;
+                }
+            }
+        }
+        for asked in &self.texts {
+            if matching & asked.rules == 0 {
+                continue;
+            }
+            let text = asked.value.of(event);
+            for (test, rules) in &asked.tests {
+                if matching & rules != 0 && !test.accepts(text) {
+                    matching &= !rules;
+                }
+            }
+        }
+        for (term, rules) in &self.others {
+            if matching & rules != 0 && !term.holds(event) {
+                matching &= !rules;
+            }
+        }
+        matching
+    }
+
+    /// The values that are looked at.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        let kind = self.kinds.first().map(|_| Field::Kind);
+        kind.into_iter()
+            .chain(self.ints.iter().map(|asked| asked.value))
+    }
+
+    pub fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.texts.iter().map(|asked| &asked.value)
+    }
+
+    pub fn others(&self) -> impl Iterator<Item = &Term> {
+        self.others.iter().map(|(term, _)| term)
+    }
+}
+
+fn ask<V: PartialEq, T: PartialEq>(asked: &mut Vec<Asked<V, T>>, value: V, test: T, rules: u64) {
+    let place = asked.iter().position(|known| known.value == value);
+    let place = place.unwrap_or_else(|| {
+        asked.push(Asked {
+            value,
+            tests: Vec::new(),
+            rules: 0,
+        });
+        asked.len() - 1
+    });
+    asked[place].rules |= rules;
+    add(&mut asked[place].tests, test, rules);
+}
+
+fn add<T: PartialEq>(to: &mut Vec<(T, u64)>, term: T, rules: u64) {
+    match to.iter_mut().find(|(known, _)| *known == term) {
+        Some((_, known)) => *known |= rules,
+        None => to.push((term, rules)),
     }
 }
 
@@ -56,11 +177,16 @@ impl Term {
                 let mut kinds = Kind::ALL.into_iter();
                 kinds.find(|kind| name == kind.as_str()).map(Term::Kind)
             }
-            Bool::Ints(comparison, Int::Field(field), Int::Const(value)) => {
-                Some(Term::Int(*field, *comparison, *value))
+            Bool::Ints(comparison, Int::Field(field), value) => constant(value)
+                .and_then(|value| IntTest::of(*comparison, value))
+                .map(|test| Term::Int(*field, test)),
+            Bool::IntIn(Int::Field(field), list) => {
+                Some(Term::Int(*field, IntTest::In(list.clone())))
             }
-            Bool::IntIn(Int::Field(field), list) => Some(Term::IntIn(*field, list.clone())),
-            Bool::Any(terms) => one_of(terms),
+            Bool::Any(terms) => {
+                let terms = terms.iter();
+                Some(one_of(terms.map(|term| Term::of(term.clone())).collect()))
+            }
             Bool::Not(inner) => text(inner, false),
             condition => text(condition, true),
         };
@@ -71,10 +197,7 @@ impl Term {
     pub fn holds(&self, event: &Event<'_>) -> bool {
         match self {
             Term::Kind(kind) => event.kind == *kind,
-            Term::Int(field, comparison, value) => {
-                let number = field.int(event);
-                number.is_some_and(|number| comparison.accepts(number.cmp(value)))
-            }
+            Term::Int(field, test) => field.int(event).is_some_and(|value| test.accepts(value)),
             other => other.holds_otherwise(event),
         }
     }
@@ -84,90 +207,108 @@ impl Term {
     #[inline(never)]
     fn holds_otherwise(&self, event: &Event<'_>) -> bool {
         match self {
-            Term::IntIn(field, list) => {
-                let number = field.int(event);
-                number.is_some_and(|number| list.contains(&number))
-            }
-            Term::Text {
-                field,
-                test,
-                expected,
-            } => {
-                let text = field.string(event);
-                text.is_some_and(|text| test.accepts(text)) == *expected
-            }
+            Term::Text(text, test) => test.accepts(text.of(event)),
+            Term::Any(terms) => terms.iter().any(|term| term.holds(event)),
             Term::Other(condition) => condition.holds(event),
             Term::Kind(_) | Term::Int(..) => self.holds(event),
         }
     }
 }
 
-impl TextTest {
+impl IntTest {
+    /// `None` where no number is accepted.
+    fn of(comparison: Comparison, value: i64) -> Option<Self> {
+        Some(match comparison {
+            Comparison::Equal => IntTest::Within(value, value),
+            Comparison::NotEqual => IntTest::IsNot(value),
+            Comparison::Less => IntTest::Within(i64::MIN, value.checked_sub(1)?),
+            Comparison::LessOrEqual => IntTest::Within(i64::MIN, value),
+            Comparison::Greater => IntTest::Within(value.checked_add(1)?, i64::MAX),
+            Comparison::GreaterOrEqual => IntTest::Within(value, i64::MAX),
+        })
+    }
+
     #[inline]
-    fn accepts(&self, text: &[u8]) -> bool {
+    fn accepts(&self, value: i64) -> bool {
         match self {
-            TextTest::Is(value) => text == value.as_slice(),
-            TextTest::IsNot(value) => text != value.as_slice(),
-            TextTest::In(list) => list.iter().any(|value| text == value.as_slice()),
-            TextTest::StartsWith(value) => text.starts_with(value),
-            TextTest::EndsWith(value) => text.ends_with(value),
-            TextTest::Contains(needle) => needle.0.find(text).is_some(),
+            IntTest::Within(low, high) => (*low <= value) & (value <= *high),
+            IntTest::IsNot(other) => value != *other,
+            IntTest::In(list) => list.contains(&value),
         }
     }
 }
 
-/// A comparison of a field's string with constants, and whether it has to hold.
-fn text(condition: &Bool, expected: bool) -> Option<Term> {
-    use Comparison::{Equal, NotEqual};
-    let (field, test) = match condition {
-        Bool::Texts(Equal, Text::Field(field), Text::Const(value))
-        | Bool::Texts(Equal, Text::Const(value), Text::Field(field)) => {
-            (field, TextTest::Is(value.clone()))
-        }
-        Bool::Texts(NotEqual, Text::Field(field), Text::Const(value))
-        | Bool::Texts(NotEqual, Text::Const(value), Text::Field(field)) => {
-            (field, TextTest::IsNot(value.clone()))
-        }
-        Bool::StartsWith(Text::Field(field), Text::Const(value)) => {
-            (field, TextTest::StartsWith(value.clone()))
-        }
-        Bool::EndsWith(Text::Field(field), Text::Const(value)) => {
-            (field, TextTest::EndsWith(value.clone()))
-        }
-        Bool::Contains(Text::Field(field), Text::Const(value)) => {
-            let finder = Finder::new(value.as_slice()).into_owned();
-            (field, TextTest::Contains(Needle(Box::new(finder))))
-        }
-        Bool::TextIn(Text::Field(field), list) => (field, TextTest::In(list.clone())),
-        _ => return None,
-    };
-    Some(Term::Text {
-        field: *field,
-        test,
-        expected,
-    })
+impl TextTest {
+    #[inline]
+    fn accepts(&self, text: Option<&[u8]>) -> bool {
+        text.is_some_and(|text| self.matches.accepts(text)) == self.expected
+    }
 }
 
-/// `status == 504 || status == 408`: one field that is one of several numbers.
-fn one_of(terms: &[Bool]) -> Option<Term> {
-    let one = |term: &Bool| match term {
-        Bool::Ints(Comparison::Equal, Int::Field(field), Int::Const(value)) => {
-            Some((*field, vec![*value]))
+impl Match {
+    #[inline]
+    fn accepts(&self, text: &[u8]) -> bool {
+        match self {
+            Match::Is(value) => text == value.as_slice(),
+            Match::IsNot(value) => text != value.as_slice(),
+            Match::In(list) => list.iter().any(|value| text == value.as_slice()),
+            Match::StartsWith(value) => text.starts_with(value),
+            Match::EndsWith(value) => text.ends_with(value),
+            Match::Contains(needle) => needle.0.find(text).is_some(),
         }
-        Bool::IntIn(Int::Field(field), list) => Some((*field, list.to_vec())),
+    }
+}
+
+/// The number that it is in every event.
+fn constant(int: &Int) -> Option<i64> {
+    match int {
+        Int::Const(value) | Int::Quantity(value, _) => Some(*value),
+        _ => None,
+    }
+}
+
+/// A comparison of a string with constants, and what has to come of it.
+fn text(condition: &Bool, expected: bool) -> Option<Term> {
+    use Comparison::{Equal, NotEqual};
+    let (text, matches) = match condition {
+        Bool::Texts(Equal, text, Text::Const(value))
+        | Bool::Texts(Equal, Text::Const(value), text) => (text, Match::Is(value.clone())),
+        Bool::Texts(NotEqual, text, Text::Const(value))
+        | Bool::Texts(NotEqual, Text::Const(value), text) => (text, Match::IsNot(value.clone())),
+        Bool::StartsWith(text, Text::Const(value)) => (text, Match::StartsWith(value.clone())),
+        Bool::EndsWith(text, Text::Const(value)) => (text, Match::EndsWith(value.clone())),
+        Bool::Contains(text, Text::Const(value)) => {
+            let finder = Finder::new(value.as_slice()).into_owned();
+            (text, Match::Contains(Needle(Box::new(finder))))
+        }
+        Bool::TextIn(text, list) => (text, Match::In(list.clone())),
+        _ => return None,
+    };
+    Some(Term::Text(text.clone(), TextTest { matches, expected }))
+}
+
+/// `status == 504 || status == 408` is one field that is one of several numbers.
+fn one_of(terms: Box<[Term]>) -> Term {
+    let one = |term: &Term| match term {
+        Term::Int(field, IntTest::Within(low, high)) if low == high => Some((*field, vec![*low])),
+        Term::Int(field, IntTest::In(list)) => Some((*field, list.to_vec())),
         _ => None,
     };
-    let fields: Option<Vec<_>> = terms.iter().map(one).collect();
-    let fields = fields?;
-    let (first, _) = *fields.first()?;
-    let is_same = fields.iter().all(|(field, _)| *field == first);
-    let values = fields.into_iter().flat_map(|(_, values)| values);
-    is_same.then(|| Term::IntIn(first, values.collect()))
+    let numbers: Option<Vec<_>> = terms.iter().map(one).collect();
+    match numbers.as_deref() {
+        Some([(field, first), rest @ ..]) if rest.iter().all(|(other, _)| other == field) => {
+            let values = rest.iter().flat_map(|(_, values)| values);
+            let values = first.iter().chain(values).copied();
+            Term::Int(*field, IntTest::In(values.collect()))
+        }
+        _ => Term::Any(terms),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::quantity::Unit;
     use proptest::prelude::*;
 
     fn condition() -> impl Strategy<Value = Bool> {
@@ -194,6 +335,16 @@ mod tests {
             prop_oneof![
                 (comparison.clone(), ints.clone(), number())
                     .prop_map(|(comparison, a, b)| Bool::Ints(comparison, a, Int::Const(b))),
+                (
+                    comparison.clone(),
+                    ints.clone(),
+                    prop::sample::select(vec![i64::MIN, i64::MAX])
+                )
+                    .prop_map(|(comparison, a, b)| Bool::Ints(
+                        comparison,
+                        a,
+                        Int::Quantity(b, Unit::Time)
+                    )),
                 (ints, prop::collection::vec(number(), 0..3))
                     .prop_map(|(a, list)| Bool::IntIn(a, list.into())),
                 (comparison.clone(), texts.clone(), constant())
@@ -228,6 +379,27 @@ mod tests {
             let expected = condition.holds(&event);
             prop_assert_eq!(Term::of(condition).holds(&event), expected);
         }
+
+        #[test]
+        fn terms_together_say_what_each_says(
+            conditions in prop::collection::vec((condition(), 1u64..8), 0..9),
+            status in prop::option::of(prop::sample::select(vec![0, 200, 503])),
+            path in prop::option::of(prop::sample::select(vec!["", "a", "ab", "aba", "SH--"])),
+            kind in prop::sample::select(Kind::ALL.to_vec()),
+        ) {
+            let path = path.map(str::as_bytes);
+            let mut event = Event::of_kind(kind);
+            (event.status, event.path, event.termination_state) = (status, path, path);
+            let mut expected = 7;
+            let mut terms = Terms::default();
+            for (condition, rules) in conditions {
+                if !condition.holds(&event) {
+                    expected &= !rules;
+                }
+                terms.add(Term::of(condition), rules);
+            }
+            prop_assert_eq!(terms.matching(&event, 7), expected);
+        }
     }
 
     #[test]
@@ -245,6 +417,7 @@ mod tests {
             status(200),
             Bool::IntIn(Int::Field(Field::Status), [401, 403].into()),
             Bool::Any([status(504), status(408)].into()),
+            Bool::Any([status(504), Bool::HasField(Field::Path)].into()),
             Bool::Texts(Comparison::NotEqual, path(), text()),
             Bool::Contains(path(), text()),
             Bool::Not(Box::new(Bool::StartsWith(path(), text()))),
