@@ -163,6 +163,11 @@ fn the_report_tells_people_of_each_service() {
       api             6   0.21      0%   7ms   7ms   7ms   7ms  3.1kB
       all 2          36   1.24   8.33%                    39ms   18kB
 
+    The slowest routes, by p95
+      service  method  route  requests  per s  errors   p50   p95   p99   max  bytes
+      web      GET     /            30   1.03   10.0%  24ms  38ms  39ms  39ms   15kB
+      api      GET     /             6   0.21      0%   7ms   7ms   7ms   7ms  3.1kB
+
     37 lines: 36 parsed, 1 rejected (not_traffic 1)
     36 counted
 

@@ -154,9 +154,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 impl Arguments {
     fn parts(&self) -> Parts {
         let is_html = self.format == Format::Html;
+        let is_short = self.format == Format::Table && self.by.is_none();
         Parts {
             by: self.by,
-            routes: is_html,
+            routes: is_html || is_short,
             charts: is_html,
         }
     }
@@ -240,7 +241,8 @@ fn size(files: &[PathBuf]) -> Result<Option<u64>, Failure> {
 fn bar(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
     let style = match bytes {
-        Some(_) => "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left",
+        // As wide as the terminal leaves room for.
+        Some(_) => "{wide_bar} {bytes} of {total_bytes}, {msg}, {eta} left",
         None => "{spinner} {bytes}, {msg}",
     };
     bar.with_style(ProgressStyle::with_template(style).expect("a template that is part of weir"))

@@ -8,6 +8,9 @@ use std::fmt::{self, Write};
 /// Rows of servers, routes or statuses; all are in `--format json`.
 const ROWS_MAX: usize = 50;
 
+/// Of the slowest routes, where nothing was said of what to break services down by.
+const ROUTES_MAX: usize = 10;
+
 pub fn report(text: &mut String, report: &Report) -> fmt::Result {
     if !report.http.is_empty() {
         let timer = "times are the server's (Tr)";
@@ -45,6 +48,15 @@ pub fn report(text: &mut String, report: &Report) -> fmt::Result {
         let more = rows.len().saturating_sub(ROWS_MAX);
         if more > 0 {
             writeln!(text, "  and {more} more: --format json has all of them")?;
+        }
+    }
+    if let Some(rows) = report.routes.as_ref().filter(|rows| !rows.is_empty()) {
+        writeln!(text, "\nThe slowest routes, by p95")?;
+        let labels = [&["service"], By::Route.fields()].concat();
+        table(text, "requests", &labels, rows, ROUTES_MAX, false)?;
+        let more = rows.len().saturating_sub(ROUTES_MAX);
+        if more > 0 {
+            writeln!(text, "  and {more} more: see --by route")?;
         }
     }
     Ok(())
