@@ -445,7 +445,7 @@ impl Daemon {
         };
         let (loaded, account) = (loaded.clone(), Arc::clone(account));
         let reloader = Reloader::new(path, files, config, loaded, account);
-        let reloading = Reloading::new(reloader, hangups).run(stop);
+        let reloading = Reloading::new(reloader, hangups, self.store.clone()).run(stop);
         self.supervisor.spawn("reloading", reloading);
     }
 

@@ -82,19 +82,25 @@ impl<T: Tally> Table<T> {
         self.rows.get_mut(name).unwrap_or(&mut self.other)
     }
 
-    pub fn merge(&mut self, other: &Table<T>) {
+    /// Adds the other's rows. New ones are taken from `room` and are among the others where
+    /// there is none left; what the table has too many of then is given back.
+    pub fn merge(&mut self, other: &Table<T>, room: &mut usize) {
         for (name, row) in &other.rows {
-            match self.rows.get_mut(name) {
-                Some(known) => known.merge(row),
-                None => {
-                    let mut new = T::default();
-                    new.merge(row);
-                    self.rows.insert(name.clone(), new);
-                }
+            if let Some(known) = self.rows.get_mut(name) {
+                known.merge(row);
+            } else if *room > 0 {
+                *room -= 1;
+                let mut new = T::default();
+                new.merge(row);
+                self.rows.insert(name.clone(), new);
+            } else {
+                self.other.merge(row);
             }
         }
         self.other.merge(&other.other);
+        let rows = self.rows.len();
         self.keep(ROWS_MAX);
+        *room += rows - self.rows.len();
     }
 
     /// Leaves the most requested; the rest is among the others then.
@@ -183,16 +189,22 @@ impl Mean {
 }
 
 impl Details {
-    pub fn merge(&mut self, other: &Details) {
-        self.routes.merge(&other.routes);
-        self.servers.merge(&other.servers);
-        self.terminations.merge(&other.terminations);
+    /// Adds the other. `room` is as in [`Table::merge`].
+    pub fn merge_within(&mut self, other: &Details, room: &mut usize) {
+        self.routes.merge(&other.routes, room);
+        self.servers.merge(&other.servers, room);
+        self.terminations.merge(&other.terminations, room);
         for exemplar in &other.slowest {
             exemplar::enter(&mut self.slowest, exemplar.clone(), exemplar::slowest);
         }
         for exemplar in &other.failing {
             exemplar::enter(&mut self.failing, exemplar.clone(), exemplar::newest);
         }
+    }
+
+    /// Adds the other, with no bound but that of each table.
+    pub fn merge(&mut self, other: &Details) {
+        self.merge_within(other, &mut (3 * ROWS_MAX));
     }
 
     /// Rows of all tables.

@@ -26,6 +26,8 @@ mod parts;
 mod phases;
 mod portion;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use curves::{Curves, STATUSES};
 pub use details::{Details, Group, Mean, ROUTES_SHOWN, SERVERS_SHOWN, Server, Table, Tally};

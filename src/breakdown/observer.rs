@@ -108,7 +108,9 @@ impl Observer {
         if read.is_err() || !matches!(event.kind, Kind::Http | Kind::Tcp) {
             return;
         }
-        let Some(service) = self.service.of(&event) else {
+        let service = self.service.of(&event);
+        // Under the name of no service the store notes what was watched.
+        let Some(service) = service.filter(|name| !name.is_empty()) else {
             return;
         };
         let texts = &mut self.texts;
@@ -171,7 +173,7 @@ impl Texts {
             row.response.add(event.timers.response, weight);
         }
         if let Some(state) = event.termination_state {
-            let state = state.to_str_lossy();
+            let state = state.get(..TEXT_MAX).unwrap_or(state).to_str_lossy();
             *details.terminations.row(&state, room) += weight;
         }
         let time = seen.at.as_millis();

@@ -41,13 +41,6 @@ impl Default for Parts {
     }
 }
 
-impl Part {
-    pub fn merge(&mut self, other: &Part) {
-        self.curves.merge(&other.curves);
-        self.details.merge(&other.details);
-    }
-}
-
 impl Parts {
     /// The part of that service, and the room for rows; `None` where there is none for it.
     pub fn part(&mut self, slot: i64, service: &str) -> Option<(&mut Part, &mut usize)> {
@@ -91,16 +84,14 @@ impl Parts {
     }
 
     pub fn merge(&mut self, other: &Parts) {
-        self.left_out += other.left_out;
+        self.left_out = self.left_out.saturating_add(other.left_out);
         for (slot, service, part) in other.iter() {
             let Some((known, room)) = self.part(slot, service) else {
                 self.left_out += part.curves.requests;
                 continue;
             };
-            let before = known.details.rows();
-            known.merge(part);
-            // Tables may have become smaller, and the room may be overdrawn by one merge.
-            *room = (*room + before).saturating_sub(known.details.rows());
+            known.curves.merge(&part.curves);
+            known.details.merge_within(&part.details, room);
         }
     }
 
@@ -110,6 +101,7 @@ impl Parts {
         if let Some(kept) = taken.slots.remove(&slot) {
             self.services = kept.len();
             let rows: usize = kept.values().map(|part| part.details.rows()).sum();
+            taken.room += rows;
             self.room = ROWS_MAX.saturating_sub(rows);
             taken.services -= self.services;
             self.slots.insert(slot, kept);

@@ -190,7 +190,7 @@ fn is_known(store: &Store, service: &str, name: &str) -> Result<bool, ReadError>
     let series = store.series();
     let (rows, _) = rows::split(&series);
     let is_row = |row: &rows::Row<'_>| row.service.eq_ignore_ascii_case(service);
-    Ok(rows.iter().any(is_row) || !store.details(false, name, 0..=i64::MAX)?.spans.is_empty())
+    Ok(rows.iter().any(is_row) || store.has_breakdown(name)?)
 }
 
 /// Spans side by side, several in each column.
@@ -453,4 +453,148 @@ fn example(found: Exemplar) -> Example {
 
 fn tenths(millis: f64) -> f64 {
     (millis * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breakdown::Parts;
+    use crate::store::Options;
+    use std::sync::Arc;
+    use tempfile::TempDir;
+
+    /// A multiple of ten minutes.
+    const NOW: i64 = 1_767_268_800;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    /// A store in which `web` had these requests: slot, status, milliseconds, route, server.
+    async fn store(asked: &[(i64, i64, u64, &str, &str)], watched: &[i64]) -> (TempDir, Store) {
+        let dir = TempDir::new().unwrap();
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        let mut parts = Parts::default();
+        for &(slot, status, millis, route, server) in asked {
+            let (part, room) = parts.part(slot, "web").unwrap();
+            let phases = [Some(1), Some(0), Some(1), Some(millis - 2), Some(0), None];
+            part.curves
+                .add(Some(status), Some(&(millis, phases)), false, 1);
+            let row = part.details.routes.row(route, room);
+            row.add(Some(millis), status >= 500, 1);
+            let row = part.details.servers.row(server, room);
+            row.group.add(Some(millis), status >= 500, 1);
+            row.response.add(Some(millis as i64 - 2), 1);
+            *part.details.terminations.row("sH--", room) += u64::from(status == 504);
+            part.details.slowest.push(Exemplar {
+                time: slot * 1000,
+                duration: Some(millis),
+                termination: Some("sH--".into()),
+                ..Exemplar::default()
+            });
+        }
+        let written = store.write_breakdown(Arc::new(parts), watched.to_vec(), at(NOW));
+        written.await.unwrap();
+        (dir, store)
+    }
+
+    #[tokio::test]
+    async fn columns_tell_none_from_unknown() {
+        let (_dir, store) = store(
+            &[
+                (NOW - 40, 200, 10, "GET /", "b/1"),
+                (NOW - 40, 504, 900, "GET /a", "b/2"),
+                (NOW - 20, 200, 30, "GET /", "b/1"),
+            ],
+            &[NOW - 40, NOW - 30, NOW - 20],
+        )
+        .await;
+        let view = breakdown(&store, "WEB", NOW - 50, NOW - 11, at(NOW)).unwrap();
+        assert_eq!((view.step, view.lines, view.of), (10, 3, 3));
+        assert_eq!(view.times, [NOW - 50, NOW - 40, NOW - 30, NOW - 20]);
+        let rates = |class: &str| view.status[class].clone();
+        assert_eq!(rates("2xx"), [None, Some(0.1), Some(0.0), Some(0.1)]);
+        assert_eq!(rates("5xx"), [None, Some(0.1), Some(0.0), Some(0.0)]);
+        assert_eq!(view.status.len(), 2);
+        // The sum of each column is its requests, and buckets begin at their edges.
+        let sums = view.latency.counts.iter();
+        let sums: Vec<_> = sums
+            .map(|c| c.as_ref().map(|c| c.iter().sum::<u64>()))
+            .collect();
+        assert_eq!(sums, [None, Some(2), Some(0), Some(1)]);
+        assert_eq!(view.latency.edges.first(), Some(&8));
+        assert!(view.latency.edges.last().is_some_and(|edge| *edge > 900));
+        // Means of both requests; where there are none there is no mean.
+        assert_eq!(
+            view.timers["response"],
+            [None, Some(453.0), None, Some(28.0)]
+        );
+        assert!(!view.timers.contains_key("session"));
+
+        assert_eq!((view.listed.from, view.listed.to), (NOW - 60, NOW));
+        let routes = view.routes.iter();
+        let routes: Vec<_> = routes
+            .map(|row| {
+                (
+                    row.method.as_deref(),
+                    &*row.route,
+                    row.sums.requests,
+                    row.sums.failed,
+                )
+            })
+            .collect();
+        assert_eq!(
+            routes,
+            [(Some("GET"), "/", 2, 0), (Some("GET"), "/a", 1, 1)]
+        );
+        assert_eq!(view.servers[1].backend.as_deref(), Some("b"));
+        assert_eq!(view.servers[1].response, Some(898.0));
+        assert_eq!(view.servers[1].sums.max, Some(900));
+        assert_eq!(
+            view.terminations[0].words.as_deref(),
+            Some("the server did not answer in time")
+        );
+        let slowest = view.exemplars.slowest.iter();
+        assert_eq!(
+            slowest.map(|e| e.duration).collect::<Vec<_>>(),
+            [Some(900), Some(30), Some(10)]
+        );
+    }
+
+    #[tokio::test]
+    async fn who_is_unknown_is_not_found_and_who_was_quiet_is() {
+        let (_dir, store) = store(&[(NOW - 7200, 200, 10, "GET /", "b/1")], &[]).await;
+        let unknown = breakdown(&store, "nobody", NOW - 100, NOW, at(NOW));
+        assert!(matches!(unknown, Err(NotFound::Service(_))));
+        let quiet = breakdown(&store, "web", NOW - 100, NOW, at(NOW)).unwrap();
+        assert_eq!((quiet.lines, quiet.routes.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_long_range_is_of_minutes_and_lists_of_ten() {
+        let (_dir, store) = store(&[(NOW - 7200, 200, 10, "GET /", "b/1")], &[]).await;
+        let view = breakdown(&store, "web", NOW - 86_400, NOW - 1, at(NOW)).unwrap();
+        assert_eq!((view.step, view.times.len()), (240, 360));
+        assert_eq!((view.lines, view.listed.to - view.listed.from), (1, 86_400));
+        let known = view.status["2xx"].iter().flatten();
+        // One minute of the column is known.
+        assert_eq!(known.copied().collect::<Vec<_>>(), [1.0 / 60.0]);
+    }
+
+    #[test]
+    fn there_are_never_too_many_columns_and_they_cover_the_range() {
+        for span in [10, 60] {
+            for len in (0..20_000)
+                .step_by(37)
+                .chain([100_000, 86_400, 4_000_000_000])
+            {
+                for from in [NOW, NOW + 7] {
+                    let columns = Columns::over(from, from + len, span);
+                    assert!(columns.len as i64 <= COLUMNS_MAX, "{span} {len}");
+                    assert!(columns.start - columns.step <= from && columns.end() > from + len);
+                    assert_eq!(columns.step % span, 0);
+                }
+            }
+        }
+    }
 }

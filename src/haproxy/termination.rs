@@ -197,7 +197,7 @@ mod tests {
         for (first, _) in ENDED_BY {
             for (second, _) in PHASES {
                 let words = words(&[first, second]);
-                assert!(words.is_some_and(|words| words.len() < 100));
+                assert!(words.is_some_and(|words| words.len() < 120));
             }
         }
         for (place, (pair, words)) in USUAL.iter().enumerate() {

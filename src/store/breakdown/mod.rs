@@ -13,6 +13,8 @@
 //! room. A record that cannot be read is passed over, and begun anew by the next part.
 
 mod commit;
+#[cfg(test)]
+mod tests;
 
 pub use commit::commit;
 
@@ -137,6 +139,23 @@ impl Store {
         self.spans(level, service, range)
     }
 
+    /// Whether there is anything of that service. Reads what is kept longest, the newest first:
+    /// who is there mostly was there just now.
+    pub fn has_breakdown(&self, service: &str) -> Result<bool, ReadError> {
+        self.0.shared.database(|db| {
+            let Some(table) = existing(db.begin_read()?.open_table(TABLE))? else {
+                return Ok(false);
+            };
+            let (from, to) = (first(Level::Details), behind(Level::Details));
+            for row in table.range::<&[u8]>(from.as_slice()..to.as_slice())?.rev() {
+                if row?.0.value().get(KEY_HEAD..) == Some(service.as_bytes()) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
     fn spans<T: Record>(
         &self,
         level: Level,
@@ -154,8 +173,8 @@ impl Store {
                 return Ok(());
             };
             // The spans that the store has, so that a range of centuries costs nothing.
-            let all = table.range::<&[u8]>(first(level).as_slice()..behind(level).as_slice())?;
-            let mut ends = all;
+            let mut ends =
+                table.range::<&[u8]>(first(level).as_slice()..behind(level).as_slice())?;
             let Some(oldest) = ends.next().transpose()? else {
                 return Ok(());
             };
@@ -179,6 +198,9 @@ impl Store {
         Ok(found)
     }
 }
+
+/// Bytes of a key before the service's name.
+const KEY_HEAD: usize = 5;
 
 /// The level (u8), the span's first second (u32, big-endian), and the service's name: a span of
 /// all services is one run, and so is what is too old.
