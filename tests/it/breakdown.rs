@@ -1,9 +1,10 @@
 //! How a service's requests divide, from a real HAProxy's lines to what the page reads.
 
+use crate::support::backend::Backend;
 use crate::support::haproxy::launch;
 use crate::support::http::{self, Metrics};
 use crate::support::process::Process;
-use crate::support::{Backend, RUNTIME, Weir, folder, now_millis, ports, require, wait_for, write};
+use crate::support::{RUNTIME, Weir, folder, now_millis, ports, require, wait_for, write};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
