@@ -172,7 +172,7 @@ impl Worker {
             }
             tally.saw(at);
             if let Some(observer) = &mut self.observer
-                && let Some(weight) = observer.next()
+                && let Some(weight) = observer.weigh()
             {
                 observer.look(&message, batch.received_at, at, weight);
             }

@@ -87,8 +87,8 @@ impl Observer {
 
     /// What the next line counts, where it is to be looked at.
     #[inline]
-    pub fn next(&mut self) -> Option<u32> {
-        self.portion.next()
+    pub fn weigh(&mut self) -> Option<u32> {
+        self.portion.weigh()
     }
 
     /// Looks at a line that counts `weight`, of an event that was at `at`.

@@ -46,7 +46,7 @@ impl Portion {
 
     /// What the next line counts, where it is to be looked at.
     #[inline]
-    pub fn next(&mut self) -> Option<u32> {
+    pub fn weigh(&mut self) -> Option<u32> {
         self.lines = self.lines.saturating_add(1);
         self.wait -= 1;
         match self.wait {
@@ -96,7 +96,7 @@ mod tests {
 
     /// Lines that are looked at, and what they count.
     fn look(portion: &mut Portion, lines: u32) -> (u32, u64) {
-        let weights: Vec<u32> = (0..lines).filter_map(|_| portion.next()).collect();
+        let weights: Vec<u32> = (0..lines).filter_map(|_| portion.weigh()).collect();
         (
             weights.len() as u32,
             weights.iter().map(|weight| u64::from(*weight)).sum(),
@@ -139,7 +139,7 @@ mod tests {
         portion.next_second();
         let mut of_server = [0; 4];
         for line in 0..200_000 {
-            if let Some(weight) = portion.next() {
+            if let Some(weight) = portion.weigh() {
                 of_server[line % 4] += weight;
             }
         }

@@ -17,7 +17,7 @@ fn observer(lines: &[String]) -> Observer {
     let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
     let mut observer = Observer::new(&rules, Arc::new(Formats::default()), TimeZone::UTC, 1);
     for line in lines {
-        let weight = observer.next().expect("below the pace");
+        let weight = observer.weigh().expect("below the pace");
         let now = Timestamp::from_secs(NOW);
         observer.look(&syslog::parse(line.as_bytes()), Some(now), now, weight);
     }
@@ -62,12 +62,11 @@ fn a_request_is_counted_by_all_that_its_line_says() {
     assert_eq!(part.curves.spent, [5001, 2, 6, 9010, 4, 0]);
     assert_eq!(part.curves.timed, [3, 0]);
 
-    let rows: Vec<_> = part.details.routes.rows.iter().collect();
-    let told = |(name, group): &(&Box<str>, &Group)| {
-        format!("{name}: {} {} {}", group.requests, group.failed, group.max)
-    };
+    let rows = part.details.routes.rows.iter();
+    let told = rows
+        .map(|(name, group)| format!("{name}: {} {} {}", group.requests, group.failed, group.max));
     assert_eq!(
-        rows.iter().map(told).collect::<Vec<_>>(),
+        told.collect::<Vec<_>>(),
         [" <BADREQ>: 1 0 5000", "GET /v1/users/:id: 2 1 9003"]
     );
     let server = &part.details.servers.rows["api/s1"];
