@@ -4,6 +4,7 @@
 //! line is read. Stopping begins at the inputs and follows the lines out: listeners,
 //! workers, windows, sinks, and the HTTP server last, because a sink may deliver to it.
 
+use crate::breakdown::Hosts;
 use crate::checkpoint::{self, Journal, Keeper};
 use crate::clock;
 use crate::config::{Config, Listen, Protocol, TlsFiles};
@@ -328,6 +329,7 @@ impl Daemon {
 
         let latest = Arc::new(Latest::default());
         let samples = Arc::new(Samples::default());
+        let hosts = Arc::new(Hosts::default());
         let loaded = loaded.map(|loaded| {
             let account = Arc::new(Account::new(&loaded, started));
             (watch::Sender::new(Arc::new(loaded)), account)
@@ -336,6 +338,7 @@ impl Daemon {
             mode,
             telemetry: Arc::clone(&telemetry),
             samples: Arc::clone(&samples),
+            hosts: Arc::clone(&hosts),
             latest: Arc::clone(&latest),
             rules: loaded.as_ref().map(|(_, account)| Arc::clone(account)),
             store: store.clone(),
@@ -381,6 +384,8 @@ impl Daemon {
                 rejects: Takers { samples, outlet },
                 keeper: keeper.clone(),
                 checkpoint: restored.checkpoint,
+                store: store.clone(),
+                hosts,
             };
             let (pipeline, dispatcher, catching_up) =
                 Pipeline::start(plan, &telemetry, &supervisor);
@@ -440,7 +445,7 @@ impl Daemon {
         };
         let (loaded, account) = (loaded.clone(), Arc::clone(account));
         let reloader = Reloader::new(path, files, config, loaded, account);
-        let reloading = Reloading::new(reloader, hangups).run(stop);
+        let reloading = Reloading::new(reloader, hangups, self.store.clone()).run(stop);
         self.supervisor.spawn("reloading", reloading);
     }
 

@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod boards;
+pub mod breakdown;
 pub mod checkpoint;
 pub mod cli;
 pub mod clock;

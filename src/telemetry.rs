@@ -14,6 +14,7 @@
 //! After a restart these sums go on from those of the last checkpoint.
 
 use crate::account::Account;
+use crate::breakdown::Lost;
 use crate::haproxy::Reject;
 use crate::rare::Rare;
 use crate::sink::health::{self, Health};
@@ -58,6 +59,7 @@ pub struct Telemetry {
     carried: Counter,
     listeners: Mutex<Vec<Arc<Listener>>>,
     pub http: Arc<HttpServer>,
+    pub breakdown: BreakdownCounters,
     sinks: Mutex<Vec<Arc<Sink>>>,
     rejects_file: OnceLock<Arc<RejectsFile>>,
     skewed_hosts: Mutex<Vec<SkewedHost>>,
@@ -185,6 +187,37 @@ impl HttpServer {
     }
 }
 
+/// What the breakdown is made of. It is no part of the account.
+#[derive(Debug, Default)]
+pub struct BreakdownCounters {
+    /// Requests that were looked at.
+    pub looked: Counter,
+    /// Requests that these count for.
+    pub requests: Counter,
+    lost: [Counter; Lost::ALL.len()],
+    /// Records that could not be read, and were begun anew.
+    pub unreadable: Counter,
+}
+
+impl BreakdownCounters {
+    /// Adds requests that are in no breakdown.
+    pub fn lost(&self, why: Lost, requests: u64) {
+        self.lost[why as usize].add(requests);
+    }
+
+    fn snapshot(&self) -> BreakdownSnapshot {
+        let lost = Lost::ALL.iter();
+        BreakdownSnapshot {
+            looked: self.looked.get(),
+            requests: self.requests.get(),
+            lost: lost
+                .map(|why| (why.as_str(), self.lost[*why as usize].get()))
+                .collect(),
+            unreadable: self.unreadable.get(),
+        }
+    }
+}
+
 /// What one listener has refused, by reason.
 #[derive(Debug, Default)]
 pub struct Refused([Counter; Refusal::ALL.len()]);
@@ -307,6 +340,7 @@ impl Telemetry {
             carried: Counter::default(),
             listeners: Mutex::default(),
             http: Arc::default(),
+            breakdown: BreakdownCounters::default(),
             sinks: Mutex::default(),
             rejects_file: OnceLock::new(),
             skewed_hosts: Mutex::default(),
@@ -535,6 +569,7 @@ impl Telemetry {
                 .map(|micros| micros as f64 / 1e6),
             listeners,
             http: self.http.snapshot(),
+            breakdown: self.breakdown.snapshot(),
             sinks: lock(&self.sinks)
                 .iter()
                 .map(|sink| sink.snapshot())
@@ -702,7 +737,19 @@ pub struct Snapshot {
     pub checkpoint: Option<f64>,
     pub listeners: Vec<ListenerSnapshot>,
     pub http: HttpSnapshot,
+    pub breakdown: BreakdownSnapshot,
     pub sinks: Vec<SinkSnapshot>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct BreakdownSnapshot {
+    /// Requests that were looked at, and that these count for.
+    pub looked: u64,
+    pub requests: u64,
+    /// Requests that are in no breakdown, by reason.
+    pub lost: BTreeMap<&'static str, u64>,
+    /// Records that could not be read.
+    pub unreadable: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -3,6 +3,7 @@
 //! A worker shares nothing and touches no socket, clock or task: the pipeline drives
 //! it, and so do tests and benchmarks.
 
+use crate::breakdown::Observer;
 use crate::delta::Delta;
 use crate::event_time::EventTime;
 use crate::haproxy;
@@ -39,6 +40,7 @@ pub struct Worker {
     notices: Notices,
     event_time: EventTime,
     clocks: Watch,
+    observer: Option<Observer>,
     timezone: TimeZone,
     rows_max: usize,
     beginning: Timestamp,
@@ -61,6 +63,7 @@ impl Worker {
             notices: Notices::default(),
             event_time: EventTime::default(),
             clocks: Watch::default(),
+            observer: None,
             timezone,
             rows_max,
             beginning: Timestamp::MIN,
@@ -76,6 +79,9 @@ impl Worker {
             tls: _,
         } = loaded;
         self.haproxy = parser(rules, Arc::clone(formats), &self.timezone);
+        if let Some(observer) = &mut self.observer {
+            observer.load(rules, Arc::clone(formats), self.timezone.clone());
+        }
         self.evaluator =
             Evaluator::new(Arc::clone(rules), self.rows_max).beginning_at(self.beginning);
     }
@@ -83,6 +89,14 @@ impl Worker {
     /// Notes rejected lines there, instead of keeping samples alone.
     pub fn with_rejects(self, rejects: Rejects) -> Self {
         Worker { rejects, ..self }
+    }
+
+    /// Shows lines to the observer too.
+    pub fn with_observer(self, observer: Observer) -> Self {
+        Worker {
+            observer: Some(observer),
+            ..self
+        }
     }
 
     /// It begins at that time: events that are dated before are told from those since.
@@ -101,7 +115,8 @@ impl Worker {
 
     /// The hot path. It allocates nothing per line: messages and events borrow from the
     /// batch, and the evaluator finds a series' row by a key built in a buffer of its
-    /// own. `tests/allocations.rs` counts. What is no traffic is rare, and copied.
+    /// own. `tests/allocations.rs` counts. What is no traffic is rare, and copied; what the
+    /// observer looks at is bounded, and may need a row or an example of its own.
     pub fn process(&mut self, batch: &Batch) -> Tally {
         let mut tally = Tally::default();
         let mut message = Message::default();
@@ -156,6 +171,11 @@ impl Worker {
                 }
             }
             tally.saw(at);
+            if let Some(observer) = &mut self.observer
+                && let Some(weight) = observer.weigh()
+            {
+                observer.look(&message, batch.received_at, at, weight);
+            }
             match self.evaluator.apply(&event, at) {
                 Outcome::Counted => {}
                 Outcome::Skipped => tally.skipped += 1,
@@ -173,6 +193,11 @@ impl Worker {
     /// Hands over everything since the last time.
     pub fn take(&mut self) -> Delta {
         self.evaluator.take()
+    }
+
+    /// What looks at lines for the breakdown, if there is one.
+    pub fn observer(&mut self) -> Option<&mut Observer> {
+        self.observer.as_mut()
     }
 
     /// Hands over which hosts' dates are off, since the last time.

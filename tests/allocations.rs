@@ -2,6 +2,7 @@
 //! what the global allocator is asked for.
 
 use std::sync::Arc;
+use weir::breakdown::{Observer, PACE};
 use weir::event_time::EventTime;
 use weir::haproxy::{Event, Formats, Kind, Parser};
 use weir::input::batch::Batch;
@@ -100,6 +101,37 @@ fn lines_of_known_series_allocate_nothing(event_time: EventTime, batch: Batch) {
     let delta = worker.take();
     let events: u64 = delta.entries.iter().map(|entry| entry.events).sum();
     assert_eq!(events, 11 * LINES as u64);
+}
+
+/// What the observer looks at may cost memory, and that is bounded: of the lines beyond its pace
+/// it passes nearly all over, and these cost none.
+#[test]
+fn nor_does_one_that_the_observer_passes_over() {
+    let rules = rules::load(&rules::bundled(), &Options::default()).expect("the bundled rules");
+    let zone = jiff::tz::TimeZone::UTC;
+    let observer = Observer::new(&rules, Arc::default(), zone.clone(), 1);
+    let mut worker =
+        Worker::new(Arc::new(rules), Arc::default(), zone, 1000).with_observer(observer);
+    let batch = batch();
+    // Until one line of thousands is looked at.
+    for _ in 0..20 * PACE as usize / LINES {
+        worker.process(&batch);
+    }
+    let mut free = 0;
+    for _ in 0..100 {
+        let counts = allocation_counter::measure(|| {
+            worker.process(&batch);
+        });
+        free += u32::from(counts.count_total == 0);
+        // Those few make at most some rows, examples and names.
+        assert!(counts.count_total < LINES as u64 / 2, "{counts:?}");
+    }
+    assert!(free >= 20, "only {free} of 100 batches allocate nothing");
+    let (parts, hosts) = worker.observer().expect("it has one").take();
+    assert!(!hosts.is_empty());
+    assert!(parts.looked() < 3 * u64::from(PACE), "{}", parts.looked());
+    let off = parts.requests() as f64 / (300 * LINES) as f64 - 1.0;
+    assert!(off.abs() < 0.1, "{off}");
 }
 
 /// Whatever a condition asks, and whatever the events are grouped by: patterns, addresses and

@@ -5,7 +5,7 @@ use super::{Failure, load, log_to_stderr};
 use crate::config::{Config, HTTP_ADDRESS, Listen, Protocol, Sinks};
 use crate::daemon::{Bound, Daemon, StartError};
 use crate::demo;
-use crate::haproxy::{FieldNames, Formats};
+use crate::haproxy::Formats;
 use crate::http::Mode;
 use crate::load::Loaded;
 use crate::rules::Rules;
@@ -27,7 +27,8 @@ pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
     config.state = state.path().to_owned();
     config.listen = vec![Listen::plain(Protocol::Tcp, ANY_PORT)];
     let source = Source::new("demo.yaml", RULES);
-    let rules = load::compile(&[source], &config, &FieldNames::default())?;
+    let formats = demo::formats().map_err(Failure::Problems)?;
+    let rules = load::compile(&[source], &config, &formats.names())?;
     log_to_stderr("warn");
     run_until_stopped(async {
         let mut bound = bind(config, http).await?;
@@ -43,7 +44,7 @@ pub fn run(http: Option<SocketAddr>) -> Result<(), Failure> {
             prometheus: true,
             ..Sinks::default()
         };
-        start(bound, rules).await
+        start(bound, rules, formats).await
     })
 }
 
@@ -68,14 +69,14 @@ async fn bind(mut config: Config, http: Option<SocketAddr>) -> Result<Bound, Sta
 }
 
 /// Starts the daemon and says where to look.
-async fn start(bound: Bound, rules: Rules) -> Result<Daemon, StartError> {
+async fn start(bound: Bound, rules: Rules, formats: Formats) -> Result<Daemon, StartError> {
     let page = bound.http;
     let syslog = bound.listeners();
     let daemon = Daemon::start(
         bound,
         Some(Loaded {
             rules: Arc::new(rules),
-            formats: Arc::new(Formats::built_in()),
+            formats: Arc::new(formats),
             tls: Arc::default(),
         }),
         Mode::Demo,

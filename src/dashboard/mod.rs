@@ -10,6 +10,7 @@
 //! further tags, rates are summed and of everything else the highest is shown: a
 //! percentile cannot be merged, and the worst is what hurts.
 
+mod breakdown;
 mod charts;
 mod grid;
 mod marks;
@@ -19,6 +20,7 @@ mod services;
 mod tests;
 mod trouble;
 
+pub use breakdown::{Breakdown, breakdown};
 pub use charts::{Chart, NotFound, SeriesList, SeriesRow, ServiceCharts, chart, series, service};
 pub use marks::{Mark, MarkKind};
 pub use rows::others_touched;

@@ -3,6 +3,8 @@
 pub mod traffic;
 
 use crate::clock;
+use crate::haproxy::{Formats, config};
+use crate::source::{Problem, Source};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +17,19 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// The demo looks the same each time.
 const SEED: u64 = 2026;
+
+/// What the demo's HAProxy is configured with.
+const HAPROXY_CFG: &str = include_str!("haproxy.cfg");
+
+/// The formats of the demo's lines.
+///
+/// # Errors
+///
+/// When the file that is built in is wrong, which a test rules out.
+pub fn formats() -> Result<Formats, Vec<Problem>> {
+    let source = Source::new("haproxy.cfg", HAPROXY_CFG);
+    Formats::of_config(&config::read(&source, &|_| None)?)
+}
 
 /// Sends traffic over TCP, for ever.
 ///

@@ -20,6 +20,9 @@ const FAILING: std::ops::Range<u64> = 36..50;
 /// HAProxy's checks find the broken server this many seconds later.
 const CHECKED: u64 = 4;
 
+/// Requests wait for this server of `users` longer than for the others, all the time.
+const SLOW_SERVER: (&str, i64) = ("users", 3);
+
 /// Only in every third round, beginning with the first, do the checks find it: marks on
 /// the page should stay few.
 const ROUNDS_PER_NOTICE: u64 = 3;
@@ -146,57 +149,111 @@ impl Traffic {
 
     fn line(&mut self, service: &Service, now: Timestamp, second: u64, out: &mut String) {
         let random = &mut self.random;
+        let name = service.name;
         let server = below(random, 3) + 1;
-        let slow = service.name == "search" && SLOW.contains(&second);
-        let failing = service.name == "payments" && FAILING.contains(&second) && server == 2;
+        let slow = name == "search" && SLOW.contains(&second);
+        let failing = name == "payments" && FAILING.contains(&second) && server == 2;
 
         let mut response = service.median * (service.spread * normal(random)).exp();
+        let mut queue = 0;
         if slow {
             response = response * 9.0 + 250.0;
+            // Its servers are busy: others wait for their turn.
+            queue = below(random, 120);
         }
-        let (status, state) = match below(random, 1000) {
-            _ if failing => (503, "SC--"),
-            0 => (500, "----"),
-            1..20 => (404, "----"),
-            _ => (200, "----"),
-        };
-        let (request, queue, connect) = (below(random, 2), 0, below(random, 3));
-        // A server that refuses the connection never sends a response header.
-        let (response, total, connect) = match failing {
-            true => (-1, 3 + below(random, 4), -1),
-            false => {
+        if (name, server) == SLOW_SERVER {
+            response *= 4.0;
+        }
+        let end = End::of(name, slow, failing, below(random, 1000));
+        let (request, connect) = (below(random, 2), below(random, 3));
+        let rest = below(random, 4);
+        // Of what did not come about HAProxy logs -1.
+        let [queue, connect, response, total] = match end.until {
+            Until::Transferred => {
                 let response = response as i64 + 1;
-                let total = request + queue + connect + response + below(random, 4);
-                (response, total, connect)
+                let total = request + queue + connect + response + rest;
+                [queue, connect, response, total]
             }
+            Until::Answered(waited) => [queue, connect, -1, request + queue + connect + waited],
+            Until::Connected(waited) => [queue, -1, -1, request + queue + waited + rest],
+            Until::Queued(waited) => [waited, -1, -1, request + waited],
+            Until::Read => [-1, -1, -1, request],
         };
+        let (status, state) = (end.status, end.state);
         let started = now - std::time::Duration::from_millis(total as u64);
         let (method, path) = match below(random, 5) {
             0 => ("POST", service.paths[0]),
             n => ("GET", service.paths[n as usize % service.paths.len()]),
         };
         let path = path.replace('#', &below(random, 100_000).to_string());
-        let bytes = if failing {
-            212
-        } else {
-            300 + below(random, 9_000)
+        let bytes = match end.until {
+            Until::Transferred => 300 + below(random, 9_000),
+            _ => 212,
         };
         let (a, b, port) = (
             below(random, 250),
             below(random, 250),
             1024 + below(random, 60_000),
         );
-        let name = service.name;
-        // The fields of `option httplog`, in HAProxy's order, behind its RFC 3164 header.
+        let server = match end.until {
+            Until::Queued(_) | Until::Read => "<NOSRV>".to_owned(),
+            _ => format!("{name}-{server}"),
+        };
+        let id = random.u64(..);
+        let host = 1 + below(random, 2);
+        // The fields of `option httplog`, in HAProxy's order, behind its RFC 3164 header with
+        // `log-send-hostname`; haproxy.cfg captures the request's id.
         let _ = writeln!(
             out,
-            "<134>{} haproxy[4711]: 10.20.{a}.{b}:{port} [{}] {name} {name}/{name}-{server} \
+            "<134>{} lb{host} haproxy[4711]: 10.20.{a}.{b}:{port} [{}] {name} {name}/{server} \
              {request}/{queue}/{connect}/{response}/{total} {status} {bytes} - - {state} \
-             {c}/{c}/1/0/0 0/0 \"{method} {path} HTTP/1.1\"",
+             {c}/{c}/1/0/0 0/0 {{{id:016x}}} \"{method} {path} HTTP/1.1\"",
             date(now, "%b %e %H:%M:%S"),
             date(started, "%d/%b/%Y:%H:%M:%S%.3f"),
             c = 40 + below(random, 80),
         );
+    }
+}
+
+/// How a request ends.
+struct End {
+    status: u16,
+    state: &'static str,
+    until: Until,
+}
+
+/// How far it gets; those that get no further wait there for so many milliseconds.
+#[derive(Clone, Copy)]
+enum Until {
+    Read,
+    Queued(i64),
+    Connected(i64),
+    Answered(i64),
+    Transferred,
+}
+
+impl End {
+    /// `chance` is from 0 up to 1000.
+    fn of(service: &str, slow: bool, failing: bool, chance: i64) -> End {
+        let (status, state, until) = match (service, chance) {
+            // The server is gone, or so busy that it takes no connection.
+            _ if failing && chance < 800 => (503, "SC--", Until::Connected(3)),
+            _ if failing => (503, "sC--", Until::Connected(1_000)),
+            (_, 0..6) if slow => (504, "sH--", Until::Answered(5_000)),
+            (_, 6..10) if slow => (503, "sQ--", Until::Queued(1_000)),
+            ("carts", 0) => (502, "SH--", Until::Answered(40)),
+            (_, 0) => (500, "----", Until::Transferred),
+            ("web", 1..40) => (301, "LR--", Until::Read),
+            ("images", 1..150) => (304, "----", Until::Transferred),
+            ("images", 150..155) => (200, "CD--", Until::Transferred),
+            (_, 1..20) => (404, "----", Until::Transferred),
+            _ => (200, "----", Until::Transferred),
+        };
+        End {
+            status,
+            state,
+            until,
+        }
     }
 }
 
@@ -223,7 +280,7 @@ fn notice(now: Timestamp, seconds: u64, out: &mut String) {
     let priority = 16 * 8 + severity;
     let _ = writeln!(
         out,
-        "<{priority}>{} haproxy[4711]: Server payments/payments-2 {text}",
+        "<{priority}>{} lb1 haproxy[4711]: Server payments/payments-2 {text}",
         date(now, "%b %e %H:%M:%S"),
     );
 }
@@ -252,8 +309,11 @@ fn normal(random: &mut Rng) -> f64 {
 mod tests {
     use super::*;
     use crate::haproxy;
+    use crate::haproxy::Formats;
     use crate::syslog;
     use jiff::tz::TimeZone;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     /// Status and response time of each request of a service in one second of the script.
     fn second(service: &str, second: u64) -> Vec<(i64, Option<i64>)> {
@@ -284,6 +344,33 @@ mod tests {
         assert!(errors(&second("payments", FAILING.start)) > 0.2);
         assert!(errors(&second("payments", FAILING.end)) < 0.05);
         assert!(second("payments", FAILING.start).contains(&(503, None)));
+    }
+
+    #[test]
+    fn requests_have_ids_and_end_in_many_ways() {
+        let mut lines = String::new();
+        let now = Timestamp::from_secs(1_767_268_800);
+        for at in [SLOW.start, FAILING.start] {
+            Traffic::new(7).write(now, at, 60.0, &mut lines);
+        }
+        let formats: Formats = crate::demo::formats().unwrap();
+        let mut haproxy = haproxy::Parser::new(Arc::new(formats), TimeZone::UTC);
+        let mut ends = BTreeSet::new();
+        for line in lines.lines().filter(|line| !line.contains("Server ")) {
+            let message = syslog::parse(line.as_bytes());
+            let event = haproxy.parse(&message, None).expect(line);
+            let id = event
+                .request_headers
+                .and_then(|c| c.by_name("X-Request-ID"));
+            assert_eq!(id.map(<[u8]>::len), Some(16), "{line}");
+            let state = String::from_utf8_lossy(event.termination_state.unwrap());
+            ends.insert(format!("{} {state}", event.status.unwrap()));
+        }
+        let want = [
+            "200 ----", "200 CD--", "301 LR--", "304 ----", "404 ----", "500 ----", "502 SH--",
+            "503 SC--", "503 sC--", "503 sQ--", "504 sH--",
+        ];
+        assert_eq!(ends, want.map(str::to_owned).into());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod plan;
 pub mod reject;
 mod request;
 mod sample;
+pub mod termination;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@
 
 use super::connections::Peer;
 use super::room::{Full, Place, Room};
+use crate::breakdown::Hosts;
 use crate::clock;
 use crate::dashboard::{self, NotFound};
 use crate::rare::Rare;
@@ -56,6 +57,7 @@ const CHART_RANGE: i64 = 1800;
 pub fn router(
     store: Store,
     samples: Arc<Samples>,
+    hosts: Arc<Hosts>,
     pipeline: watch::Receiver<Arc<str>>,
     shutdown: CancellationToken,
 ) -> Router {
@@ -69,11 +71,14 @@ pub fn router(
             shutdown,
             store,
             samples,
+            hosts,
         }),
     };
     let routes = Router::new()
         .route("/services", get(services))
         .route("/services/{service}", get(service))
+        .route("/breakdown", get(breakdown))
+        .route("/hosts", get(sending_hosts))
         .route("/series", get(series))
         .route("/points", get(points))
         .route("/pipeline", get(pipeline_health))
@@ -92,6 +97,7 @@ struct Api {
 struct Shared {
     store: Store,
     samples: Arc<Samples>,
+    hosts: Arc<Hosts>,
     reads: Semaphore,
     live: Arc<Room>,
     list: Mutex<Option<List>>,
@@ -168,6 +174,36 @@ async fn service(
         }
         Err(why) => problem(StatusCode::BAD_REQUEST, why),
     }
+}
+
+#[derive(Deserialize)]
+struct BreakdownQuery {
+    service: String,
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+async fn breakdown(
+    State(api): State<Api>,
+    query: Result<Query<BreakdownQuery>, QueryRejection>,
+) -> Response {
+    let BreakdownQuery { service, from, to } = match query {
+        Ok(Query(query)) => query,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, &why.body_text()),
+    };
+    let now = clock::now();
+    match range(from, to, now) {
+        Ok((from, to)) => {
+            api.answer(move |store| dashboard::breakdown(store, &service, from, to, now))
+                .await
+        }
+        Err(why) => problem(StatusCode::BAD_REQUEST, why),
+    }
+}
+
+/// From which hosts lines come.
+async fn sending_hosts(State(api): State<Api>) -> Response {
+    body(to_json(&api.shared.hosts.view(clock::now().as_secs())))
 }
 
 #[derive(Deserialize)]
@@ -393,7 +429,13 @@ mod tests {
             let mut rejects = Rejects::default();
             rejects.push(Timestamp::from_secs(7), b"<b>\n", 4, Reject::NotTraffic);
             rejects.hand_over(&takers);
-            let router = router(store.clone(), takers.samples, health, shutdown.clone());
+            let router = router(
+                store.clone(),
+                takers.samples,
+                Arc::default(),
+                health,
+                shutdown.clone(),
+            );
             Server {
                 _dir: dir,
                 store,

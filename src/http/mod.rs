@@ -46,6 +46,7 @@ pub fn router(status: &Arc<Status>, access: Access, stop: &CancellationToken) ->
         .merge(api::router(
             store.clone(),
             Arc::clone(&status.samples),
+            Arc::clone(&status.hosts),
             status.reports(),
             stop.clone(),
         ))
@@ -76,6 +77,7 @@ mod tests {
             mode: Mode::Librato,
             telemetry: Arc::new(Telemetry::new(Timestamp::from_secs(0))),
             samples: Arc::new(Samples::default()),
+            hosts: Arc::default(),
             latest: Arc::new(Latest::default()),
             rules: None,
             store: Store::open(dir.path(), Options::default()).unwrap(),

@@ -1,6 +1,7 @@
 //! How weir itself is doing: `/healthz`, `/readyz`, `/metrics`, and the report that
 //! the page shows as its health strip.
 
+use crate::breakdown::Hosts;
 use crate::clock;
 use crate::rejects::Samples;
 use crate::reload::{self, Account};
@@ -45,6 +46,8 @@ pub struct Status {
     pub telemetry: Arc<Telemetry>,
     /// Of rejected lines.
     pub samples: Arc<Samples>,
+    /// From which lines come.
+    pub hosts: Arc<Hosts>,
     pub latest: Arc<Latest>,
     /// `None` where no lines are counted.
     pub rules: Option<Arc<Account>>,

@@ -4,6 +4,7 @@
 //! listeners -> Batch -> workers -> Delta -> owner of windows -> ClosedWindow -> outboxes
 //!                               -> Notice                    -> Annotation
 //!                               -> Sighting                  -> a host's wrong time zone
+//!                               -> Parts  -> keeper of the breakdown      -> store
 //! ```
 //!
 //! What the windows hold goes into a checkpoint at intervals (checkpoints.rs), from which the
@@ -23,6 +24,7 @@ mod clock_jump;
 mod owner;
 
 use crate::account::Account;
+use crate::breakdown::{self, Handing, Hosts, Observer};
 use crate::checkpoint::{Checkpoint, Keeper};
 use crate::clock;
 use crate::config::{Limits, Time};
@@ -35,6 +37,7 @@ use crate::rejects::{Rejects, Takers};
 use crate::sink::Outbox;
 use crate::sink::prometheus::Latest;
 use crate::skew::{self, Sighting};
+use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::telemetry::{Tally, Telemetry};
 use crate::time::Timestamp;
@@ -79,6 +82,10 @@ pub struct Plan {
     pub keeper: Keeper,
     /// What the last weir left there.
     pub checkpoint: Option<Checkpoint>,
+    /// Where the breakdown is kept.
+    pub store: Store,
+    /// Where the hosts are told that lines come from.
+    pub hosts: Arc<Hosts>,
 }
 
 /// A running pipeline.
@@ -86,6 +93,7 @@ pub struct Pipeline {
     workers: Vec<JoinHandle<()>>,
     owner: JoinHandle<()>,
     checkpoints: JoinHandle<()>,
+    breakdown: JoinHandle<()>,
 }
 
 impl Pipeline {
@@ -98,6 +106,9 @@ impl Pipeline {
     ) -> (Pipeline, Dispatcher, CatchingUp) {
         let (dispatcher, receivers) = Dispatcher::new(plan.workers, &telemetry.queued);
         let (hand_overs, taking) = mpsc::channel(HAND_OVERS_PER_WORKER * plan.workers);
+        let (handing, keeper) =
+            breakdown::Keeper::new(plan.workers, plan.store, plan.hosts, telemetry);
+        let breakdown = supervisor.spawn("keeper of the breakdown", keeper.run());
         let mut loaded = plan.loaded;
         let first = Arc::clone(&loaded.borrow_and_update());
         let beginning = clock::now();
@@ -108,10 +119,13 @@ impl Pipeline {
                 formats,
                 tls: _,
             } = Loaded::clone(&first);
+            let zone = plan.timezone.clone();
+            let observer = Observer::new(&rules, Arc::clone(&formats), zone, number as u64);
             let worker = Worker::new(rules, formats, plan.timezone.clone(), rows_max)
                 .beginning_at(beginning)
                 .with_event_time(plan.time.event_time)
-                .with_rejects(Rejects::for_takers(&plan.rejects));
+                .with_rejects(Rejects::for_takers(&plan.rejects))
+                .with_observer(observer);
             let (spares, telemetry) = (dispatcher.spares().clone(), Arc::clone(telemetry));
             let driver = Driver {
                 number,
@@ -120,13 +134,14 @@ impl Pipeline {
                 loaded: loaded.clone(),
                 hand_overs: hand_overs.clone(),
                 takers: plan.rejects.clone(),
+                handing: handing.clone(),
                 spares,
                 telemetry,
             };
             supervisor.spawn("worker", driver.run(batches))
         });
         let workers = workers.collect();
-        drop(hand_overs);
+        drop((hand_overs, handing));
         let settings = Settings {
             grace: plan.time.grace,
             amend_for: plan.time.amend_for,
@@ -183,6 +198,7 @@ impl Pipeline {
             workers,
             owner,
             checkpoints: supervisor.spawn("keeper of checkpoints", checkpoints),
+            breakdown,
         };
         (pipeline, dispatcher, catching_up)
     }
@@ -191,7 +207,7 @@ impl Pipeline {
     /// gone first. All windows are closed then, and the outboxes too.
     pub async fn finish(self) {
         let stages = self.workers.into_iter();
-        for task in stages.chain([self.owner, self.checkpoints]) {
+        for task in stages.chain([self.owner, self.checkpoints, self.breakdown]) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a stage of the pipeline failed");
             }
@@ -263,6 +279,7 @@ struct Driver {
     loaded: watch::Receiver<Arc<Loaded>>,
     hand_overs: mpsc::Sender<HandOver>,
     takers: Takers,
+    handing: Handing,
     spares: Spares,
     telemetry: Arc<Telemetry>,
 }
@@ -280,6 +297,7 @@ impl Driver {
                 },
                 _ = tick.tick() => {
                     self.worker.rejects().hand_over(&self.takers);
+                    self.hand_on_breakdown();
                     self.hand_over(false).await;
                 }
                 // Whoever publishes may be gone: then this set is the last.
@@ -290,7 +308,15 @@ impl Driver {
             }
         }
         self.worker.rejects().hand_over(&self.takers);
+        self.hand_on_breakdown();
         self.hand_over(false).await;
+    }
+
+    fn hand_on_breakdown(&mut self) {
+        if let Some(observer) = self.worker.observer() {
+            let (parts, hosts) = observer.take();
+            self.handing.hand_on(parts, hosts);
+        }
     }
 
     fn process(&mut self, batch: Batch) {

@@ -29,7 +29,11 @@ fn batch(lines: usize) -> Batch {
 }
 
 /// A pipeline of two workers by the bundled rules, and who would publish others.
-fn plan(keeper: Keeper, checkpoint: Option<Checkpoint>) -> (watch::Sender<Arc<Loaded>>, Plan) {
+fn plan(
+    keeper: Keeper,
+    checkpoint: Option<Checkpoint>,
+    store: Store,
+) -> (watch::Sender<Arc<Loaded>>, Plan) {
     let rules = rules::load(&rules::bundled(), &Options::default()).unwrap();
     let (publish, loaded) = watch::channel(Arc::new(Loaded {
         rules: Arc::new(rules),
@@ -47,14 +51,20 @@ fn plan(keeper: Keeper, checkpoint: Option<Checkpoint>) -> (watch::Sender<Arc<Lo
         rejects: Takers::default(),
         keeper,
         checkpoint,
+        store,
+        hosts: Arc::default(),
     };
     (publish, plan)
+}
+
+fn store(state: &Path) -> Store {
+    Store::open(state, crate::store::Options::default()).unwrap()
 }
 
 /// Runs a pipeline over so many lines and stops it. Gives the sums of its account.
 async fn run(state: &Path, lines: usize) -> (u64, u64, u64) {
     let (keeper, restored) = Keeper::open(state, clock::now()).unwrap();
-    let (_publish, plan) = plan(keeper, restored.checkpoint);
+    let (_publish, plan) = plan(keeper, restored.checkpoint, store(state));
     let telemetry = Arc::new(Telemetry::new(clock::now()));
     let supervisor = Supervisor::default();
     let (pipeline, dispatcher, pass) = Pipeline::start(plan, &telemetry, &supervisor);
@@ -101,7 +111,7 @@ async fn a_checkpoint_that_nobody_can_go_on_from_is_copied_aside() {
 async fn no_checkpoint_is_cut_before_the_journal_is_received() {
     let state = tempfile::tempdir().unwrap();
     let (keeper, _) = Keeper::open(state.path(), clock::now()).unwrap();
-    let (_publish, plan) = plan(keeper.clone(), None);
+    let (_publish, plan) = plan(keeper.clone(), None, store(state.path()));
     let telemetry = Arc::new(Telemetry::new(clock::now()));
     let supervisor = Supervisor::default();
     let before = keeper.cut();

@@ -19,6 +19,9 @@ use crate::clock;
 use crate::config::{Config, Env};
 use crate::input::tls;
 use crate::load::{Compiled, Files, Loaded, Texts, Wrong};
+use crate::metric::Annotation;
+use crate::names;
+use crate::store::{Change, Store};
 use crate::time::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +41,12 @@ const SETTLE_MAX: Duration = Duration::from_secs(2);
 /// Problems that are shown in the log; of more only the number.
 const PROBLEMS_SHOWN: usize = 20;
 
+/// The stream of the marks that tell of it.
+const STREAM: &str = "weir";
+
+/// Files that a mark names; of more only the number.
+const FILES_SHOWN: usize = 10;
+
 /// Decides what becomes of files that were read.
 pub struct Reloader {
     /// `weir.yaml`.
@@ -54,6 +63,8 @@ pub struct Reloader {
     told: Vec<&'static str>,
     loaded: watch::Sender<Arc<Loaded>>,
     account: Arc<Account>,
+    /// What is to be told on the charts of the set that was taken last.
+    mark: Option<Annotation>,
 }
 
 /// What became of files that were read.
@@ -88,7 +99,14 @@ impl Reloader {
             told: Vec::new(),
             loaded,
             account,
+            mark: None,
         }
+    }
+
+    /// The mark of what has been put in force or refused since the last time: who looks at a
+    /// curve that bends should see whether it was the rules.
+    pub fn take_mark(&mut self) -> Option<Annotation> {
+        self.mark.take()
     }
 
     /// Takes what was read. `asked` is whether someone waits to be told what became of it;
@@ -151,6 +169,11 @@ impl Reloader {
             %changes,
             "reloaded"
         );
+        let files = named(&texts.changed_since(&self.texts));
+        self.mark = Some(match changes.is_empty() {
+            true => mark("reloaded", files, now),
+            false => mark("rules reloaded", format!("{changes} ({files})"), now),
+        });
         self.texts = texts.clone();
         self.refused = None;
         let keys = self.started_with.fixed_keys_that_differ(&config);
@@ -181,7 +204,30 @@ impl Reloader {
             "not reloaded, what was in force stays: {problems}\n\n{}{more}\n",
             shown.join("\n\n")
         );
+        let first = shown.first().and_then(|problem| problem.lines().next());
+        let first = first.unwrap_or_default().to_owned();
+        self.mark = Some(mark("reload refused, what was in force stays", first, now));
         self.refused = Some(texts.clone());
+    }
+}
+
+fn mark(title: &str, description: String, now: Timestamp) -> Annotation {
+    names::sanitise_annotation(&Annotation {
+        stream: STREAM.into(),
+        title: title.into(),
+        source: None,
+        description: Some(description.into()),
+        start: now,
+        end: None,
+    })
+}
+
+fn named(files: &[Arc<str>]) -> String {
+    let shown = files.iter().take(FILES_SHOWN).map(|file| &**file);
+    let shown: Vec<&str> = shown.collect();
+    match files.len().checked_sub(FILES_SHOWN) {
+        None | Some(0) => shown.join(", "),
+        Some(more) => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -191,16 +237,19 @@ pub struct Reloading {
     folders: Folders,
     hangups: Signal,
     changed: Arc<Notify>,
+    /// Where marks go. Sinks have none of them: they are about this weir.
+    store: Store,
 }
 
 impl Reloading {
-    pub fn new(reloader: Reloader, hangups: Signal) -> Reloading {
+    pub fn new(reloader: Reloader, hangups: Signal, store: Store) -> Reloading {
         let changed = Arc::new(Notify::new());
         Reloading {
             reloader,
             folders: Folders::new(Arc::clone(&changed)),
             hangups,
             changed,
+            store,
         }
     }
 
@@ -217,11 +266,26 @@ impl Reloading {
                 Ok(reloading) => reloading,
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             };
+            if let Some(mark) = self.reloader.take_mark() {
+                self.post(mark).await;
+            }
             asked = tokio::select! {
                 () = stop.cancelled() => return,
                 _ = self.hangups.recv() => true,
                 () = self.changed.notified() => self.settled().await,
             };
+        }
+    }
+
+    /// One that the store cannot take is lost: the log has said the same.
+    async fn post(&self, mark: Annotation) {
+        let links = Vec::new();
+        let change = Change::Post {
+            annotation: mark,
+            links,
+        };
+        if let Err(error) = self.store.annotate(change, clock::now()).await {
+            tracing::warn!(%error, "no mark tells of the reload");
         }
     }
 

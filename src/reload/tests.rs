@@ -243,3 +243,38 @@ fn what_was_changed_is_named_by_its_file() {
         [] as [Arc<str>; 0]
     );
 }
+
+#[test]
+fn what_was_put_in_force_or_refused_is_marked_once() {
+    let mut site = Site::new();
+    let marked = |site: &mut Site| {
+        site.read(false);
+        let mark = site.reloader.take_mark()?;
+        assert_eq!(site.reloader.take_mark(), None);
+        let folder = format!("{}/", site.folder.path().display());
+        let description = mark.description.unwrap().replace(&folder, "");
+        Some((mark.start.as_secs(), mark.title.to_string(), description))
+    };
+    assert_eq!(marked(&mut site), None);
+    site.write("rules/a.yaml", AB);
+    let told = |at, title: &str, description: &str| Some((at, title.into(), description.into()));
+    assert_eq!(
+        marked(&mut site),
+        told(2, "rules reloaded", "added b (rules/a.yaml)")
+    );
+    site.write(
+        "haproxy.cfg",
+        "frontend www\n  log-format \"%ci %ST %Ta\"\n",
+    );
+    assert_eq!(marked(&mut site), told(3, "reloaded", "haproxy.cfg"));
+    site.write("rules/a.yaml", WRONG);
+    assert_eq!(
+        marked(&mut site),
+        told(
+            4,
+            "reload refused, what was in force stays",
+            "rules/a.yaml:3:12: rule `a`: unknown field `stauts`"
+        )
+    );
+    assert_eq!(marked(&mut site), None);
+}

@@ -42,6 +42,13 @@ impl Rules {
     }
 }
 
+impl Changes {
+    /// Whether the same rules compute the same.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
 /// `added a, b; removed c; changed d`, each where there is one.
 impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use super::naming::{Naming, Template};
 use super::never::never;
 use super::schema::{ROUTE, Schema, Typed};
 use super::values::Values;
-use super::{Options, Rules, WrittenMeasure, WrittenRule, grouping, unit};
+use super::{Options, Rules, Service, WrittenMeasure, WrittenRule, grouping, unit};
 use crate::haproxy::Field;
 use crate::source::{Fault, Notes, Placed, Problem, Scalar, Source};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ const MAX_RULES: usize = 10_000;
 pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
     let service = service(options, &mut problems);
+    let told = Service::compiled(service.clone());
     let mut compiler = Compiler {
         schema: Schema::with_service(service, &options.names),
         naming: Naming::default(),
@@ -37,6 +38,7 @@ pub(super) fn load(sources: &[Source], options: &Options) -> Result<Rules, Vec<P
             groups: compiler.lowered.groups,
             written: compiler.written,
             files: sources.iter().map(|source| source.name.clone()).collect(),
+            service: told,
         }),
         false => Err(problems),
     }

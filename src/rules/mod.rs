@@ -50,6 +50,7 @@ pub use eval::{Evaluator, Outcome};
 pub use explain::{Drawn, Explained, Matched, Moved};
 pub(crate) use read::is_rule_file;
 pub use read::{ReadError, bundled, bundled_tests, read, rule_files, test_files};
+pub(crate) use routes::fold as fold_path;
 pub use service::Service;
 pub use values::{ValueUnit, Values, Whole};
 
@@ -113,9 +114,15 @@ pub struct Rules {
     groups: Vec<program::Group>,
     written: Vec<WrittenRule>,
     files: Vec<Arc<str>>,
+    service: Service,
 }
 
 impl Rules {
+    /// What `service` stands for.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
     /// What the cells of the deltas mean.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout

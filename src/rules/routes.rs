@@ -7,7 +7,7 @@
 mod fold;
 mod template;
 
-pub(super) use fold::fold;
+pub(crate) use fold::fold;
 
 use crate::source::Fault;
 use template::Segment;

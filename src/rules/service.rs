@@ -22,6 +22,11 @@ impl Service {
         }
     }
 
+    /// What rules were compiled with.
+    pub(super) fn compiled(text: Text) -> Service {
+        Service(text)
+    }
+
     /// `None` where the line does not say.
     pub fn of<'a>(&'a self, event: &Event<'a>) -> Option<&'a [u8]> {
         self.0.of(event)

@@ -358,6 +358,39 @@ impl Collector for Own {
             own.checkpoint.map(|at| (Labels::new(), at)),
         )?;
 
+        let broken_down = &own.breakdown;
+        for (name, help, n) in [
+            (
+                "weir_breakdown_looked_at",
+                "Requests and sessions that were looked at for the breakdown of services",
+                broken_down.looked,
+            ),
+            (
+                "weir_breakdown_requests",
+                "Requests and sessions that these count for: more where a worker had more in a \
+                 second than it looks at",
+                broken_down.requests,
+            ),
+            (
+                "weir_breakdown_records_unreadable",
+                "Records of the breakdown in the store that could not be read and were begun anew",
+                broken_down.unreadable,
+            ),
+        ] {
+            counters(e, name, help, [(Labels::new(), n)])?;
+        }
+        counters(
+            e,
+            "weir_breakdown_lost",
+            "Requests and sessions that are in no breakdown: no room (for so many services at \
+             once), backlog (the store held the writing up), late (older than the store keeps). \
+             Rules count them all the same",
+            broken_down
+                .lost
+                .iter()
+                .map(|(reason, n)| (labels_of(&[("reason", reason)]), *n)),
+        )?;
+
         let skewed = own.skewed_hosts.iter();
         gauges(
             e,

@@ -23,10 +23,12 @@
 //!
 //! Bounds: [`Options`]; points waiting for the writer ([`QUEUE_POINTS_MAX`]: writers
 //! wait). Beyond a bound a point is refused and counted, but for
-//! [`Options::points_max`], where the oldest points make room. Annotations and spaces are kept
-//! beside the points and have bounds of their own (annotations/mod.rs, spaces/mod.rs).
+//! [`Options::points_max`], where the oldest points make room. Annotations, spaces and the
+//! breakdown are kept beside the points and have bounds of their own (annotations/mod.rs,
+//! spaces/mod.rs, breakdown/mod.rs).
 
 mod annotations;
+mod breakdown;
 mod format;
 mod index;
 mod open;
@@ -41,6 +43,7 @@ mod writer;
 pub use annotations::{
     AnnotationStats, Book, Change, ChangeError, Edit, Kept, Link, Outcome, Posted, Stream,
 };
+pub use breakdown::{BrokenDown, FINE_KEPT, Spans};
 pub use index::{Description, Kind, Listed, Metric, SeriesId, SeriesInfo, TagMap};
 pub use open::OpenError;
 pub use properties::{CREATED_BY, MetricEdit, PropertyChange, PropertyError};
@@ -68,6 +71,8 @@ pub const QUEUE_POINTS_MAX: u32 = 250_000;
 const QUEUE_REQUESTS_MAX: usize = 1024;
 /// Points that a store in memory keeps at most, some 100 bytes each.
 const POINTS_IN_MEMORY_MAX: u64 = 1_000_000;
+/// Records of the breakdown that it keeps at most, a kilobyte at most on average.
+const BREAKDOWN_IN_MEMORY_MAX: u64 = 20_000;
 /// What stands for the file of a store in memory.
 const IN_MEMORY: &str = "in memory";
 /// The largest magnitude the Librato API takes.
@@ -92,6 +97,9 @@ pub struct Options {
     pub spaces_max: usize,
     /// A chart beyond these, of all spaces together, is refused.
     pub charts_max: usize,
+    /// Beyond these the oldest records of the breakdown make room. Fifty services have some
+    /// 120,000.
+    pub breakdown_max: u64,
     /// redb's page cache. Its own default is 1 GiB.
     pub cache_bytes: usize,
 }
@@ -107,6 +115,7 @@ impl Default for Options {
             streams_max: 1_000,
             spaces_max: 1_000,
             charts_max: 5_000,
+            breakdown_max: 1_500_000,
             cache_bytes: 16 << 20,
         }
     }
@@ -237,6 +246,7 @@ impl Store {
 
     fn in_memory(mut options: Options, why: String) -> Result<Store, OpenError> {
         options.points_max = options.points_max.min(POINTS_IN_MEMORY_MAX);
+        options.breakdown_max = options.breakdown_max.min(BREAKDOWN_IN_MEMORY_MAX);
         let cache_bytes = options.cache_bytes;
         let store = Store::open_with(IN_MEMORY.into(), options, move || {
             open::in_memory(Path::new(IN_MEMORY), cache_bytes)

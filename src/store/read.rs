@@ -2,7 +2,7 @@
 
 use super::format::{self, PointKey};
 use super::{SeriesId, Shared, Store, Summary};
-use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -125,12 +125,23 @@ impl Shared {
         &self,
         read: impl FnOnce(&Points) -> Result<T, Box<dyn std::error::Error>>,
     ) -> Result<T, ReadError> {
+        self.database(|db| read(&db.begin_read()?.open_table(format::POINTS)?))
+    }
+
+    pub(super) fn database<T>(
+        &self,
+        read: impl FnOnce(&Database) -> Result<T, Box<dyn std::error::Error>>,
+    ) -> Result<T, ReadError> {
+        let opened = self.open_database(read);
+        let read = opened.map_err(|_| ReadError("it is closed after a failed write".into()))?;
+        read.map_err(|why| ReadError(why.to_string()))
+    }
+
+    /// Does something with the file that is open.
+    pub(super) fn open_database<T>(&self, run: impl FnOnce(&Database) -> T) -> Result<T, String> {
         let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        let db = guard
-            .as_ref()
-            .ok_or_else(|| ReadError("it is closed after a failed write".into()))?;
-        let run = || read(&db.begin_read()?.open_table(format::POINTS)?);
-        run().map_err(|why| ReadError(why.to_string()))
+        let db = guard.as_ref().ok_or("it is closed")?;
+        Ok(run(db))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one thread that changes the store: requests in, transactions out.
 
 use super::annotations;
+use super::breakdown::{self, BrokenDown};
 use super::format::{self, PointKey};
 use super::index::{Index, Metric, SeriesInfo};
 use super::properties::{self, PropertyChange, PropertyError};
@@ -8,6 +9,7 @@ use super::spaces::{self, Arranged, SpaceChange, SpaceError};
 use super::{
     Change, NewPoint, OpenError, Options, Outcome, SeriesId, Shared, Summary, WriteError, Written,
 };
+use crate::breakdown::Parts;
 use crate::inode::Inode;
 use crate::time::Timestamp;
 use redb::{Database, ReadableTable, ReadableTableMetadata, Table};
@@ -31,6 +33,7 @@ pub enum Request {
     Annotate(Annotate),
     Describe(Describe),
     Arrange(Arrange),
+    Break(Break),
 }
 
 pub struct Write {
@@ -58,13 +61,21 @@ pub struct Arrange {
     pub reply: oneshot::Sender<Result<Result<Arranged, SpaceError>, WriteError>>,
 }
 
+pub struct Break {
+    pub parts: Arc<Parts>,
+    /// Slots that were watched.
+    pub watched: Vec<i64>,
+    pub now: Timestamp,
+    pub reply: oneshot::Sender<Result<BrokenDown, WriteError>>,
+}
+
 impl Request {
     /// Its share of a transaction.
     fn size(&self) -> usize {
         match self {
             Request::Write(write) => write.job.points(),
             Request::Annotate(annotate) => annotate.changes.len(),
-            Request::Describe(_) | Request::Arrange(_) => 1,
+            Request::Describe(_) | Request::Arrange(_) | Request::Break(_) => 1,
         }
     }
 }
@@ -96,6 +107,8 @@ pub struct Writer {
     inode: Option<Inode>,
     /// The minute up to which everything has been trimmed.
     trimmed: u32,
+    /// The minute in which the breakdown was looked through for what is too old.
+    breakdown_seen: i64,
 }
 
 impl Writer {
@@ -108,6 +121,7 @@ impl Writer {
             shared,
             reopen,
             trimmed: 0,
+            breakdown_seen: 0,
         }
     }
 
@@ -124,6 +138,7 @@ impl Writer {
             }
             let (mut writes, mut annotates) = (Vec::new(), Vec::new());
             let (mut describes, mut arranges) = (Vec::new(), Vec::new());
+            let mut breaks = Vec::new();
             let mut room = Vec::new();
             for (request, share) in group {
                 room.push(share);
@@ -132,15 +147,18 @@ impl Writer {
                     Request::Annotate(annotate) => annotates.push(annotate),
                     Request::Describe(describe) => describes.push(describe),
                     Request::Arrange(arrange) => arranges.push(arrange),
+                    Request::Break(part) => breaks.push(part),
                 }
             }
             let times = writes.iter().map(|write| write.now);
             let times = times.chain(describes.iter().map(|describe| describe.now));
             let times = times.chain(arranges.iter().map(|arrange| arrange.now));
+            let times = times.chain(breaks.iter().map(|part| part.now));
             let now = times.chain(annotates.iter().map(|annotate| annotate.now));
             let now = now.max().unwrap_or(Timestamp::MIN);
             // First, so that a tick is answered when all that is old is gone.
             self.annotate(annotates, now);
+            self.break_down(breaks, now);
             if !describes.is_empty() {
                 self.describe(describes);
             }
@@ -171,6 +189,31 @@ impl Writer {
                 for (request, outcomes) in group.into_iter().zip(outcomes) {
                     // Whoever asked may have stopped waiting.
                     let _ = request.reply.send(Ok(outcomes));
+                }
+            }
+            Err(why) => self.fail(&why, group.into_iter().map(|request| request.reply)),
+        }
+    }
+
+    /// Adds to the breakdown in a transaction of its own, and forgets what is too old.
+    fn break_down(&mut self, group: Vec<Break>, now: Timestamp) {
+        let minute = now.as_secs() / 60;
+        if group.is_empty() && minute == self.breakdown_seen {
+            return;
+        }
+        let result = self
+            .ensure_open()
+            .and_then(|()| breakdown::commit(&self.shared, &group, now))
+            .and_then(|became| self.is_in_place().map(|()| became));
+        match result {
+            Ok(became) => {
+                self.breakdown_seen = minute;
+                if !group.is_empty() {
+                    self.shared.set_trouble(None);
+                }
+                for (request, became) in group.into_iter().zip(became) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = request.reply.send(Ok(became));
                 }
             }
             Err(why) => self.fail(&why, group.into_iter().map(|request| request.reply)),

@@ -7,6 +7,7 @@
 mod account;
 mod annotations;
 mod bench_log;
+mod breakdown;
 mod cli;
 mod clients;
 mod dashboards;

@@ -234,6 +234,18 @@ fn a_wrong_set_is_refused_as_a_whole_and_told_until_it_is_right() {
     site.wait_for_refused(2);
     site.write("rules/http.yaml", &rules(&["http", "now"]));
     site.wait_for_accepted(2);
+    // Charts tell what was done when.
+    wait_for("marks of all three", SOON, || {
+        let url = format!("{}/v1/annotations/weir?start_time=0", site.base);
+        let marks = http::get(&url)?.body;
+        let wanted = [
+            "added right (rules/right.yaml)",
+            "rules/http.yaml:3:12: ",
+            "added now",
+        ];
+        let missing = wanted.iter().find(|words| !marks.contains(**words));
+        missing.map_or(Ok(()), |words| Err(format!("no {words:?} in {marks}")))
+    });
     site.wait_for_metric("weir_rules_refused", "", 0);
     let told = site.told(2, 2);
     assert!(told["refused"].is_null(), "{told}");

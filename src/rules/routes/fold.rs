@@ -40,7 +40,7 @@ const EXTENSION_BYTES: usize = 5;
 ///
 /// Of more than 16 segments the rest is `*`. So is what is no path. Slashes at the end are
 /// left out, and of an absolute URI only the path is taken. Percent-encoding stays.
-pub(in crate::rules) fn fold(path: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn fold(path: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut left = match relative(path) {
         None => return out.extend_from_slice(REST),
