@@ -358,7 +358,7 @@ http: {{ address: "127.0.0.1:0" }}
     let mut alarms = String::new();
     wait_for("what has happened before", SOON, || {
         alarms = page.text("#pipeline-details .alarms");
-        let told = alarms.contains("1 lines rejected in the last minute: malformed");
+        let told = alarms.contains("1 line rejected in the last minute: malformed");
         told.then_some(()).ok_or(alarms.clone())
     });
     assert!(
