@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub loaded: i64,
     /// What was refused since; `None` while the files and what is in force are the same.
     pub refused: Option<Refused>,
+    /// What was refused last since the start, whatever has come of it.
+    pub last_refused: Option<Refused>,
     /// Reloads since the start that put a new set in force.
     pub accepted: u64,
     /// Reloads since the start that were refused.
@@ -51,6 +53,7 @@ impl Account {
             rules: loaded.rules.len(),
             loaded: now.as_secs(),
             refused: None,
+            last_refused: None,
             accepted: 0,
             refusals: 0,
         }))
@@ -68,6 +71,7 @@ impl Account {
             rules: loaded.rules.len(),
             loaded: now.as_secs(),
             refused: None,
+            last_refused: own.last_refused.take(),
             accepted: own.accepted + 1,
             refusals: own.refusals,
         };
@@ -84,6 +88,7 @@ impl Account {
             problems: wrong.lines().take(PROBLEMS_MAX).collect(),
             count: wrong.count(),
         });
+        own.last_refused = own.refused.clone();
     }
 
     /// The files are again those that are in force.

@@ -157,6 +157,9 @@ fn a_wrong_set_is_refused_as_a_whole_and_told_once() {
     site.write("rules/a.yaml", AB.replace("name: b", "name: c").as_str());
     assert_eq!(site.read(false), Outcome::Accepted);
     assert_eq!((site.names().as_str(), site.refused()), ("a c b", None));
+    // Who looks later still learns what was refused.
+    let last = site.account.snapshot().last_refused;
+    assert_eq!(last.map(|last| (last.count, last.at)), Some((2, 4)));
 }
 
 #[test]

@@ -763,6 +763,7 @@ mod tests {
             rules: 7,
             loaded: 1_767_268_800,
             refused: None,
+            last_refused: None,
             accepted: 2,
             refusals: 1,
         };

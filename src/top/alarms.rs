@@ -3,7 +3,7 @@
 //!
 //! Most counters only matter while they grow: the server sends those of a minute ago along.
 
-use super::format::{clock, count, hours};
+use super::format::{clock, count, hours, some};
 use super::wire::{Numbers, Pipeline, Severity, Sink, words};
 use jiff::tz::TimeZone;
 use std::cmp::Reverse;
@@ -25,44 +25,56 @@ pub struct Alarm {
     pub text: String,
 }
 
-/// A counter whose growth is a warning, and how to say it, short and in full.
+/// A counter whose growth is a warning, and how to say it: short, in full of one, and of more.
 type Growing = (
     &'static str,
     fn(&Numbers) -> u64,
     &'static str,
-    &'static str,
+    [&'static str; 2],
 );
+
+const NOTICES_DROPPED: &str =
+    "of HAProxy's own messages, too many at once, are missing among the marks: over a thousand";
 
 const GROWING: [Growing; 5] = [
     (
         "rejected",
         |n| n.cut,
         "lines cut off",
-        "lines cut off, being too long or cut short when their connection ended,",
+        [
+            "line cut off, being too long or cut short when its connection ended,",
+            "lines cut off, being too long or cut short when their connection ended,",
+        ],
     ),
     (
         "late",
         |n| n.too_late,
         "events too late",
-        "events too late to count",
+        ["event too late to count", "events too late to count"],
     ),
     (
         "rejected",
         |n| n.future,
         "events in the future",
-        "events dated in the future, not counted",
+        [
+            "event dated in the future, not counted",
+            "events dated in the future, not counted",
+        ],
     ),
     (
         "rejected",
         |n| n.notices_dropped,
         "marks are missing",
-        "of HAProxy's own messages, too many at once, are missing among the marks: over a thousand",
+        [NOTICES_DROPPED, NOTICES_DROPPED],
     ),
     (
         "rejected",
         |n| n.over_limit,
         "series limit reached",
-        "events over the series limit",
+        [
+            "event over the series limit",
+            "events over the series limit",
+        ],
     ),
 ];
 
@@ -222,9 +234,9 @@ fn arrivals(raised: &mut Raised, numbers: &Numbers, before: &Numbers) {
             "lost",
             "the kernel drops lines",
             format!(
-                "{} lines dropped by the kernel in the last minute: weir reads too slowly or the \
-                 socket buffer is small",
-                count(kernel)
+                "{} dropped by the kernel in the last minute: weir reads too slowly or the socket \
+                 buffer is small",
+                some(kernel, "line")
             ),
         );
     }
@@ -239,16 +251,16 @@ fn arrivals(raised: &mut Raised, numbers: &Numbers, before: &Numbers) {
             .saturating_sub(same.map_or(0, |same| same.refused()));
         if refused > 0 {
             let what = match &**protocol {
-                "udp" => "datagrams",
-                _ => "connections",
+                "udp" => "datagram",
+                _ => "connection",
             };
-            let refused = count(refused);
+            let refused = some(refused, what);
             raised.warn(
                 "lines",
                 "senders are refused",
                 format!(
-                    "{protocol} {address} refused {refused} {what} in the last minute: the log \
-                     names the senders"
+                    "{protocol} {address} refused {refused} in the last minute: the log names the \
+                     senders"
                 ),
             );
         }
@@ -260,17 +272,18 @@ fn rejects(raised: &mut Raised, numbers: &Numbers, before: &Numbers) {
         let grown = rejected.saturating_sub(before.rejected.get(reason).copied().unwrap_or(0));
         if grown > 0 && !EXPECTED_REJECTS.contains(&&**reason) {
             let reason = words(reason);
-            let grown = count(grown);
+            let grown = some(grown, "line");
             raised.warn(
                 "rejected",
                 format!("rejecting lines: {reason}"),
-                format!("{grown} lines rejected in the last minute: {reason}"),
+                format!("{grown} rejected in the last minute: {reason}"),
             );
         }
     }
-    for (field, read, short, text) in GROWING {
+    for (field, read, short, [one, more]) in GROWING {
         let grown = read(numbers).saturating_sub(read(before));
         if grown > 0 {
+            let text = if grown == 1 { one } else { more };
             let text = format!("{} {text} in the last minute", count(grown));
             raised.warn(field, short, text);
         }
@@ -314,8 +327,9 @@ fn files(raised: &mut Raised, numbers: &Numbers, before: &Numbers) {
                 "rejected",
                 "rejects are not written",
                 format!(
-                    "{} rejected lines of the last minute are in no file",
-                    count(unwritten)
+                    "{} of the last minute {} in no file",
+                    some(unwritten, "rejected line"),
+                    if unwritten == 1 { "is" } else { "are" },
                 ),
             );
         }
@@ -327,8 +341,8 @@ fn files(raised: &mut Raised, numbers: &Numbers, before: &Numbers) {
             "refused",
             "the store refuses points",
             format!(
-                "the store refused {} points in the last minute",
-                count(unstored)
+                "the store refused {} in the last minute",
+                some(unstored, "point")
             ),
         );
     }

@@ -68,6 +68,12 @@ pub fn count(value: u64) -> String {
     }
 }
 
+/// How many of what: 1 line, 2 lines.
+pub fn some(value: u64, word: &str) -> String {
+    let s = if value == 1 { "" } else { "s" };
+    format!("{} {word}{s}", count(value))
+}
+
 /// A count with all its digits: 1 234 567.
 pub fn whole(value: u64) -> String {
     let digits = value.to_string();

@@ -23,6 +23,7 @@ mod http_limits;
 mod kills;
 mod listeners;
 mod page;
+mod page_service;
 mod parse;
 mod pipeline;
 mod receiver;

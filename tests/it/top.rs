@@ -260,7 +260,7 @@ fn what_was_rejected_is_shown_and_no_line_speaks_to_the_terminal() {
     top.press(ENTER);
     top.wait_for(r"◆ \u{1b}]0;owned\u{7}\u{9b}31m\u{202e}x");
     top.press("3");
-    top.wait_for("warn 1 lines rejected in the last minute: malformed");
+    top.wait_for("warn 1 line rejected in the last minute: malformed");
     top.wait_for("cannot read `status`");
     top.wait_for(r"2\u{1b}[2J0");
     top.press(CTRL_C);

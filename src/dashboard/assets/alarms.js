@@ -1,20 +1,22 @@
 // What is wrong with the pipeline, from its counters alone. Most counters only matter
 // while they grow: the server sends those of a minute ago along.
 
-import { clock, count, hours } from "./format.js";
+import { clock, count, hours, some } from "./format.js";
 
 const SILENT_AFTER = 60; // seconds without one line
 
 /** Other programs' lines, and what HAProxy says beside its requests, are no fault. */
 const EXPECTED_REJECTS = new Set(["not_traffic"]);
 
-/** Counters whose growth is a warning, and how to say it, short and in full. */
+const NOTICES_DROPPED = "of HAProxy's own messages, too many at once, are missing among the marks: over a thousand";
+
+/** Counters whose growth is a warning, and how to say it: short, in full of one, and of more. */
 const GROWING = [
-  ["cut", "lines cut off", "lines cut off, being too long or cut short when their connection ended,"],
-  ["too_late", "events too late", "events too late to count"],
-  ["future", "events in the future", "events dated in the future, not counted"],
-  ["notices_dropped", "marks are missing", "of HAProxy's own messages, too many at once, are missing among the marks: over a thousand"],
-  ["over_limit", "series limit reached", "events over the series limit"],
+  ["cut", "lines cut off", "line cut off, being too long or cut short when its connection ended,", "lines cut off, being too long or cut short when their connection ended,"],
+  ["too_late", "events too late", "event too late to count", "events too late to count"],
+  ["future", "events in the future", "event dated in the future, not counted", "events dated in the future, not counted"],
+  ["notices_dropped", "marks are missing", NOTICES_DROPPED, NOTICES_DROPPED],
+  ["over_limit", "series limit reached", "event over the series limit", "events over the series limit"],
 ];
 
 /** Promises that may be broken: the item of the strip, in short, and what it costs where the pipeline tells only why. */
@@ -68,21 +70,21 @@ export function alarmsOf(pipeline) {
   }
 
   const kernel = grown(kernelLost);
-  if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${count(kernel)} lines dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
+  if (kernel > 0) raise("bad", "lost", "the kernel drops lines", `${some(kernel, "line")} dropped by the kernel in the last minute: weir reads too slowly or the socket buffer is small`);
 
   for (const { protocol, address } of pipeline.listeners) {
     const same = (p) => p.listeners.find((l) => l.protocol === protocol && l.address === address);
     const turnedAway = grown((p) => refusedBy(same(p)));
-    if (turnedAway > 0) raise("warn", "lines", "senders are refused", `${protocol} ${address} refused ${count(turnedAway)} ${protocol === "udp" ? "datagrams" : "connections"} in the last minute: the log names the senders`);
+    if (turnedAway > 0) raise("warn", "lines", "senders are refused", `${protocol} ${address} refused ${some(turnedAway, protocol === "udp" ? "datagram" : "connection")} in the last minute: the log names the senders`);
   }
 
   for (const reason of Object.keys(pipeline.rejected)) {
     const more = grown((p) => p.rejected[reason]);
-    if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${count(more)} lines rejected in the last minute: ${words(reason)}`);
+    if (more > 0 && !EXPECTED_REJECTS.has(reason)) raise("warn", "rejected", `rejecting lines: ${words(reason)}`, `${some(more, "line")} rejected in the last minute: ${words(reason)}`);
   }
-  for (const [key, short, text] of GROWING) {
+  for (const [key, short, one, many] of GROWING) {
     const more = grown((p) => p[key]);
-    if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${text} in the last minute`);
+    if (more > 0) raise("warn", key === "too_late" ? "late" : "rejected", short, `${count(more)} ${more === 1 ? one : many} in the last minute`);
   }
   for (const { host, seconds } of pipeline.skewed_hosts) {
     const ahead = seconds > 0;
@@ -92,9 +94,9 @@ export function alarmsOf(pipeline) {
   const file = pipeline.rejects_file;
   if (file?.last_error) raise("bad", "rejected", "rejects are not written", `rejected lines cannot be written to ${file.path}: ${file.last_error}`);
   const unwritten = grown((p) => p.rejects_file?.unwritten);
-  if (unwritten > 0) raise("bad", "rejected", "rejects are not written", `${count(unwritten)} rejected lines of the last minute are in no file`);
+  if (unwritten > 0) raise("bad", "rejected", "rejects are not written", `${some(unwritten, "rejected line")} of the last minute ${unwritten === 1 ? "is" : "are"} in no file`);
   const unstored = grown((p) => p.store?.refused);
-  if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${count(unstored)} points in the last minute`);
+  if (unstored > 0) raise("warn", "refused", "the store refuses points", `the store refused ${some(unstored, "point")} in the last minute`);
 
   const refused = pipeline.rules?.refused;
   if (refused) {

@@ -1,29 +1,29 @@
-// One service, or one other series, over time: its charts, the span they show,
-// and the numbers of now.
+// One service, or one other series, over time: its charts, the span they show, and what the
+// requests of that span, or of a part of it, were made of.
 
-import { createChart } from "./charts.js";
+import { createChart, createStack } from "./charts.js";
 import * as format from "./format.js";
-import { el, icon, setAttribute, setText, show } from "./dom.js";
+import { el, setAttribute, setText, show } from "./dom.js";
+import { seriesHead, serviceHead } from "./head.js";
+import { createHeatmap } from "./heatmap.js";
 import { marksTable } from "./marks.js";
-import { RANGES, withSpan } from "./route.js";
-import { culprit, silence } from "./services.js";
+import { TIMERS, breakdownPanels, estimated } from "./panels.js";
+import { RANGES, linkTo, withSpan } from "./route.js";
+import { spanBar } from "./spans.js";
 
 const SYNC = "detail";
 
-/** A service's charts, in order; each shows those of its measures that the rule has. */
+/** A service's charts of its rule's measures, in order; each shows those that the rule has. */
 const CHARTS = [
   { name: "rate", title: "Rate", measures: ["rate"], format: format.rate, least: 0.1 },
-  { name: "latency", title: "Latency", measures: ["p50", "p95", "p99"], format: format.duration, least: 1 },
-  { name: "errors", title: "Error ratio", measures: ["errors"], format: format.ratio, least: 0.05 },
+  { name: "errors", title: "Error ratio", hint: "the share of requests that failed, as the rule counts them", measures: ["errors"], format: format.ratio, least: 0.05 },
+  { name: "latency", title: "Latency", hint: "percentiles, as the rule measures them", measures: ["p50", "p95", "p99"], format: format.duration, least: 1 },
 ];
 
-const TILES = [
-  ["rate", "rate", format.rate],
-  ["p50", "p50", format.duration],
-  ["p95", "p95", format.duration],
-  ["p99", "p99", format.duration],
-  ["errors", "errors", format.ratio],
-];
+/** Charts of what its requests were made of; what fails stands on the ground, where it can be read. */
+const STATUS = { name: "status", title: "Rate", hint: "requests per second by class of their status", measures: ["5xx", "none", "4xx", "3xx", "2xx", "1xx"], total: "all", format: format.rate, least: 0.1 };
+const HEAT = { name: "heatmap", title: "Latency spread", hint: "how many requests took how long" };
+const TIME = { name: "timers", title: "Where the time goes", hint: "mean time of a request, by HAProxy's timers", measures: TIMERS, total: "in all", format: format.duration, least: 1 };
 
 /** Marks that an answer holds at most. */
 const MARKS_MAX = 500;
@@ -31,12 +31,19 @@ const MARKS_MAX = 500;
 /** Seconds that are shown at least, where there is less. */
 const SHOWN_MIN = 120;
 
+/** Tables are of whole minutes: weir keeps routes, servers and examples for each of them, or of ten. */
+const MINUTE = 60;
+
 /** Seconds between fetches: a wide span is much data and moves slowly on screen. */
 const pause = (span, shown) => (span.range ? Math.max(1, Math.min(60, shown / 900)) : 60);
+/** And of the breakdown, which is written every ten seconds. */
+const BREAKDOWN_PAUSE = 5;
 
 /**
  * Builds into `root`. Returns `open(route)`, `close()`, `tick(now)` to be called
- * as time passes, `services(list, now, due)` with each new list, `moveCursor(by)`.
+ * as time passes, `services(list, now, due)` with each new list, `moveCursor(by)`,
+ * `choose()` of the column at the crosshairs, `whole()`, which ends that (false where nothing is
+ * chosen), `asTables()` and `editSpan()`.
  */
 export function detailView(root) {
   let route = null;
@@ -44,27 +51,46 @@ export function detailView(root) {
   let loading = null;
   let busy = false; // a slow answer is waited for, not asked for again
   let loadedAt = -Infinity;
+  let brokenDownAt = -Infinity;
+  let breakdown = null; // the newest of the span
+  let part = null; // the newest of the part that is chosen
   let shown = 0; // seconds on screen
   let serverNow = null;
   let head = null;
+  let tables = false;
   const message = el("p", { class: "message", role: "status" });
   const area = el("div", { class: "charts" });
   const happened = marksTable();
+  const panels = breakdownPanels((table, by) => location.replace(linkTo(route, { sorts: { ...route.sorts, [table]: by } })));
+  const now = () => serverNow ?? Math.floor(Date.now() / 1000);
+  const ranges = spanBar((span) => withSpan(route, span), now);
+  const chosen = chosenPart(() => goTo({ at: null }), () => panels.slowest.scrollIntoView());
+
+  function goTo(changes) {
+    location.replace(linkTo(route, changes));
+  }
 
   function open(next) {
-    const same = route !== null && identity(route) === identity(next);
+    const before = route;
+    const same = before !== null && identity(before) === identity(next);
     route = next;
     if (!same) {
       destroyCharts();
-      head = next.view === "service" ? serviceHead(next) : seriesHead(next);
+      breakdown = null;
+      head = next.view === "service" ? serviceHead(next, ranges) : seriesHead(ranges);
       setText(message, "loading…");
       show(message, true);
-      root.replaceChildren(head.node, message, area, happened.node);
+      root.replaceChildren(head.node, chosen.node, message, area, happened.node);
       head.title.focus({ preventScroll: true });
       scrollTo(0, 0);
     }
-    head.ranges.update(route);
-    load();
+    ranges.update(route.span);
+    const moved = !same || JSON.stringify([before.span, before.at]) !== JSON.stringify([next.span, next.at]);
+    if (moved) {
+      part = null;
+      load(true);
+    }
+    drawPanels();
   }
 
   function close() {
@@ -72,28 +98,39 @@ export function detailView(root) {
     loading?.abort();
     destroyCharts();
     route = null;
+    breakdown = null;
     root.replaceChildren();
   }
 
-  async function load() {
+  async function load(anew) {
     loading?.abort();
     const mine = new AbortController();
     loading = mine;
     busy = true;
     const asked = route;
     loadedAt = serverNow ?? 0;
-    const to = route.span.range ? Math.ceil(serverNow ?? Date.now() / 1000) : route.span.to;
-    const from = route.span.range ? to - RANGES[route.span.range] : route.span.from;
+    const again = anew || breakdown === null || loadedAt - brokenDownAt >= BREAKDOWN_PAUSE;
+    if (again) brokenDownAt = loadedAt;
+    const to = asked.span.range ? Math.ceil(now()) : asked.span.to;
+    const from = asked.span.range ? to - RANGES[asked.span.range] : asked.span.from;
     try {
-      const response = await fetch(address(asked, from, to), { signal: mine.signal, headers: { accept: "application/json" } });
-      if (response.status === 404) {
+      const wanted = [ask(address(asked, from, to), mine)];
+      if (asked.view === "service" && again) {
+        wanted.push(ask(partAddress(asked, from, to), mine));
+        // The server takes both ends in: not the minute that begins where this part ends.
+        if (asked.at) wanted.push(ask(partAddress(asked, asked.at.from, asked.at.to - 1), mine));
+      }
+      const [body, whole, chosenPart] = await Promise.all(wanted);
+      if (loading !== mine) return;
+      if (body === null) {
         const what = asked.view === "service" ? `service “${asked.service}” of rule “${asked.rule}”` : `series ${asked.id}`;
         fail(`There is no ${what} here: it may not have reported within the store's retention.`);
         return;
       }
-      if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      const body = await response.json();
-      if (loading !== mine) return;
+      if (whole !== undefined) {
+        breakdown = whole;
+        part = chosenPart ?? null;
+      }
       show(message, false);
       draw(asked, body, from, to);
     } catch (error) {
@@ -111,57 +148,130 @@ export function detailView(root) {
   function draw(asked, body, from, to) {
     const series = asked.view === "service" ? body.series : { value: body.values };
     if (asked.view === "series") head.describe(body);
-    const wanted = asked.view === "service" ? chartsOf(Object.keys(series)) : [{ name: "value", title: "Value", measures: ["value"], format: format.number, least: 0 }];
-    const layout = JSON.stringify(wanted.map(({ name, measures }) => [name, measures]));
-    if (area.dataset.layout !== layout) {
-      destroyCharts();
-      area.dataset.layout = layout;
-      setAttribute(area, "data-count", String(wanted.length));
-      for (const chart of wanted) {
-        charts.set(chart, createChart(area, chart, { sync: SYNC, first: charts.size === 0, onSpan: (a, b) => (location.hash = withSpan(route, { from: a, to: b })) }));
-      }
-    }
+    const detailed = asked.view === "service" && breakdown !== null && breakdown.lines > 0;
+    layOut(asked, Object.keys(series), detailed);
+
     // What is younger than the range fills the width all the same.
     const first = firstTime(body.times, Object.values(series));
     const begin = asked.span.range && first !== null ? Math.max(from, Math.min(first, to - SHOWN_MIN)) : from;
     shown = to - begin;
-    head.ranges.since(begin > from ? first : null);
+    ranges.since(begin > from ? first : null);
+    ranges.note(detailed && estimated(breakdown) ? `breakdown ${estimated(breakdown)}` : "");
     const marks = body.marks ?? [];
     happened.update(marks, MARKS_MAX);
+    const common = { marks, from: begin, to, at: asked.at ?? null };
     for (const [chart, drawn] of charts) {
-      drawn.update(body.times, chart.measures.map((measure) => series[measure]), marks, begin, to);
+      drawn.update({ ...common, ...dataOf(chart, body, series) });
     }
+    if (detailed) drawPanels();
+  }
+
+  function dataOf(chart, body, series) {
+    if (chart === HEAT) return { times: breakdown.times, step: breakdown.step, ...breakdown.latency };
+    const parts = chart === STATUS ? breakdown.status : chart === TIME ? breakdown.timers : null;
+    if (parts) return { times: breakdown.times, step: breakdown.step, lists: chart.measures.map((name) => parts[name] ?? null) };
+    return { times: body.times, step: body.step, lists: chart.measures.map((measure) => series[measure]) };
+  }
+
+  /** Builds the charts and tables that there is something for, unless they are there. */
+  function layOut(asked, measures, detailed) {
+    const wanted = asked.view === "service" ? chartsOf(asked.rule, measures, detailed) : [{ name: "value", title: "Value", measures: ["value"], format: format.number, least: 0 }];
+    const layout = JSON.stringify(wanted.map(({ name, measures: lines }) => [name, lines]));
+    if (area.dataset.layout === layout) return;
+    destroyCharts();
+    area.dataset.layout = layout;
+    setAttribute(area, "data-count", String(wanted.length));
+    setAttribute(area, "data-detailed", detailed ? "" : null);
+    for (const chart of wanted) {
+      const build = chart === HEAT ? createHeatmap : chart === STATUS || chart === TIME ? createStack : createChart;
+      const drawn = build(area, chart, { sync: SYNC, first: charts.size === 0, onSpan: select, onColumn: detailed ? choose : null });
+      if (tables) drawn.asTable(true);
+      charts.set(chart, drawn);
+    }
+    if (detailed) area.append(panels.endings, panels.servers, panels.routes, panels.slowest, panels.failing);
+  }
+
+  function drawPanels() {
+    const body = route.at ? part : breakdown;
+    if (body && breakdown?.lines > 0) panels.update(body, route.sorts);
+    // Of a day, weir keeps routes, servers and examples for each ten minutes only.
+    chosen.update(route.at ? (part?.listed ?? route.at) : null, now());
+  }
+
+  function select(from, to) {
+    location.hash = withSpan(route, { from, to });
+  }
+
+  function choose(time, step) {
+    const at = { from: Math.floor(time / MINUTE) * MINUTE, to: Math.ceil((time + step) / MINUTE) * MINUTE };
+    goTo({ at: route.at?.from === at.from && route.at?.to === at.to ? null : at });
   }
 
   function destroyCharts() {
     for (const chart of charts.values()) chart.destroy();
     charts = new Map();
     happened.update([], MARKS_MAX);
+    area.replaceChildren();
     delete area.dataset.layout;
   }
 
   function loadAfter(seconds) {
-    if (!busy && serverNow - loadedAt >= seconds) load();
+    if (!busy && serverNow - loadedAt >= seconds) load(false);
   }
+
+  const first = () => charts.values().next().value;
 
   return {
     open,
     close,
-    tick(now) {
-      serverNow = now;
+    tick(time) {
+      serverNow = time;
       if (route) loadAfter(Math.max(10, pause(route.span, shown)));
     },
-    services(list, now, due) {
-      serverNow = now;
+    services(list, time, due) {
+      serverNow = time;
       if (!route) return;
       head.services?.(list, due);
       loadAfter(pause(route.span, shown));
     },
-    moveCursor(by) {
-      const [first] = charts.values();
-      return first ? first.moveCursor(by) : false;
+    moveCursor: (by) => first()?.moveCursor(by) ?? false,
+    choose: () => first()?.chooseColumn() ?? false,
+    whole() {
+      if (!route?.at) return false;
+      goTo({ at: null });
+      return true;
+    },
+    asTables() {
+      tables = !tables;
+      for (const chart of charts.values()) chart.asTable(tables);
+    },
+    editSpan: ranges.edit,
+  };
+}
+
+/** Says which part of the span the tables are of, where it is not all of it. */
+function chosenPart(onWhole, onSee) {
+  const text = el("span", {});
+  const see = el("button", { type: "button" }, "see the requests");
+  const whole = el("button", { type: "button", "aria-keyshortcuts": "Escape" }, "whole span");
+  see.addEventListener("click", onSee);
+  whole.addEventListener("click", onWhole);
+  const node = el("p", { class: "chosen-part", role: "status", hidden: "" }, text, see, whole);
+  return {
+    node,
+    update(at, now) {
+      show(node, at !== null);
+      if (at) setText(text, `Tables and requests are of ${format.span(at.from, at.to, now)}`);
     },
   };
+}
+
+/** The answer, or null where there is no such thing. */
+async function ask(path, { signal }) {
+  const response = await fetch(path, { signal, headers: { accept: "application/json" } });
+  if (response.status === 404) return null;
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return response.json();
 }
 
 function firstTime(times, lists) {
@@ -178,103 +288,16 @@ function address(route, from, to) {
   return `api/v1/services/${encodeURIComponent(route.service)}?rule=${encodeURIComponent(route.rule)}&from=${from}&to=${to}`;
 }
 
-function chartsOf(measures) {
+function partAddress(route, from, to) {
+  return `api/v1/breakdown?service=${encodeURIComponent(route.service)}&from=${from}&to=${to}`;
+}
+
+function chartsOf(rule, measures, detailed) {
   const known = CHARTS.map((chart) => ({ ...chart, measures: chart.measures.filter((measure) => measures.includes(measure)) })).filter((chart) => chart.measures.length > 0);
   const named = new Set(CHARTS.flatMap((chart) => chart.measures));
   const others = measures.filter((measure) => !named.has(measure)).map((measure) => ({ name: measure, title: measure, measures: [measure], format: format.number, least: 0 }));
-  return [...known, ...others];
-}
-
-function headNode(back, title, subtitle, ...rest) {
-  const ranges = rangeBar();
-  const heading = el("h1", { tabindex: "-1" }, title);
-  const node = el(
-    "div",
-    { class: "detail-head" },
-    el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Escape" }, `← ${back}`),
-    el("div", { class: "heading" }, heading, subtitle, ...rest),
-    ranges.node,
-  );
-  return { node, title: heading, ranges };
-}
-
-function serviceHead(route) {
-  const state = icon("idle");
-  const word = el("span", { class: "word" });
-  const badge = el("span", { class: "badge", hidden: "" }, state.node, word);
-  const tiles = TILES.map(([field, title, print]) => {
-    const value = el("span", { class: "value", "data-field": field }, format.number(null));
-    return { field, print, value, node: el("span", { class: "tile" }, el("span", { class: "name" }, title), value) };
-  });
-  const now = el("div", { class: "tiles", "aria-label": "Newest window" }, ...tiles.map(({ node }) => node));
-  const head = headNode("All services", route.service, el("span", { class: "subtitle" }, `rule ${route.rule}`), badge);
-  head.node.insertBefore(now, head.ranges.node);
-  return {
-    ...head,
-    services(list, due) {
-      const service = list.find((each) => each.service === route.service && each.rule === route.rule);
-      show(badge, service !== undefined);
-      if (!service) return;
-      const quiet = silence(service, due);
-      const reason = [service.why, quiet === null ? "" : `no data for ${format.age(quiet)}`].filter(Boolean).join("; ");
-      setAttribute(badge, "data-severity", service.severity);
-      state.set(service.severity);
-      setText(word, reason ? `${service.severity}: ${reason}` : service.severity);
-      const marked = culprit(service);
-      for (const { field, print, value } of tiles) {
-        setText(value, print(service[field]));
-        setAttribute(value, "data-culprit", marked === field ? "" : null);
-        setAttribute(value, "data-severity", service.severity);
-      }
-    },
-  };
-}
-
-function seriesHead() {
-  const tags = el("span", { class: "subtitle" });
-  const head = headNode("All series", "Series", tags);
-  return {
-    ...head,
-    describe(body) {
-      setText(head.title, body.name);
-      setText(tags, tagText(body.tags));
-    },
-  };
-}
-
-/** Tags as `name=value`, in the order given. */
-export function tagText(tags) {
-  return Object.entries(tags).map(([name, value]) => `${name}=${value}`).join("  ");
-}
-
-function rangeBar() {
-  const links = Object.keys(RANGES).map((range) => {
-    const node = el("a", { class: "range", "data-range": range }, range.replace(/(\d+)/, "$1\u00a0"));
-    return { range, node };
-  });
-  const fixed = el("span", { class: "fixed", hidden: "" });
-  const zone = el("span", { class: "zone" });
-  const node = el("nav", { class: "ranges", "aria-label": "Time range" }, ...links.map((link) => link.node), fixed, zone);
-  // Choosing a range replaces the view, so that Back leads to the list.
-  node.addEventListener("click", (event) => {
-    const link = event.target.closest("a");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    location.replace(link.getAttribute("href"));
-  });
-  return {
-    node,
-    /** Says from when on there is data, where that is later than the range's start. */
-    since(epoch) {
-      setText(zone, `${epoch === null ? "" : `data since ${format.dayAndClock(epoch)}, `}times in ${format.zone()}`);
-    },
-    update(route) {
-      for (const { range, node: link } of links) {
-        setAttribute(link, "href", withSpan(route, { range }));
-        setAttribute(link, "aria-current", route.span.range === range ? "true" : null);
-      }
-      show(fixed, route.span.range === undefined);
-      if (!route.span.range) setText(fixed, `${format.dayAndClock(route.span.from)} – ${format.clock(route.span.to)}`);
-    },
-  };
+  if (!detailed) return [...known, ...others];
+  // The bundled rule's rate is that of all requests, which the stack tells too; another's may be of some.
+  const beside = known.filter(({ name }) => name !== "rate" || rule !== "http");
+  return [STATUS, ...beside, HEAT, TIME, ...others];
 }

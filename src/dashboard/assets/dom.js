@@ -58,7 +58,7 @@ function patch(old, next) {
   }
 }
 
-/** A symbol of index.html by its state: ok, warn, bad, idle. */
+/** A symbol of index.html by its name, such as a state's: ok, warn, bad, idle. */
 export function icon(state) {
   const use = svg("use", { href: `#icon-${state}` });
   const node = svg("svg", { class: "icon", "aria-hidden": "true" }, use);

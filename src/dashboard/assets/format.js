@@ -111,6 +111,34 @@ export function dayAndClock(epoch) {
   return `${day(epoch)} ${clock(epoch)}`;
 }
 
+/** From one to another, as local 05:06:10 – 05:16:10; the day where it is another than today's. */
+export function span(from, to, now) {
+  const begin = day(from) === day(now) ? clock(from) : dayAndClock(from);
+  return `${begin} – ${day(from) === day(to) ? clock(to) : dayAndClock(to)}`;
+}
+
+/** Epoch milliseconds as local 05:06:10.123. */
+export function exactClock(millis) {
+  return `${clock(Math.floor(millis / 1000))}.${String(Math.floor(millis) % 1000).padStart(3, "0")}`;
+}
+
+/** Epoch seconds as a field for local date and time has them: 2026-11-21T05:06:10. */
+export function field(epoch) {
+  const date = new Date(epoch * 1000);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${clock(epoch)}`;
+}
+
+/** What such a field says, as epoch seconds; null where it says nothing. */
+export function fromField(text) {
+  const millis = new Date(text).getTime();
+  return Number.isFinite(millis) ? Math.floor(millis / 1000) : null;
+}
+
+/** How many of what: 1 line, 2 lines. */
+export function some(value, word) {
+  return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+}
+
 /** The offset in which the times above are shown: UTC, UTC+1, UTC+5:30. */
 export function zone() {
   const minutes = -new Date().getTimezoneOffset();

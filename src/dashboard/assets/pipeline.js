@@ -3,6 +3,7 @@
 
 import { alarmsOf, lost, nearlyFull, refusedBy, rejected, words } from "./alarms.js";
 import * as format from "./format.js";
+import { hostsOf } from "./hosts.js";
 import { rejectedLines } from "./rejects.js";
 import { el, icon, patchChildren, setAttribute, setText, show } from "./dom.js";
 
@@ -19,6 +20,9 @@ const PROCESSING = [
   ["queue", "queue", (p) => format.count(queue(p))],
 ];
 
+/** Seconds without a line of a host. */
+const HOST_SILENT = 30;
+
 /** Characters of a table's cell: more of them, as errors have, are broken into lines. */
 const LONG = 32;
 
@@ -32,10 +36,11 @@ const RECEIVING = [
 ];
 
 /**
- * Builds into the strip and the details. Returns `update(pipeline)`, `lost()` for
- * when nothing is known any more, `toggle(open)` and `isOpen()` of the details.
+ * Builds into the strip and the details; `onClick()` is called when the strip is clicked.
+ * Returns `update(pipeline)`, `lost()` for when nothing is known any more, and `open(yes)`,
+ * which shows or hides the details.
  */
-export function pipelineStrip(strip, details) {
+export function pipelineStrip(strip, details, onClick) {
   const mark = icon("idle");
   const verdict = el("span", { class: "verdict" }, "waiting for the pipeline");
   const items = el("span", { class: "items" });
@@ -48,22 +53,14 @@ export function pipelineStrip(strip, details) {
   let mode = null;
   let latest = null;
   let alarms = [];
-  const rejects = rejectedLines(() => {
-    if (!details.hidden && latest) drawDetails();
-  });
+  const redraw = () => {
+    if (!details.hidden && latest) renderDetails(details, latest, alarms, rejects, hosts.look());
+  };
+  const rejects = rejectedLines(redraw);
+  const hosts = hostsOf(redraw);
   rejects.follow(details);
 
-  strip.addEventListener("click", () => toggle());
-
-  function toggle(open = details.hidden) {
-    show(details, open);
-    strip.setAttribute("aria-expanded", String(open));
-    if (open && latest) drawDetails();
-  }
-
-  function drawDetails() {
-    renderDetails(details, latest, alarms, rejects);
-  }
+  strip.addEventListener("click", onClick);
 
   function build(next) {
     mode = next;
@@ -76,8 +73,11 @@ export function pipelineStrip(strip, details) {
   }
 
   return {
-    isOpen: () => !details.hidden,
-    toggle,
+    open(yes) {
+      show(details, yes);
+      strip.setAttribute("aria-expanded", String(yes));
+      redraw();
+    },
     lost() {
       setAttribute(strip, "data-severity", "unknown");
       mark.set("idle");
@@ -105,7 +105,7 @@ export function pipelineStrip(strip, details) {
       if (missing && lost(pipeline) > 0 && !missing.node.hasAttribute("data-severity")) setAttribute(missing.node, "data-severity", "warn");
 
       renderSinks(sinks, pipeline.sinks, alarms);
-      if (!details.hidden) drawDetails();
+      redraw();
     },
   };
 }
@@ -127,59 +127,98 @@ function renderSinks(node, list, alarms) {
   );
 }
 
-function renderDetails(root, p, alarms, rejects) {
-  const parts = [];
-  // Always there: what comes and goes before the others would take the focus from them.
-  parts.push(el("ul", { class: "alarms", hidden: alarms.length > 0 ? null : "" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))));
+function renderDetails(root, p, alarms, rejects, hosts) {
   const processing = p.mode !== "librato";
-  if (processing) {
-    parts.push(
-      counts("Lines",
-        ["received", format.whole(p.received), "of which"],
-        ["– parsed", format.whole(p.parsed)],
-        ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.whole(value), "rejected"]),
-        ["– queued", format.whole(p.queued), "not parsed yet"],
-        ["cut off", format.whole(p.cut), "over limits.line_bytes, or connection ended"]),
-      counts("Events",
-        ["late", format.whole(p.late), "counted afterwards"],
-        ["too late", format.whole(p.too_late), "not counted"],
-        ["in the future", format.whole(p.future), "not counted: see clocks"],
-        ["over the limit", format.whole(p.over_limit), "limits.series reached"],
-        ["skipped", format.whole(p.skipped), "wanted by no rule"],
-        ["notices", format.whole(p.notices), "HAProxy's own messages, no requests"],
-        ["open windows", format.whole(p.windows.open)],
-        ["closed", format.whole(p.windows.closed)],
-        ["amended", format.whole(p.windows.amended)],
-        ["series", format.whole(p.series)]),
-    );
-  }
-  if (p.store) {
-    parts.push(
-      facts("Store",
+  const parts = [
+    el("a", { class: "back wide", href: "#/" }, processing ? "← All services" : "← All series"),
+    el("h1", { class: "wide" }, processing ? "Pipeline" : "Receiver"),
+    // Always there: what comes and goes before the others would take the focus from them.
+    el("ul", { class: "alarms", hidden: alarms.length > 0 ? null : "" }, ...alarms.map((alarm) => el("li", { "data-severity": alarm.severity }, icon(alarm.severity).node, el("span", {}, alarm.text)))),
+    ...(processing ? counters(p) : []),
+    ...about(p, processing),
+    ...(processing ? arrivals(p, hosts) : []),
+    ...(processing ? [rejects.render(p)].filter(Boolean) : []),
+    ...deliveries(p),
+    ...(processing ? rules(p.rules) : []),
+  ];
+  patchChildren(root, parts);
+}
+
+/** What became of all lines, and of the events that they were. */
+function counters(p) {
+  return [
+    counts("Lines",
+      ["received", format.whole(p.received), "of which"],
+      ["– parsed", format.whole(p.parsed)],
+      ...Object.entries(p.rejected).map(([reason, value]) => [`– ${words(reason)}`, format.whole(value), "rejected"]),
+      ["– queued", format.whole(p.queued), "not parsed yet"],
+      ["cut off", format.whole(p.cut), "over limits.line_bytes, or connection ended"],
+      ["lost", format.whole(lost(p)), "dropped by the kernel or by sinks"]),
+    counts("Events",
+      ["late", format.whole(p.late), "counted afterwards"],
+      ["too late", format.whole(p.too_late), "not counted"],
+      ["in the future", format.whole(p.future), "not counted: see clocks"],
+      ["over the limit", format.whole(p.over_limit), "limits.series reached"],
+      ["skipped", format.whole(p.skipped), "wanted by no rule"],
+      ["notices", format.whole(p.notices), "HAProxy's own messages, no requests"],
+      ["open windows", format.whole(p.windows.open)],
+      ["closed", format.whole(p.windows.closed)],
+      ["amended", format.whole(p.windows.amended)],
+      ["series", format.whole(p.series)]),
+  ];
+}
+
+/** Its store, and weir itself. */
+function about(p, processing) {
+  const store = p.store
+    ? [facts("Store",
         ["file", p.store.path],
         ["series", format.whole(p.store.series)],
         ["points", format.whole(p.store.points)],
         ["size", format.bytes(p.store.bytes)],
         ["accepted", format.whole(p.store.accepted)],
         ["refused", format.whole(p.store.refused)],
-        ["kept for", format.age(p.store.retention)]),
-    );
-  }
-  parts.push(
+        ["kept for", format.age(p.store.retention)])]
+    : [];
+  return [
+    ...store,
     facts("weir",
       ["version", p.version],
       ["mode", p.mode],
       ["running for", format.age(p.now - p.started)],
       ["since", format.dayAndClock(p.started)],
-      ...(processing ? [
-        ["rules", `${format.whole(p.rules.rules)} in ${p.rules.files.join(", ")}`],
-        ["rules loaded", format.dayAndClock(p.rules.loaded)],
-      ] : [])),
-  );
-  const refused = p.rules?.refused;
-  if (refused && refused.count > 1) parts.push(refusedRules(refused));
-  const lines = processing ? rejects.render(p) : null;
-  if (lines) parts.push(lines);
+      ...(processing ? [["checkpoint", p.checkpoint === null ? "none yet" : `${format.age(Math.round(p.now - p.checkpoint))} ago`]] : []),
+      ["times in", format.zone()]),
+  ];
+}
+
+/** By which listeners lines came, and from which hosts. */
+function arrivals(p, hosts) {
+  const parts = [];
+  if (p.listeners.length > 0) {
+    parts.push(
+      table("Listeners", ["protocol", "address", "received", "sent again", "connections", "lost", "refused", "why"],
+        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.resent), format.whole(l.connections), format.whole(l.lost), format.whole(refusedBy(l)), refusedWhy(l)]),
+        p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
+    );
+  }
+  if (hosts && hosts.hosts.length > 0) {
+    const all = hosts.hosts.reduce((sum, { lines }) => sum + lines, hosts.others);
+    const rows = hosts.hosts.map(({ host, lines, last }) => [host || "without a name", format.whole(lines), format.ratio(lines / all), `${format.age(p.now - last)} ago`]);
+    if (hosts.others > 0) rows.push(["all others", format.whole(hosts.others), format.ratio(hosts.others / all), format.number(null)]);
+    const since = hosts.since === null ? "" : `, since ${format.clock(hosts.since)}`;
+    parts.push(
+      table(`Hosts${since}`, ["host", "lines", "share", "last line"], rows,
+        // One that has fallen silent while others write.
+        hosts.hosts.map(({ last }) => (p.now - last > HOST_SILENT ? "warn" : null))),
+    );
+  }
+  return parts;
+}
+
+/** Whether what weir computes gets where it should. */
+function deliveries(p) {
+  const parts = [];
   if (p.sinks.length > 0) {
     parts.push(
       table("Sinks", ["sink", "state", "target", "delivered", "rejected", "dropped", "queued", "last error"],
@@ -203,27 +242,30 @@ function renderDetails(root, p, alarms, rejects) {
         refusals.map(() => null)),
     );
   }
-  if (p.listeners.length > 0) {
-    parts.push(
-      table("Listeners", ["protocol", "address", "received", "sent again", "connections", "lost", "refused", "why"],
-        p.listeners.map((l) => [l.protocol, l.address, format.whole(l.received), format.whole(l.resent), format.whole(l.connections), format.whole(l.lost), format.whole(refusedBy(l)), refusedWhy(l)]),
-        p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
-    );
-  }
-  patchChildren(root, parts);
+  return parts;
+}
+
+/** The rules in force, since when, and the last set that was refused, with what is wrong in it. */
+function rules({ files, rules: amount, loaded, accepted, refusals, refused, last_refused: last }) {
+  const inForce = table("Rule files", ["file", "in force since"], files.map((file) => [file, format.dayAndClock(loaded)]), files.map(() => null),
+    `${format.some(amount, "rule")}; since the start ${format.some(accepted, "reload")} put in force, ${format.count(refusals)} refused`);
+  if (!last) return [inForce];
+  const left = last.count - last.problems.length;
+  const rest = left > 0 ? [el("li", { class: "note" }, `and ${format.whole(left)} more`)] : [];
+  const state = refused ? "the rules before are in force" : "since then the files are right again";
+  return [
+    inForce,
+    el("section", { class: "wide refused", "data-severity": refused ? "warn" : null },
+      el("h2", {}, `Reload refused, ${format.dayAndClock(last.at)}`),
+      el("p", { class: "note" }, state),
+      el("ul", {}, ...last.problems.map((problem) => el("li", {}, problem)), ...rest)),
+  ];
 }
 
 /** Why a listener has refused connections or datagrams, the most frequent reason first. */
 function refusedWhy(listener) {
   const reasons = Object.entries(listener.refused).filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);
   return reasons.map(([reason, value]) => `${words(reason)} (${format.whole(value)})`).join(", ") || format.number(null);
-}
-
-/** Every problem of the set that was refused last, but for those that are too many. */
-function refusedRules(refused) {
-  const left = refused.count - refused.problems.length;
-  const rest = left > 0 ? [el("li", { class: "note" }, `and ${format.whole(left)} more`)] : [];
-  return el("section", { class: "wide refused" }, el("h2", {}, `Not loaded, ${format.dayAndClock(refused.at)}`), el("ul", {}, ...refused.problems.map((problem) => el("li", {}, problem)), ...rest));
 }
 
 function facts(title, ...entries) {
@@ -236,11 +278,12 @@ function counts(title, ...entries) {
   return el("section", {}, el("h2", {}, title), el("dl", { class: "counts" }, ...lines));
 }
 
-function table(title, headings, rows, severities) {
+function table(title, headings, rows, severities, note) {
   return el(
     "section",
     { class: "wide" },
     el("h2", {}, title),
+    ...(note ? [el("p", { class: "note" }, note)] : []),
     el("div", { class: "scroll" },
       el("table", {},
         el("thead", {}, el("tr", {}, ...headings.map((text) => el("th", { scope: "col" }, text)))),

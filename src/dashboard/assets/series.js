@@ -1,7 +1,7 @@
 // Series outside the services' rows: other Librato clients' metrics, other rules.
 
 import * as format from "./format.js";
-import { tagText } from "./detail.js";
+import { tagText } from "./head.js";
 import { el, setText, show, sparkline } from "./dom.js";
 import { href } from "./route.js";
 import { openRow } from "./services.js";
@@ -93,6 +93,10 @@ export function seriesTable(root, changed) {
     },
     changed() {
       wanted = true;
+    },
+    /** Puts the focus on the row of a view, if it is one of these. */
+    focus({ view, id }) {
+      if (view === "series") rows.get(Number(id))?.node.querySelector(".row-link").focus();
     },
     /** Fetches when there is something new and the last fetch is long enough ago. */
     tick(now) {

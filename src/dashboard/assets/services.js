@@ -3,7 +3,7 @@
 
 import * as format from "./format.js";
 import { el, icon, setAttribute, setText, show, sparkline } from "./dom.js";
-import { href } from "./route.js";
+import { href, sortOf, sortText } from "./route.js";
 
 const WORDS = { ok: "ok", warn: "warn", bad: "bad" };
 
@@ -12,6 +12,8 @@ const HOLD_MS = 1_500;
 
 /** The least upper end of the errors' sparkline: 5 %, which is bad. */
 const ERRORS_SCALE = 0.05;
+
+const WORST_FIRST = { key: "severity", ascending: false };
 
 const COLUMNS = [
   { key: "severity", title: "State", hint: "worst first" },
@@ -27,16 +29,20 @@ const COLUMNS = [
   { spark: "errors", title: (range) => range },
 ];
 
-/** Builds the table into `root`; returns `update(body, filter, due)`. */
-export function serviceTable(root) {
+/**
+ * Builds the table into `root`; `sorted(by)` is called when a heading is clicked, `by` being
+ * null for the server's order. Returns `update(body, filter, due)`, `sortBy(text)` as the
+ * address has it, `sorts()` for the address, `focus(route)` and `step(by, among)`.
+ */
+export function serviceTable(root, sorted) {
   const rows = new Map();
   let latest = { services: [], range: "", filter: "", due: 0 };
-  let sort = { key: "severity", ascending: false };
+  let sort = WORST_FIRST;
   let pointerMoved = -Infinity;
   let held = null;
 
   const body = el("tbody", { role: "rowgroup" });
-  const headings = COLUMNS.map((column) => heading(column, () => sortBy(column)));
+  const headings = COLUMNS.map((column) => heading(column, () => sortByColumn(column)));
   const table = el(
     "table",
     { class: "grid", role: "table", "aria-label": "Services" },
@@ -51,10 +57,12 @@ export function serviceTable(root) {
   body.addEventListener("click", openRow);
   body.addEventListener("pointermove", () => (pointerMoved = performance.now()));
 
-  function sortBy(column) {
-    if (sort.key !== column.key) sort = { key: column.key, ascending: column.ascending ?? false };
-    else if (column.key !== "severity") sort = { key: column.key, ascending: !sort.ascending };
+  function sortByColumn(column) {
+    if (column.key === "severity") sort = WORST_FIRST;
+    else if (sort.key !== column.key) sort = { key: column.key, ascending: column.ascending ?? false };
+    else sort = { key: column.key, ascending: !sort.ascending };
     pointerMoved = -Infinity;
+    sorted(sort === WORST_FIRST ? null : sortText(sort));
     render();
   }
 
@@ -103,6 +111,26 @@ export function serviceTable(root) {
     update(body, filter, due) {
       latest = { services: body.services, range: format.age(body.spark_range), filter, due };
       render();
+    },
+    sortBy(text) {
+      const wanted = sortOf(text);
+      sort = COLUMNS.some(({ key }) => key && key === wanted?.key) ? wanted : WORST_FIRST;
+    },
+    sorts: () => (sort === WORST_FIRST ? {} : { sort: sortText(sort) }),
+    /** Puts the focus on the row of a view; false where it is none of these rows. */
+    focus({ view, rule, service }) {
+      const link = view === "service" ? rows.get(JSON.stringify([rule, service]))?.node.querySelector(".row-link") : null;
+      link?.focus();
+      return Boolean(link);
+    },
+    /** Moves the focus among all rows of `among`; where none has it, to the first. */
+    step(by, among) {
+      const links = [...among.querySelectorAll(".row-link")].filter((link) => link.offsetParent !== null);
+      if (links.length === 0) return false;
+      const at = links.indexOf(document.activeElement);
+      const next = at === -1 ? 0 : Math.min(links.length - 1, Math.max(0, at + by));
+      links[next].focus();
+      return true;
     },
   };
 }

@@ -2,8 +2,10 @@
 // the same store. Read through the API that they are written by.
 
 import * as format from "./format.js";
-import { el, setAttribute, setText, show } from "./dom.js";
-import { RANGES, href } from "./route.js";
+import { el, setText, show } from "./dom.js";
+import { RANGES, href, withSpan } from "./route.js";
+import { spanBar } from "./spans.js";
+import { color, family, onRepaint } from "./theme.js";
 
 /** Lines of one chart; of more groups, those with the highest average. */
 const LINES_MAX = 20;
@@ -24,16 +26,17 @@ const COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
 const FUNCTIONS = { average: "mean", mean: "mean", sum: "sum", min: "min", max: "max", count: "count", derivative: "derivative" };
 
 /**
- * Links to all Spaces into `list`, one Space into `root`. Returns `follow(route)`, to be
+ * Links to all Spaces into `list`, one Space into `root`; nothing moves by itself while
+ * `isPaused()`. Returns `follow(route)`, to be
  * called with each view that is wanted; true where it is one of ours.
  */
-export function spacesView(list, root) {
+export function spacesView(list, root, isPaused) {
   let route = null;
   let drawn = null; // the id of the Space that is on screen, and its charts
   let loading = null;
   let busy = false; // a slow answer is waited for, not asked for again
-  setInterval(() => route && !busy && !document.hidden && load(), REFRESH_MS);
-  setInterval(() => !route && !document.hidden && links(), LIST_MS);
+  setInterval(() => route && !busy && !document.hidden && !isPaused() && load(), REFRESH_MS);
+  setInterval(() => !route && !document.hidden && !isPaused() && links(), LIST_MS);
 
   async function links() {
     try {
@@ -124,12 +127,11 @@ const back = () => el("a", { class: "back", href: "#/", "aria-keyshortcuts": "Es
 
 function draw(root, id, name, charts) {
   const message = el("p", { class: "message", role: "status", hidden: "" });
-  const ranges = Object.keys(RANGES).map((range) => ({ range, node: el("a", { class: "range", href: `${href("space", id)}?range=${range}`, "data-range": range }, range.replace(/(\d+)/, "$1\u00a0")) }));
-  const zone = el("span", { class: "zone" }, `times in ${format.zone()}`);
+  const ranges = spanBar((span) => withSpan({ view: "space", id }, span), () => Math.floor(Date.now() / 1000));
   const numbers = el("div", { class: "space-numbers" });
   const area = el("div", { class: "charts space-charts" });
   const heading = el("h1", { tabindex: "-1" }, name);
-  const head = el("div", { class: "detail-head" }, back(), el("div", { class: "heading" }, heading), el("nav", { class: "ranges", "aria-label": "Time range" }, ...ranges.map(({ node }) => node), zone));
+  const head = el("div", { class: "detail-head" }, back(), el("div", { class: "heading" }, heading), ranges.node);
   const none = el("p", { class: "nothing" }, "This Space has no charts.");
   root.replaceChildren(head, message, ...(charts.length > 0 ? [numbers, area] : [none]));
   heading.focus({ preventScroll: true });
@@ -139,7 +141,7 @@ function draw(root, id, name, charts) {
     charts: charts.map((chart) => (chart.type === "bignumber" ? bigNumber(numbers, chart) : lineChart(area, chart))),
     ranges(span) {
       show(message, false);
-      for (const { range, node } of ranges) setAttribute(node, "aria-current", span.range === range ? "true" : null);
+      ranges.update(span);
     },
     say(text) {
       setText(message, text);
@@ -181,8 +183,7 @@ function lineChart(root, chart) {
 
   function build() {
     uplot?.destroy();
-    const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-    const axis = { stroke: color("--dim"), grid: { stroke: color("--grid"), width: 1 }, ticks: { stroke: color("--grid"), width: 1, size: 4 }, font: `11px ${color("--sans")}` };
+    const axis = { stroke: color("--dim"), grid: { stroke: color("--grid"), width: 1 }, ticks: { stroke: color("--grid"), width: 1, size: 4 }, font: `11px ${family("--sans")}` };
     const low = chart.min ?? null;
     const options = {
       width: Math.max(plot.clientWidth, 50),
@@ -236,11 +237,9 @@ function lineChart(root, chart) {
     if (uplot && plot.clientWidth > 0) uplot.setSize({ width: plot.clientWidth, height: plot.clientHeight });
   });
   resizer.observe(plot);
-  // The canvas holds colours, not classes: a change of scheme means drawing anew.
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  // The canvas holds colours, not classes: a change of theme means drawing anew.
   let newest = null;
-  const repaint = () => newest && update(newest, true);
-  scheme.addEventListener("change", repaint);
+  const forget = onRepaint(() => newest && update(newest, true));
 
   function update({ times, lines: next, more, why }, anew) {
     lines = next;
@@ -267,7 +266,7 @@ function lineChart(root, chart) {
     },
     destroy() {
       resizer.disconnect();
-      scheme.removeEventListener("change", repaint);
+      forget();
       uplot?.destroy();
       box.remove();
     },
