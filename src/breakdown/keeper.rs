@@ -6,7 +6,7 @@ use super::{Lost, SLOT};
 use crate::clock;
 use crate::store::Store;
 use crate::telemetry::{BreakdownCounters, Telemetry};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -50,8 +50,11 @@ pub struct Keeper {
     taking: mpsc::Receiver<(Parts, HostCounts)>,
     parts: Parts,
     hosts: Arc<Hosts>,
-    /// Slots that are over, that weir has watched and the store has not heard of.
-    watched: BTreeSet<i64>,
+    /// Since when it watches, in epoch seconds.
+    since: i64,
+    /// Slots that are over, and for how many of their seconds weir has watched, as far as the
+    /// store has not heard of it.
+    watched: BTreeMap<i64, u32>,
     /// The slot that was noted last.
     last: Option<i64>,
     store: Store,
@@ -66,7 +69,8 @@ impl Keeper {
         telemetry: &Arc<Telemetry>,
     ) -> (Handing, Keeper) {
         let (sender, taking) = mpsc::channel(WAITING * workers);
-        hosts.begin(clock::now().as_secs());
+        let since = clock::now().as_secs();
+        hosts.begin(since);
         let handing = Handing {
             sender,
             telemetry: Arc::clone(telemetry),
@@ -75,7 +79,8 @@ impl Keeper {
             taking,
             parts: Parts::default(),
             hosts,
-            watched: BTreeSet::new(),
+            since,
+            watched: BTreeMap::new(),
             last: None,
             store,
             telemetry: Arc::clone(telemetry),
@@ -130,8 +135,8 @@ impl Keeper {
             true => std::mem::take(&mut self.parts),
             false => self.parts.take_but(current),
         };
-        self.watch(current, everything);
-        let watched: Vec<i64> = self.watched.iter().copied().collect();
+        self.watch(now.as_secs(), everything);
+        let watched: Vec<(i64, u32)> = self.watched.iter().map(|(&slot, &n)| (slot, n)).collect();
         if parts.is_empty() && watched.is_empty() {
             return;
         }
@@ -154,13 +159,21 @@ impl Keeper {
         }
     }
 
-    fn watch(&mut self, current: i64, everything: bool) {
+    /// Notes the slots that are over, or with `everything` the one that is going on too.
+    fn watch(&mut self, now: i64, everything: bool) {
+        let current = now.div_euclid(SLOT) * SLOT;
         let over = if everything { current } else { current - SLOT };
         let from = match self.last {
             Some(last) if (0..=GAP * SLOT).contains(&(over - last)) => last + SLOT,
             _ => over,
         };
-        self.watched.extend((from..=over).step_by(SLOT as usize));
+        for slot in (from..=over).step_by(SLOT as usize) {
+            // The first and the last are not watched from end to end.
+            let seconds = now.min(slot + SLOT) - self.since.max(slot);
+            if let Ok(seconds @ 1..) = u32::try_from(seconds) {
+                self.watched.insert(slot, seconds);
+            }
+        }
         self.last = Some(over);
         while self.watched.len() > WATCHED_MAX {
             self.watched.pop_first();

@@ -204,7 +204,7 @@ struct Columns {
 #[derive(Default)]
 struct Column {
     curves: Option<Curves>,
-    /// Seconds of which something is known.
+    /// Seconds that weir has watched of it.
     seconds: i64,
 }
 
@@ -240,7 +240,7 @@ impl Columns {
 
     fn merge(&self, curves: Spans<Curves>) -> Vec<Column> {
         let mut columns: Vec<Column> = (0..self.len).map(|_| Column::default()).collect();
-        for (start, found) in curves.spans {
+        for ((start, found), seconds) in curves.spans.into_iter().zip(curves.watched) {
             let place = (start - self.start).div_euclid(self.step);
             let Some(column) = usize::try_from(place)
                 .ok()
@@ -248,7 +248,7 @@ impl Columns {
             else {
                 continue;
             };
-            column.seconds += curves.span;
+            column.seconds += seconds;
             let known = column.curves.get_or_insert_default();
             if let Some(found) = found {
                 known.merge(&found);
@@ -272,7 +272,7 @@ fn status(columns: &[Column], whole: &Curves) -> BTreeMap<&'static str, Vec<Opti
         let columns = columns.iter();
         let rates = columns.map(move |column| {
             let curves = column.curves.as_ref()?;
-            Some(curves.status[class] as f64 / column.seconds as f64)
+            Some(curves.status[class] as f64 / column.seconds.max(1) as f64)
         });
         rates.collect()
     };
@@ -471,7 +471,10 @@ mod tests {
     }
 
     /// A store in which `web` had these requests: slot, status, milliseconds, route, server.
-    async fn store(asked: &[(i64, i64, u64, &str, &str)], watched: &[i64]) -> (TempDir, Store) {
+    async fn store(
+        asked: &[(i64, i64, u64, &str, &str)],
+        watched: &[(i64, u32)],
+    ) -> (TempDir, Store) {
         let dir = TempDir::new().unwrap();
         let store = Store::open(dir.path(), Options::default()).unwrap();
         let mut parts = Parts::default();
@@ -506,15 +509,16 @@ mod tests {
                 (NOW - 40, 504, 900, "GET /a", "b/2"),
                 (NOW - 20, 200, 30, "GET /", "b/1"),
             ],
-            &[NOW - 40, NOW - 30, NOW - 20],
+            // Weir began in the middle of the first slot.
+            &[(NOW - 40, 5), (NOW - 30, 10), (NOW - 20, 10)],
         )
         .await;
         let view = breakdown(&store, "WEB", NOW - 50, NOW - 11, at(NOW)).unwrap();
         assert_eq!((view.step, view.lines, view.of), (10, 3, 3));
         assert_eq!(view.times, [NOW - 50, NOW - 40, NOW - 30, NOW - 20]);
         let rates = |class: &str| view.status[class].clone();
-        assert_eq!(rates("2xx"), [None, Some(0.1), Some(0.0), Some(0.1)]);
-        assert_eq!(rates("5xx"), [None, Some(0.1), Some(0.0), Some(0.0)]);
+        assert_eq!(rates("2xx"), [None, Some(0.2), Some(0.0), Some(0.1)]);
+        assert_eq!(rates("5xx"), [None, Some(0.2), Some(0.0), Some(0.0)]);
         assert_eq!(view.status.len(), 2);
         // The sum of each column is its requests, and buckets begin at their edges.
         let sums = view.latency.counts.iter();

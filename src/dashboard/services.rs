@@ -108,7 +108,7 @@ fn service_row(
         severity,
         why,
         score,
-    } = trouble::judge(&windows(&rate, &errors, latency, window), label);
+    } = trouble::judge(&windows(&rate, &errors, latency, window), window, label);
     let row = ServiceRow {
         service: row.service.into(),
         rule: row.rule.into(),

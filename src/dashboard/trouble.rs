@@ -10,6 +10,8 @@
 //!   times is bad, but only when it is also 20 ms above it. What counts is the median of
 //!   the newest three windows, or of more until they hold 50 requests; the usual is the
 //!   median of the windows before these, of 6 or more, back to 15 minutes ago.
+//! - silence: no request for a minute and three windows, where by the windows before 20 had
+//!   been due, or for all of the 15 minutes, warns.
 //!
 //! So a true incident is seen when it fills two of three windows, one of errors often
 //! in the first.
@@ -26,6 +28,10 @@ const LATENCY_BAD: f64 = 4.0;
 const LATENCY_FLOOR: f64 = 20.0;
 /// Requests that a latency needs.
 const REQUESTS_MIN: f64 = 50.0;
+/// Seconds without a request that mean nothing, and as many requests as had to come in such a
+/// time: chance leaves out fewer.
+const SILENT_MIN: i64 = 60;
+const SILENT_DUE: f64 = 20.0;
 /// Windows that are judged, if there are requests enough in them.
 const RECENT_MIN: usize = 3;
 /// Windows that are judged at most.
@@ -62,8 +68,8 @@ pub struct Window {
     pub latency: Option<f64>,
 }
 
-/// `windows`: the newest first; `label`: which latency theirs is.
-pub fn judge(windows: &[Window], label: &str) -> Trouble {
+/// `windows`: the newest first, of `length` seconds; `label`: which latency theirs is.
+pub fn judge(windows: &[Window], length: i64, label: &str) -> Trouble {
     let mut severity = Severity::Ok;
     let mut why = Vec::new();
     let mut score: f64 = 0.0;
@@ -85,6 +91,9 @@ pub fn judge(windows: &[Window], label: &str) -> Trouble {
             ERRORS_BAD,
             format!("errors {} %", percent(errors)),
         );
+    }
+    if let Some(silence) = silence(windows, length) {
+        sign(1.0, 1.0, f64::INFINITY, silence);
     }
     if let Some((latency, usual)) = latency(windows)
         && latency >= usual + LATENCY_FLOOR
@@ -123,6 +132,31 @@ fn errors(windows: &[Window]) -> Option<f64> {
         }
     }
     None
+}
+
+/// For how long there has been no request, where there should have been some.
+fn silence(windows: &[Window], length: i64) -> Option<String> {
+    let is_silent = |window: &&Window| window.requests == Some(0.0);
+    let silent = windows.iter().take_while(is_silent).count();
+    let since = windows.get(silent);
+    let ended = since.or(windows.last()).map_or(0, |window| window.age);
+    let seconds = ended * length;
+    if silent < RECENT_MIN || seconds < SILENT_MIN {
+        return None;
+    }
+    let words = match seconds {
+        ..120 => format!("{seconds} s"),
+        _ => format!("{} min", seconds / 60),
+    };
+    let Some(first) = since else {
+        // It would not be known if there had never been one.
+        return Some(format!("no requests for over {words}"));
+    };
+    let before = &windows[silent..];
+    let spanned = before.last().unwrap_or(first).age - first.age + 1;
+    let requests: f64 = before.iter().filter_map(|window| window.requests).sum();
+    let due = requests / spanned as f64 * ended as f64;
+    (due >= SILENT_DUE).then(|| format!("no requests for {words}"))
 }
 
 /// The latency of late, and the usual one.
@@ -302,7 +336,7 @@ mod tests {
                 &[(3, 1000.0, 0.02, 80.0), (20, 1000.0, 0.0, 10.0)],
             ),
         ] {
-            let trouble = judge(&windows(spans), "p95");
+            let trouble = judge(&windows(spans), 10, "p95");
             assert_eq!(
                 (trouble.severity, trouble.why.as_str()),
                 (severity, why),
@@ -313,10 +347,35 @@ mod tests {
     }
 
     #[test]
+    fn who_falls_silent_says_so() {
+        let requests = |spans: &[(usize, f64)]| {
+            let spans: Vec<_> = spans.iter().map(|(n, r)| (*n, *r, 0.0, 10.0)).collect();
+            let trouble = judge(&windows(&spans), 10, "p95");
+            assert_eq!(
+                trouble.severity == Severity::Warn,
+                !trouble.why.is_empty(),
+                "{spans:?}"
+            );
+            trouble.why
+        };
+        assert_eq!(requests(&[(5, 0.0), (30, 100.0)]), "");
+        assert_eq!(requests(&[(6, 0.0), (30, 100.0)]), "no requests for 60 s");
+        assert_eq!(requests(&[(60, 0.0), (30, 5.0)]), "no requests for 10 min");
+        // One request in half a minute: two minutes without one are chance.
+        assert_eq!(requests(&[(12, 0.0), (1, 1.0), (2, 0.0), (1, 1.0)]), "");
+        // Nobody knows any more how many there were.
+        assert_eq!(requests(&[(91, 0.0)]), "no requests for over 15 min");
+        assert_eq!(requests(&[(3, 0.0)]), "");
+        // It is over with the first one.
+        assert_eq!(requests(&[(1, 1.0), (60, 0.0), (20, 50.0)]), "");
+    }
+
+    #[test]
     fn without_a_rate_each_window_counts() {
         let mut windows = windows(&[(3, 0.0, 0.3, 90.0), (20, 0.0, 0.0, 10.0)]);
         windows.iter_mut().for_each(|window| window.requests = None);
-        assert_eq!(judge(&windows, "p95").why, "errors 30 %, p95 9.0× usual");
+        let trouble = judge(&windows, 10, "p95");
+        assert_eq!(trouble.why, "errors 30 %, p95 9.0× usual");
     }
 
     #[test]

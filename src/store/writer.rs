@@ -63,8 +63,8 @@ pub struct Arrange {
 
 pub struct Break {
     pub parts: Arc<Parts>,
-    /// Slots that were watched.
-    pub watched: Vec<i64>,
+    /// Slots that were watched, and for how many seconds.
+    pub watched: Vec<(i64, u32)>,
     pub now: Timestamp,
     pub reply: oneshot::Sender<Result<BrokenDown, WriteError>>,
 }

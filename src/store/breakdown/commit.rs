@@ -1,6 +1,6 @@
 //! Parts into the file, in one transaction, and what is too old out of it.
 
-use super::{BrokenDown, Level, TABLE, behind, first, key};
+use super::{BrokenDown, Level, TABLE, behind, first, key, watched};
 use crate::breakdown::{Part, Record, SLOT};
 use crate::store::Shared;
 use crate::store::format::existing;
@@ -61,10 +61,15 @@ fn write(
                 }
                 became.unreadable += add(&mut table, slot, service, part, retention, now)?;
             }
-            for &slot in &asked.watched {
+            for &(slot, seconds) in &asked.watched {
                 for level in [Level::FineCurves, Level::Curves] {
                     let start = slot.div_euclid(level.span()) * level.span();
-                    table.insert(key(level, start, "").as_slice(), [].as_slice())?;
+                    let key = key(level, start, "");
+                    let known = table.get(key.as_slice())?;
+                    let known = known.map_or(0, |known| watched(known.value()));
+                    // A clock that is set back watches a second twice.
+                    let all = known.saturating_add(seconds).min(level.span() as u32);
+                    table.insert(key.as_slice(), all.to_le_bytes().as_slice())?;
                 }
             }
             told.push(became);

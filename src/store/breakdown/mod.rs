@@ -85,6 +85,8 @@ pub struct Spans<T> {
     pub span: i64,
     /// By its first second, in order; `None`: weir watched, and there was nothing.
     pub spans: Vec<(i64, Option<T>)>,
+    /// For how many of each one's seconds weir has watched; all, where nobody noted that.
+    pub watched: Vec<i64>,
     /// Records that could not be read.
     pub unreadable: u64,
 }
@@ -95,7 +97,7 @@ impl Store {
     pub async fn write_breakdown(
         &self,
         parts: Arc<Parts>,
-        watched: Vec<i64>,
+        watched: Vec<(i64, u32)>,
         now: Timestamp,
     ) -> Result<BrokenDown, WriteError> {
         let request = |reply| {
@@ -166,6 +168,7 @@ impl Store {
         let mut found = Spans {
             span,
             spans: Vec::new(),
+            watched: Vec::new(),
             unreadable: 0,
         };
         self.0.shared.database(|db| {
@@ -184,14 +187,21 @@ impl Store {
             let from = range.start().div_euclid(span) * span;
             let to = (*range.end()).min(newest);
             for start in (from.max(oldest)..=to).step_by(span as usize) {
-                if let Some(record) = table.get(key(level, start, service).as_slice())? {
-                    match T::decode(record.value()) {
-                        Ok(read) => found.spans.push((start, Some(read))),
-                        Err(Damaged) => found.unreadable += 1,
-                    }
-                } else if table.get(key(level, start, "").as_slice())?.is_some() {
-                    found.spans.push((start, None));
-                }
+                let noted = table.get(key(level, start, "").as_slice())?;
+                let read = match table.get(key(level, start, service).as_slice())? {
+                    Some(record) => match T::decode(record.value()) {
+                        Ok(read) => Some(read),
+                        Err(Damaged) => {
+                            found.unreadable += 1;
+                            continue;
+                        }
+                    },
+                    None if noted.is_some() => None,
+                    None => continue,
+                };
+                let seconds = noted.map_or(span, |noted| i64::from(watched(noted.value())));
+                found.spans.push((start, read));
+                found.watched.push(seconds);
             }
             Ok(())
         })?;
@@ -220,6 +230,11 @@ fn first(level: Level) -> Vec<u8> {
 /// Behind all keys of a level.
 fn behind(level: Level) -> Vec<u8> {
     vec![level as u8 + 1]
+}
+
+/// For how many seconds a span was watched.
+fn watched(noted: &[u8]) -> u32 {
+    noted.try_into().map_or(0, u32::from_le_bytes)
 }
 
 fn start_of(key: &[u8]) -> i64 {

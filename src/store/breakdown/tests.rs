@@ -26,7 +26,8 @@ fn parts(slots: &[(i64, u64)]) -> Arc<Parts> {
 
 async fn write(store: &Store, slots: &[(i64, u64)], watched: &[i64], now: i64) -> BrokenDown {
     let now = Timestamp::from_secs(now);
-    let written = store.write_breakdown(parts(slots), watched.to_vec(), now);
+    let watched = watched.iter().map(|&slot| (slot, 10)).collect();
+    let written = store.write_breakdown(parts(slots), watched, now);
     written.await.unwrap()
 }
 
