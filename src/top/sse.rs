@@ -32,6 +32,10 @@ impl Events {
     /// Takes the next bytes and gives the events that they complete.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<Vec<Event>, TooLong> {
         let mut complete = Vec::new();
+        // An empty piece must not part a carriage return from its line feed.
+        if bytes.is_empty() {
+            return Ok(complete);
+        }
         if mem::take(&mut self.after_return) && bytes.first() == Some(&b'\n') {
             bytes = &bytes[1..];
         }
