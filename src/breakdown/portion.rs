@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 /// Lines of a second that one worker looks at, every one of them.
-pub const PACE: u32 = 10_000;
+pub const PACE: u32 = 4_000;
 
 /// Lines that it looks at, when there are more, before it halves the share.
 const STEP: u32 = PACE / 8;
@@ -123,7 +123,8 @@ mod tests {
                 let (looked, counted) = look(&mut portion, lines);
                 assert!(looked <= 3 * PACE, "second {second}: {looked}");
                 let off = (counted as f64 / f64::from(lines) - 1.0).abs();
-                assert!(off < 0.08, "second {second}: {counted} of {lines}");
+                // Where there are suddenly fewer, it is known from some hundreds.
+                assert!(off < 0.15, "second {second}: {counted} of {lines}");
                 portion.next_second();
             }
             portion.next_second();

@@ -105,6 +105,7 @@ export function createStack(root, chart, shared) {
         })),
       points: false,
       wide: true,
+      paint: paintUnknown,
       scale: { range: (_, low, high) => [0, Math.max(high ?? 0, chart.least) * 1.08 || 1] },
       axis: { values: (_, splits) => splits.map((value) => label(chart, value)) },
       has: (index) => total(index) !== null,
@@ -114,6 +115,20 @@ export function createStack(root, chart, shared) {
     },
     shared,
   );
+  /** Between columns of which something is known, those of which nothing is: they are not 0. */
+  function paintUnknown(u) {
+    const times = u.data[0];
+    const isKnown = (index) => total(index) !== null;
+    const first = times.findIndex((_, index) => isKnown(index));
+    const last = times.findLastIndex((_, index) => isKnown(index));
+    u.ctx.fillStyle = color("--unknown");
+    for (let index = first + 1; index < last; index += 1) {
+      if (isKnown(index)) continue;
+      const [left, right] = [times[index], times[index + 1]].map((time) => Math.min(Math.max(u.valToPos(time, "x", true), u.bbox.left), u.bbox.left + u.bbox.width));
+      u.ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
+    }
+  }
+
   return {
     ...plot,
     update(next) {

@@ -23,7 +23,7 @@ export function dataTable(title) {
       const every = Math.max(1, Math.ceil(known.length / ROWS_MAX));
       const shown = known.reverse().filter((_, i) => i % every === 0);
       const rows = every === 1 ? format.some(shown.length, "row") : `every ${ordinal(every)} of ${format.count(known.length)} values`;
-      setText(caption, `${title}: ${rows}, the newest first, times in ${format.zone()}`);
+      setText(caption, `${title}: ${rows}, the newest first, times in ${format.zone(times.at(-1))}`);
       patchChildren(head, ["Time", ...columns].map((text) => el("th", { scope: "col" }, text)));
       patchChildren(body, shown.map((index) => {
         const when = format.day(times[index]) === format.day(now) ? format.clock(times[index]) : format.dayAndClock(times[index]);

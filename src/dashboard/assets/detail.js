@@ -21,7 +21,7 @@ const CHARTS = [
 ];
 
 /** Charts of what its requests were made of; what fails stands on the ground, where it can be read. */
-const STATUS = { name: "status", title: "Rate", hint: "requests per second by class of their status", measures: ["5xx", "none", "4xx", "3xx", "2xx", "1xx"], total: "all", format: format.rate, least: 0.1 };
+const STATUS = { name: "status", title: "Rate", hint: "requests per second by class of their status; grey where weir was not running", measures: ["5xx", "none", "4xx", "3xx", "2xx", "1xx"], total: "all", format: format.rate, least: 0.1 };
 const HEAT = { name: "heatmap", title: "Latency spread", hint: "how many requests took how long" };
 const TIME = { name: "timers", title: "Where the time goes", hint: "mean time of a request, by HAProxy's timers", measures: TIMERS, total: "in all", format: format.duration, least: 1 };
 
@@ -55,6 +55,7 @@ export function detailView(root) {
   let breakdown = null; // the newest of the span
   let part = null; // the newest of the part that is chosen
   let shown = 0; // seconds on screen
+  let drawn = null; // from when to when the charts are
   let serverNow = null;
   let head = null;
   let tables = false;
@@ -77,6 +78,7 @@ export function detailView(root) {
     if (!same) {
       destroyCharts();
       breakdown = null;
+      drawn = null;
       head = next.view === "service" ? serviceHead(next, ranges) : seriesHead(ranges);
       setText(message, "loading…");
       show(message, true);
@@ -155,13 +157,14 @@ export function detailView(root) {
     const first = firstTime(body.times, Object.values(series));
     const begin = asked.span.range && first !== null ? Math.max(from, Math.min(first, to - SHOWN_MIN)) : from;
     shown = to - begin;
+    drawn = { from: begin, to };
     ranges.since(begin > from ? first : null);
     ranges.note(detailed && estimated(breakdown) ? `breakdown ${estimated(breakdown)}` : "");
     const marks = body.marks ?? [];
     happened.update(marks, MARKS_MAX);
     const common = { marks, from: begin, to, at: asked.at ?? null };
-    for (const [chart, drawn] of charts) {
-      drawn.update({ ...common, ...dataOf(chart, body, series) });
+    for (const [chart, plot] of charts) {
+      plot.update({ ...common, ...dataOf(chart, body, series) });
     }
     if (detailed) drawPanels();
   }
@@ -184,9 +187,9 @@ export function detailView(root) {
     setAttribute(area, "data-detailed", detailed ? "" : null);
     for (const chart of wanted) {
       const build = chart === HEAT ? createHeatmap : chart === STATUS || chart === TIME ? createStack : createChart;
-      const drawn = build(area, chart, { sync: SYNC, first: charts.size === 0, onSpan: select, onColumn: detailed ? choose : null });
-      if (tables) drawn.asTable(true);
-      charts.set(chart, drawn);
+      const plot = build(area, chart, { sync: SYNC, first: charts.size === 0, onSpan: select, onColumn: detailed ? choose : null });
+      if (tables) plot.asTable(true);
+      charts.set(chart, plot);
     }
     if (detailed) area.append(panels.endings, panels.servers, panels.routes, panels.slowest, panels.failing);
   }
@@ -194,9 +197,14 @@ export function detailView(root) {
   function drawPanels() {
     const body = route.at ? part : breakdown;
     if (body && breakdown?.lines > 0) panels.update(body, route.sorts);
+    // What is of another part must not be read as if it were of this one.
+    area.toggleAttribute("data-waiting", body === null);
     // Of a day, weir keeps routes, servers and examples for each ten minutes only.
-    chosen.update(route.at ? (part?.listed ?? route.at) : null, now());
+    chosen.update(route.at ? (part?.listed ?? route.at) : null, now(), part === null, route.at && isOutside(route.at));
   }
+
+  /** Whether the charts do not reach so far. */
+  const isOutside = ({ from, to }) => drawn !== null && (to <= drawn.from || from >= drawn.to);
 
   function select(from, to) {
     location.hash = withSpan(route, { from, to });
@@ -259,9 +267,12 @@ function chosenPart(onWhole, onSee) {
   const node = el("p", { class: "chosen-part", role: "status", hidden: "" }, text, see, whole);
   return {
     node,
-    update(at, now) {
+    update(at, now, isComing, isOutside) {
       show(node, at !== null);
-      if (at) setText(text, `Tables and requests are of ${format.span(at.from, at.to, now)}`);
+      if (!at) return;
+      const part = format.span(at.from, at.to, now);
+      const where = isOutside ? ", which the charts do not show" : "";
+      setText(text, isComing ? `Waiting for the tables and requests of ${part}` : `Tables and requests are of ${part}${where}`);
     },
   };
 }
@@ -298,6 +309,7 @@ function chartsOf(rule, measures, detailed) {
   const others = measures.filter((measure) => !named.has(measure)).map((measure) => ({ name: measure, title: measure, measures: [measure], format: format.number, least: 0 }));
   if (!detailed) return [...known, ...others];
   // The bundled rule's rate is that of all requests, which the stack tells too; another's may be of some.
-  const beside = known.filter(({ name }) => name !== "rate" || rule !== "http");
+  const isRate = ({ name }) => name === "rate";
+  const beside = known.filter((chart) => !isRate(chart) || rule !== "http").map((chart) => (isRate(chart) ? { ...chart, title: "Rate by the rule", hint: `what rule ${rule} counts a second` } : chart));
   return [STATUS, ...beside, HEAT, TIME, ...others];
 }

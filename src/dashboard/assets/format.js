@@ -139,9 +139,9 @@ export function some(value, word) {
   return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
 }
 
-/** The offset in which the times above are shown: UTC, UTC+1, UTC+5:30. */
-export function zone() {
-  const minutes = -new Date().getTimezoneOffset();
+/** The offset in which the times above are shown at that time, or now: UTC, UTC+1, UTC+5:30. */
+export function zone(epoch = Date.now() / 1000) {
+  const minutes = -new Date(epoch * 1000).getTimezoneOffset();
   if (minutes === 0) return "UTC";
   const size = Math.abs(minutes);
   const rest = size % 60 ? `:${two(size % 60)}` : "";

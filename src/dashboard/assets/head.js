@@ -21,7 +21,7 @@ export function serviceHead(route, ranges) {
     const value = el("span", { class: "value", "data-field": field }, format.number(null));
     return { field, print, value, node: el("span", { class: "tile" }, el("span", { class: "name" }, title), value) };
   });
-  const now = el("div", { class: "tiles", role: "group", "aria-label": "Newest window" }, ...tiles.map(({ node }) => node));
+  const now = el("div", { class: "tiles", role: "group", "aria-label": "Newest window" }, el("span", { class: "now" }, "now"), ...tiles.map(({ node }) => node));
   const head = headNode("All services", route.service, ranges, el("span", { class: "subtitle" }, `rule ${route.rule}`), badge);
   head.node.insertBefore(now, ranges.node);
   return {

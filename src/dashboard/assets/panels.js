@@ -35,13 +35,15 @@ export function breakdownPanels(onSort) {
       const beside = body.servers.map((server, i) => ({ ...server, differs: different[i] }));
       // The one that differs is what one has come for.
       const [odd, even] = [beside.filter(({ differs }) => differs), beside.filter(({ differs }) => !differs)];
-      servers.update([...odd, ...even], sorts.servers, odd.length > 0 ? `${odd.map(({ server }) => server).join(", ")} ${odd.length > 1 ? "differ" : "differs"}` : estimate);
+      servers.update([...odd, ...even], sorts.servers, [odd.length > 0 ? `${odd.map(({ server }) => server).join(", ")} ${odd.length > 1 ? "differ" : "differs"}` : "", estimate].filter(Boolean).join(", "));
       routes.update(body.routes, sorts.routes, estimate);
       const all = body.terminations.reduce((sum, { requests }) => sum + requests, 0);
       const ended = body.terminations.map((each) => ({ ...each, share: each.requests / all }));
       endings.update([...ended.filter(({ normal }) => !normal), ...ended.filter(({ normal }) => normal)], sorts.endings);
       slowest.update(body.exemplars.slowest, sorts.slowest, howMany(body.exemplars.slowest));
-      failing.update(body.exemplars.failing, sorts.failing, howMany(body.exemplars.failing));
+      const newest = body.exemplars.failing.toSorted((a, b) => b.time - a.time);
+      const failed = body.servers.reduce((sum, server) => sum + server.failed, 0);
+      failing.update(newest, sorts.failing, howMany(newest, failed, "the newest ones"));
     },
   };
 }
@@ -51,7 +53,12 @@ export function estimated({ lines, of }) {
   return of > lines && lines > 0 ? `from 1 in ${format.number(Math.round(of / lines))} requests` : "";
 }
 
-const howMany = (requests) => (requests.length > 0 ? `${requests.length}, times in ${format.zone()}` : "");
+/** How many there are, of how many, and in which zone their times are. */
+function howMany(requests, all = 0, which = "") {
+  if (requests.length === 0) return "";
+  const part = all > requests.length ? ` of ${format.count(all)}, ${which}` : "";
+  return `${requests.length}${part}, times in ${format.zone(requests[0].time / 1000)}`;
+}
 
 const SERVERS = {
   name: "servers",
@@ -61,7 +68,10 @@ const SERVERS = {
   columns: [
     { key: "server", title: "Server", head: true, ascending: true, value: ({ backend, server }) => `${backend ?? ""}/${server}`, cell: serverCell },
     ...numbers(),
+    ...["queue", "connect", "response"].map((timer) => ({ key: timer, title: timer, hint: `Mean time: ${timer}. Sort by it`, number: true, value: (row) => row[timer], print: format.duration })),
   ],
+  // Requests that reached no server waited for as long as they were allowed to.
+  scales: ({ server }) => server !== "<NOSRV>",
   severity: ({ differs }) => (differs ? "warn" : null),
   hooks: ({ server, differs }) => ({ "data-server": server, "data-differs": differs ? "" : null }),
 };
@@ -107,7 +117,7 @@ function examples(name, title) {
     class: "requests",
     wide: true,
     columns: [
-      { key: "time", title: "Time", class: "when", value: ({ time }) => time, cell: ({ time }) => [el("time", { title: format.dayAndClock(Math.floor(time / 1000)) }, format.exactClock(time))] },
+      { key: "time", title: "Time", class: "when", value: ({ time }) => time, cell: when },
       { key: "duration", title: "Took", number: true, bar: true, class: "latency", value: ({ duration }) => duration, print: format.duration },
       { key: "mostly", title: "Where", hint: "Where the time went", class: "mostly", cell: ({ timers, duration }) => whereItWent(timers ?? {}, duration) },
       { key: "status", title: "Status", class: "status", value: ({ status }) => status ?? 0, cell: ({ status }) => (status ? String(status) : format.number(null)) },
@@ -124,6 +134,13 @@ function examples(name, title) {
 function ending({ words, termination }) {
   const plain = /^--/.test(termination ?? "--");
   return [el("span", { title: words }, el("span", { class: "code" }, termination ?? ""), plain ? "" : ` ${words ?? ""}`)];
+}
+
+/** The day too, where it is not today's. */
+function when({ time }) {
+  const epoch = Math.floor(time / 1000);
+  const day = format.day(epoch) === format.day(Date.now() / 1000) ? "" : `${format.day(epoch)} `;
+  return [el("time", { title: format.dayAndClock(epoch) }, `${day}${format.exactClock(time)}`)];
 }
 
 function request({ method, path, client, host }) {

@@ -202,6 +202,9 @@ function arrivals(p, hosts) {
         p.listeners.map((l) => (l.lost > 0 ? "warn" : null))),
     );
   }
+  if (hosts && hosts.hosts.length === 0 && p.received > 0) {
+    parts.push(el("section", { class: "wide" }, el("h2", {}, "Hosts"), el("p", { class: "note" }, "no line from any host in the last minute")));
+  }
   if (hosts && hosts.hosts.length > 0) {
     const all = hosts.hosts.reduce((sum, { lines }) => sum + lines, hosts.others);
     const rows = hosts.hosts.map(({ host, lines, last }) => [host || "without a name", format.whole(lines), format.ratio(lines / all), `${format.age(p.now - last)} ago`]);
@@ -278,6 +281,11 @@ function counts(title, ...entries) {
   return el("section", {}, el("h2", {}, title), el("dl", { class: "counts" }, ...lines));
 }
 
+/** Whether there are numbers in all of a column, which stand below one another then. */
+function isNumeric(rows, column) {
+  return rows.every((cells) => /^[\d\s.,%–]+$/.test(cells[column]));
+}
+
 function table(title, headings, rows, severities, note) {
   return el(
     "section",
@@ -286,7 +294,7 @@ function table(title, headings, rows, severities, note) {
     ...(note ? [el("p", { class: "note" }, note)] : []),
     el("div", { class: "scroll" },
       el("table", {},
-        el("thead", {}, el("tr", {}, ...headings.map((text) => el("th", { scope: "col" }, text)))),
-        el("tbody", {}, ...rows.map((cells, i) => el("tr", { "data-severity": severities[i] }, ...cells.map((text) => el("td", { class: text.length > LONG ? "long" : null }, text))))))),
+        el("thead", {}, el("tr", {}, ...headings.map((text, column) => el("th", { scope: "col", class: isNumeric(rows, column) ? "number" : null }, text)))),
+        el("tbody", {}, ...rows.map((cells, i) => el("tr", { "data-severity": severities[i] }, ...cells.map((text, column) => el("td", { class: text.length > LONG ? "long" : isNumeric(rows, column) ? "number" : null }, text))))))),
   );
 }

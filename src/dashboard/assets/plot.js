@@ -45,7 +45,7 @@ export function createPlot(root, spec, { sync, first, onSpan, onColumn }) {
   const plot = el("div", { class: "plot" });
   const empty = el("p", { class: "no-data" }, "no values in this span");
   const values = dataTable(spec.title);
-  const toTable = el("button", { type: "button", class: "to-table", "aria-expanded": "false" }, "table");
+  const toTable = el("button", { type: "button", class: "to-table", "aria-expanded": "false", "aria-label": `${spec.title} as a table` }, "table");
   const box = el(
     "figure",
     { class: "chart", "data-chart": spec.name },
@@ -110,7 +110,10 @@ export function createPlot(root, spec, { sync, first, onSpan, onColumn }) {
         setSelect: [selected],
       },
     };
-    return new uPlot(options, data, plot);
+    const built = new uPlot(options, data, plot);
+    setAttribute(built.ctx.canvas, "role", "img");
+    setAttribute(built.ctx.canvas, "aria-label", `${spec.title}, as a chart: the button behind its title shows the values`);
+    return built;
   }
 
   function listen(u) {
@@ -145,8 +148,9 @@ export function createPlot(root, spec, { sync, first, onSpan, onColumn }) {
 
   function placeAll(u) {
     marks.place(u);
-    show(band, at !== null);
-    if (at === null) return;
+    const isShown = at !== null && at.to > span[0] && at.from < span[1];
+    show(band, isShown);
+    if (!isShown) return;
     const edge = (value) => Math.min(Math.max(u.valToPos(value, "x"), 0), u.over.clientWidth);
     band.style.left = `${edge(at.from)}px`;
     band.style.width = `${Math.max(edge(at.to) - edge(at.from), 2)}px`;
@@ -160,7 +164,9 @@ export function createPlot(root, spec, { sync, first, onSpan, onColumn }) {
       show(node, texts[i] !== null);
       setText(value, texts[i] ?? "");
     });
-    setText(time, index === null ? "" : format.clock(data[0][index]));
+    // The day where it is another than that of the chart's end.
+    const told = (epoch) => (format.day(epoch) === format.day(span[1]) ? format.clock(epoch) : format.dayAndClock(epoch));
+    setText(time, index === null ? "" : told(data[0][index]));
     setAttribute(time, "data-pointed", place === null ? null : "");
     tell(u);
   }
@@ -197,6 +203,7 @@ export function createPlot(root, spec, { sync, first, onSpan, onColumn }) {
     show(values.node, open);
     show(plot, !open);
     setText(toTable, open ? "chart" : "table");
+    setAttribute(toTable, "aria-label", `${spec.title} as a ${open ? "chart" : "table"}`);
     toTable.setAttribute("aria-expanded", String(open));
     fillTable();
   }

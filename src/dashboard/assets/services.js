@@ -190,7 +190,7 @@ function heading(column, onSort) {
 function createRow(service) {
   const state = icon(service.severity);
   const word = el("span", { class: "word" });
-  const link = el("a", { class: "row-link", href: href("service", service.rule, service.service) }, service.service);
+  const link = el("a", { class: "row-link", href: href("service", service.rule, service.service), title: service.service }, service.service);
   const why = el("td", { role: "cell", class: "cell-why", "data-field": "why" });
   const cells = [];
   const sparks = [];

@@ -73,7 +73,7 @@ export function spanBar(link, now) {
   }
 
   function say() {
-    setText(zone, [texts.note, texts.since, `times in ${format.zone()}`].filter(Boolean).join(", "));
+    setText(zone, [texts.note, texts.since, `times in ${format.zone(shown?.range ? undefined : shown?.to)}`].filter(Boolean).join(", "));
   }
 
   return {

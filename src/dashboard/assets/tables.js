@@ -18,7 +18,8 @@ const HOLD_MS = 1_500;
  * - `ascending`: what a first click does
  * - `head`: true of the column that names the row
  *
- * Without a chosen sort the rows have their own order. `severity(row)` and `dim(row)` mark
+ * Without a chosen sort the rows have their own order. `scales(row)` is false of rows that bars are
+ * not measured by, unless there are no others. `severity(row)` and `dim(row)` mark
  * rows. `onSort(table, text)` is called with what the address should keep.
  * Returns `node`, `update(rows, sort, note)`.
  */
@@ -65,7 +66,8 @@ export function sortedTable(spec, onSort) {
     for (const { node: cell, column } of headings) {
       setAttribute(cell, "aria-sort", by === column ? (sort.ascending ? "ascending" : "descending") : null);
     }
-    const most = new Map(spec.columns.filter(({ bar }) => bar).map((column) => [column, Math.max(...rows.map((row) => column.value(row) ?? 0), 0)]));
+    const scaling = rows.some(spec.scales ?? (() => true)) ? rows.filter(spec.scales ?? (() => true)) : rows;
+    const most = new Map(spec.columns.filter(({ bar }) => bar).map((column) => [column, Math.max(...scaling.map((row) => column.value(row) ?? 0), 0)]));
     patchChildren(body, (by ? sorted(rows, by, sort.ascending) : rows).map((row) => rowOf(spec, row, most)));
     setText(note, text);
     show(scroll, rows.length > 0);
@@ -97,7 +99,7 @@ function rowOf(spec, row, most) {
 
 /** Of attributes alone: the page's policy allows no styles in markup. */
 function barOf(share) {
-  return svg("svg", { class: "bar", viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { width: String(Math.max(1, Math.round(share * 100))), height: "1" }));
+  return svg("svg", { class: "bar", viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { width: String(Math.max(1, Math.round(Math.min(share, 1) * 100))), height: "1" }));
 }
 
 function sorted(rows, { value }, ascending) {
@@ -115,8 +117,8 @@ export function numbers() {
   const share = (row) => (row.requests > 0 ? row.failed / row.requests : null);
   return [
     { key: "requests", title: "Requests", number: true, bar: true, value: (row) => row.requests, print: format.count },
-    { key: "failed", title: "Failed", hint: "Sort by how many failed", number: true, value: (row) => row.failed, print: format.count },
-    { key: "share", title: "Failed %", hint: "Sort by the share that failed", number: true, bar: true, class: "errors", value: share, print: format.ratio },
+    { key: "failed", title: "Failed", hint: "Answered with 500 or above, or without an answer. Sort by how many", number: true, value: (row) => row.failed, print: format.count },
+    { key: "share", title: "Failed %", hint: "The share answered with 500 or above, or without an answer. Sort by it", number: true, bar: true, class: "errors", value: share, print: format.ratio },
     { key: "p50", title: "p50", number: true, value: (row) => row.p50, print: format.duration },
     { key: "p95", title: "p95", number: true, bar: true, class: "latency", value: (row) => row.p95, print: format.duration },
     { key: "max", title: "max", number: true, value: (row) => row.max, print: format.duration },
