@@ -365,6 +365,17 @@ mod tests {
         ]
     }
 
+    /// One that says the same of its path and of how it ended.
+    fn event<'a>(kind: Kind, status: Option<i64>, text: Option<&'a str>) -> Event<'a> {
+        let text = text.map(str::as_bytes);
+        Event {
+            status,
+            path: text,
+            termination_state: text,
+            ..Event::of_kind(kind)
+        }
+    }
+
     proptest! {
         #[test]
         fn a_term_holds_where_its_condition_does(
@@ -373,9 +384,7 @@ mod tests {
             path in prop::option::of(prop::sample::select(vec!["", "a", "ab", "aba", "SH--"])),
             kind in prop::sample::select(Kind::ALL.to_vec()),
         ) {
-            let path = path.map(str::as_bytes);
-            let mut event = Event::of_kind(kind);
-            (event.status, event.path, event.termination_state) = (status, path, path);
+            let event = event(kind, status, path);
             let expected = condition.holds(&event);
             prop_assert_eq!(Term::of(condition).holds(&event), expected);
         }
@@ -387,9 +396,7 @@ mod tests {
             path in prop::option::of(prop::sample::select(vec!["", "a", "ab", "aba", "SH--"])),
             kind in prop::sample::select(Kind::ALL.to_vec()),
         ) {
-            let path = path.map(str::as_bytes);
-            let mut event = Event::of_kind(kind);
-            (event.status, event.path, event.termination_state) = (status, path, path);
+            let event = event(kind, status, path);
             let mut expected = 7;
             let mut terms = Terms::default();
             for (condition, rules) in conditions {

@@ -42,24 +42,32 @@ pub fn report(text: &mut String, report: &Report) -> fmt::Result {
             By::Route => "HTTP requests by route, the slowest (p95) first",
             By::Status => "HTTP requests by status",
         };
-        writeln!(text, "\n{title}")?;
-        let labels = [&["service"], by.fields()].concat();
-        table(text, "requests", &labels, rows, ROWS_MAX, false)?;
-        let more = rows.len().saturating_sub(ROWS_MAX);
-        if more > 0 {
-            writeln!(text, "  and {more} more: --format json has all of them")?;
-        }
+        let rest = "--format json has all of them";
+        broken_down(text, title, *by, rows, ROWS_MAX, rest)?;
     }
     if let Some(rows) = report.routes.as_ref().filter(|rows| !rows.is_empty()) {
-        writeln!(text, "\nThe slowest routes, by p95")?;
-        let labels = [&["service"], By::Route.fields()].concat();
-        table(text, "requests", &labels, rows, ROUTES_MAX, false)?;
-        let more = rows.len().saturating_sub(ROUTES_MAX);
-        if more > 0 {
-            writeln!(text, "  and {more} more: see --by route")?;
-        }
+        let title = "The slowest routes, by p95";
+        broken_down(text, title, By::Route, rows, ROUTES_MAX, "see --by route")?;
     }
     Ok(())
+}
+
+/// The first rows of what services are broken down by, and where the others are.
+fn broken_down(
+    text: &mut String,
+    title: &str,
+    by: By,
+    rows: &[Row],
+    rows_max: usize,
+    rest: &str,
+) -> fmt::Result {
+    writeln!(text, "\n{title}")?;
+    let labels = [&["service"], by.fields()].concat();
+    table(text, "requests", &labels, rows, rows_max, false)?;
+    match rows.len().saturating_sub(rows_max) {
+        0 => Ok(()),
+        more => writeln!(text, "  and {more} more: {rest}"),
+    }
 }
 
 const HEADS: [&str; 8] = [
