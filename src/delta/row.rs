@@ -37,6 +37,11 @@ impl Row {
         }
     }
 
+    /// Makes what is computed of it cheap: nothing more comes, or not much.
+    pub fn prepare(&mut self) {
+        self.0.iter_mut().for_each(Cell::prepare);
+    }
+
     /// Takes in another worker's part of the same row.
     pub fn merge(&mut self, other: &Row) {
         for (cell, part) in self.0.iter_mut().zip(&other.0) {

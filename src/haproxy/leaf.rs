@@ -113,6 +113,26 @@ pub(super) fn short_digits(chunk: u64) -> (Digits, usize) {
     (Digits(values.unbounded_shl(64 - bits)), bits as usize / 8)
 }
 
+/// The number whose digits are the first ones of eight bytes, the first of them lowest: so many,
+/// from 1 to 8.
+#[inline(always)]
+pub(super) fn eight_digits(chunk: u64, length: usize) -> i64 {
+    let values = chunk ^ 0x3030_3030_3030_3030;
+    // By 64 less what they have of bits: zeros go in before the first digit.
+    let shift = (8 * length as u32).wrapping_neg();
+    Digits(values.wrapping_shl(shift)).value()
+}
+
+/// The same; `None` if any of them is no digit.
+#[inline(always)]
+pub(super) fn eight_digits_only(chunk: u64, length: usize) -> Option<i64> {
+    let values = chunk ^ 0x3030_3030_3030_3030;
+    let shift = (8 * length as u32).wrapping_neg();
+    let values = values.wrapping_shl(shift);
+    let over = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    (over == 0).then(|| Digits(values).value())
+}
+
 /// Eight digits, the first one lowest.
 #[derive(Clone, Copy)]
 pub(super) struct Digits(u64);

@@ -48,12 +48,19 @@ enum Exact {
     Tcp,
 }
 
-impl Exact {
-    fn plan(self) -> &'static Plan {
-        match self {
-            Exact::Http => &BUILT_IN.http,
-            Exact::Https => &BUILT_IN.https,
-            Exact::Tcp => &BUILT_IN.tcp,
+/// A plan, and its straight way if it has one.
+#[derive(Clone, Copy)]
+struct Way<'w, 'p> {
+    plan: &'p Plan,
+    straight: Option<&'w Straight>,
+}
+
+impl<'p> Way<'_, 'p> {
+    /// By the plan's steps alone.
+    fn steps(plan: &'p Plan) -> Self {
+        Way {
+            plan,
+            straight: None,
         }
     }
 }
@@ -61,36 +68,38 @@ impl Exact {
 /// The straight way of each format that has one.
 #[derive(Debug)]
 struct Ways {
-    http: Option<Straight>,
-    https: Option<Straight>,
-    tcp: Option<Straight>,
+    /// By [`Exact`], with the plans at hand: of these is nearly every line.
+    exact: [(&'static Plan, Option<Straight>); 3],
     /// In the order of the formats.
     configured: Vec<Option<Straight>>,
 }
 
 impl Ways {
     fn new(formats: &Formats, fields: FieldSet) -> Self {
+        let exact = [&BUILT_IN.http, &BUILT_IN.https, &BUILT_IN.tcp];
         let configured = formats.configured().iter();
         Ways {
-            http: Straight::of(&BUILT_IN.http, fields),
-            https: Straight::of(&BUILT_IN.https, fields),
-            tcp: Straight::of(&BUILT_IN.tcp, fields),
+            exact: exact.map(|plan| (plan, Straight::of(plan, fields))),
             configured: configured
                 .map(|candidate| Straight::of(&candidate.plan, fields))
                 .collect(),
         }
     }
 
-    fn exact(&self, exact: Exact) -> Option<&Straight> {
-        match exact {
-            Exact::Http => self.http.as_ref(),
-            Exact::Https => self.https.as_ref(),
-            Exact::Tcp => self.tcp.as_ref(),
+    #[inline(always)]
+    fn exact(&self, exact: Exact) -> Way<'_, 'static> {
+        let (plan, straight) = &self.exact[exact as usize];
+        Way {
+            plan,
+            straight: straight.as_ref(),
         }
     }
 
-    fn configured(&self, place: u16) -> Option<&Straight> {
-        self.configured[usize::from(place)].as_ref()
+    fn configured<'p>(&self, place: u16, plan: &'p Plan) -> Way<'_, 'p> {
+        Way {
+            plan,
+            straight: self.configured[usize::from(place)].as_ref(),
+        }
     }
 }
 
@@ -210,9 +219,11 @@ impl Parser {
         }
         // What nearly every line is, without a detour.
         if formats.configured().is_empty()
-            && let Some(straight) = ways.exact(*last)
+            && let Way {
+                plan,
+                straight: Some(straight),
+            } = ways.exact(*last)
         {
-            let plan = last.plan();
             let mut store = Store::new(plan, text, event, dates, scratch);
             if straight.read(text, &mut store) {
                 let repeats = store.repeats;
@@ -307,12 +318,12 @@ fn built_in<'a>(
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Reject> {
     // What is cut off in its request could be of more than one: it waits for its turn.
-    if let Ok(read) = attempt(last.plan(), ways.exact(*last), text, desk)
+    if let Ok(read) = attempt(ways.exact(*last), text, desk)
         && !read.cut
     {
         return Ok(read);
     }
-    let mut exactly = |exact: Exact| match again(exact.plan(), ways.exact(exact), text, desk) {
+    let mut exactly = |exact: Exact| match again(ways.exact(exact), text, desk) {
         Ok(read) if !read.cut => {
             *last = exact;
             Some(read)
@@ -324,13 +335,11 @@ fn built_in<'a>(
             Some(read) => Ok(read),
             None => odd_http(text, desk),
         },
-        Shape::Tcp => {
-            again(&BUILT_IN.tcp, ways.exact(Exact::Tcp), text, desk).inspect(|_| *last = Exact::Tcp)
-        }
-        Shape::HttpClf => again(&BUILT_IN.http_clf, None, text, desk),
-        Shape::TcpClf => again(&BUILT_IN.tcp_clf, None, text, desk),
-        Shape::Connect => again(&BUILT_IN.connect, None, text, desk),
-        Shape::Error => again(&BUILT_IN.error, None, text, desk),
+        Shape::Tcp => again(ways.exact(Exact::Tcp), text, desk).inspect(|_| *last = Exact::Tcp),
+        Shape::HttpClf => again(Way::steps(&BUILT_IN.http_clf), text, desk),
+        Shape::TcpClf => again(Way::steps(&BUILT_IN.tcp_clf), text, desk),
+        Shape::Connect => again(Way::steps(&BUILT_IN.connect), text, desk),
+        Shape::Error => again(Way::steps(&BUILT_IN.error), text, desk),
     };
     read.map_err(|misfit| reject(misfit, text))
 }
@@ -345,7 +354,7 @@ fn odd_http<'a>(text: &'a [u8], desk: &mut Desk<'_, 'a>) -> Result<Read<'a>, Mis
     // Cut off in its request, or with blanks in a cookie. Many add fields to httplog's end and
     // say so nowhere: what is before them holds. But it can also be a cookie that looks like
     // the rest of a line, so that comes last.
-    again(&BUILT_IN.http, None, text, desk)
+    again(Way::steps(&BUILT_IN.http), text, desk)
         .or_else(|misfit| loosely(&BUILT_IN.http, text, unless_ambiguous(misfit)?, desk))
         .or_else(|misfit| loosely(&BUILT_IN.https, text, unless_ambiguous(misfit)?, desk))
         .or_else(|misfit| {
@@ -393,8 +402,8 @@ fn configured<'a>(
             return encoded_event(candidate, encoded, desk);
         }
         let read = match std::mem::take(&mut fresh) {
-            true => attempt(plan, ways.configured(place), text, desk),
-            false => again(plan, ways.configured(place), text, desk),
+            true => attempt(ways.configured(place, plan), text, desk),
+            false => again(ways.configured(place, plan), text, desk),
         };
         match read {
             Ok(read) if formats.takes(candidate, desk.event.frontend) => {
@@ -461,13 +470,12 @@ fn encoded_event<'a>(
 
 /// Reads a line by another plan, after one has not read it.
 fn again<'a>(
-    plan: &'a Plan,
-    straight: Option<&Straight>,
+    way: Way<'_, 'a>,
     text: &'a [u8],
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {
-    *desk.event = Event::of_kind(plan.kind);
-    attempt(plan, straight, text, desk)
+    *desk.event = Event::of_kind(way.plan.kind);
+    attempt(way, text, desk)
 }
 
 /// Reads a line whose cookies may be what keeps it from being read.
@@ -486,8 +494,7 @@ fn loosely<'a>(
 /// Reads a line by one plan, into an event of which nothing is known yet.
 #[inline]
 fn attempt<'a>(
-    plan: &'a Plan,
-    straight: Option<&Straight>,
+    Way { plan, straight }: Way<'_, 'a>,
     text: &'a [u8],
     desk: &mut Desk<'_, 'a>,
 ) -> Result<Read<'a>, Misfit> {

@@ -337,6 +337,9 @@ impl GroupingWindows {
             }
             self.admit(grouping, last_pane, room);
             self.hear(grouping, last_pane);
+            if let Some(rows) = self.panes.get_mut(&last_pane) {
+                rows.values_mut().for_each(Row::prepare);
+            }
             let measurements = self.measurements(closing, start);
             if !measurements.is_empty() {
                 closed.push(ClosedWindow {
@@ -559,6 +562,9 @@ impl GroupingWindows {
             for (&number, row) in pane {
                 merge_row(rows, number, row.clone());
             }
+        }
+        if let Cow::Owned(rows) = &mut rows {
+            rows.values_mut().for_each(Row::prepare);
         }
         Some(rows)
     }

@@ -147,6 +147,13 @@ impl Cell {
         }
     }
 
+    /// Makes what is computed of it cheap, where it is to be computed more than once.
+    pub fn prepare(&mut self) {
+        if let Cell::Samples(samples) = self {
+            samples.sort();
+        }
+    }
+
     /// Takes in another worker's part of the same cell. Parts of one layout always
     /// have the same kinds; a part of another kind would be a defect, and is left out.
     pub fn merge(&mut self, other: &Cell) {

@@ -16,7 +16,7 @@ pub struct Samples {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Values {
-    /// At most [`LIST_MAX`], in order of arrival.
+    /// At most [`LIST_MAX`], in any order.
     Few(Vec<u64>),
     Many(Box<Histogram>),
 }
@@ -111,6 +111,13 @@ impl Samples {
         }
     }
 
+    /// Puts the values in order: each percentile of them is one look then, until more come.
+    pub fn sort(&mut self) {
+        if let Values::Few(values) = &mut self.values {
+            values.sort_unstable();
+        }
+    }
+
     /// The smallest value that at least `q` percent of the values do not exceed
     /// (the nearest-rank definition). `None` of no values.
     ///
@@ -119,12 +126,12 @@ impl Samples {
     pub fn percentile(&self, q: f64) -> Option<f64> {
         let scaled = match &self.values {
             Values::Few(values) => {
-                let mut values = values.clone();
                 let rank = rank(q, values.len());
-                if rank >= values.len() {
-                    return None;
-                }
-                let (_, &mut exact, _) = values.select_nth_unstable(rank);
+                let exact = match values.get(rank) {
+                    None => return None,
+                    Some(&exact) if values.is_sorted() => exact,
+                    Some(_) => *values.clone().select_nth_unstable(rank).1,
+                };
                 match values.len() <= EXACT_MAX {
                     true => exact,
                     false => rounded(exact),
@@ -220,6 +227,14 @@ mod tests {
             let many = Samples { scale: 1, values: Values::Many(histogram(&values)) };
             prop_assert!(matches!(list.values, Values::Few(_)));
             prop_assert_eq!(list.percentile(q), many.percentile(q));
+        }
+
+        #[test]
+        fn order_makes_no_difference(values in prop::collection::vec(0u64..300, 0..256), q in 0.0..=100.0f64) {
+            let as_they_came = samples(&values);
+            let mut sorted = as_they_came.clone();
+            sorted.sort();
+            prop_assert_eq!(sorted.percentile(q), as_they_came.percentile(q));
         }
 
         #[test]

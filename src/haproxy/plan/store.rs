@@ -57,6 +57,7 @@ struct Plus(u8);
 
 impl<'p, 'a> Store<'p, 'a> {
     /// For a line of that plan; of the event nothing is known yet.
+    #[inline(always)]
     pub(in crate::haproxy) fn new(
         plan: &'a Plan,
         text: &'a [u8],
@@ -179,6 +180,26 @@ impl<'p, 'a> Store<'p, 'a> {
             }
         }
         time.is_some()
+    }
+
+    /// A date with milliseconds; `false` if it is none.
+    #[inline(always)]
+    pub(super) fn millis(&mut self, slot: Slot, date: &[u8; 24]) -> bool {
+        let Some(local) = self.dates.read_whole(date) else {
+            return false;
+        };
+        match slot {
+            Slot::AcceptDate => {
+                self.event.accept_date = Some(local.time);
+                self.accept_is_coarse = false;
+                self.repeats.accept = local.repeat;
+            }
+            _ => {
+                self.event.request_date = Some(local.time);
+                self.repeats.request = local.repeat;
+            }
+        }
+        true
     }
 
     /// A date that is looked at and not kept.

@@ -15,17 +15,18 @@
 //! "Multiple byte processing with full-word instructions", 1975), ends of words are looked for
 //! thirty-two at a time, and no step says what is wrong.
 
-use super::store::{Request, Store};
+use super::store::{self, Store};
 use super::{DateForm, Form, Plan, Slot, Step, Then};
 use crate::haproxy::event::{Captures, Separator};
 use crate::haproxy::field::{self, FieldSet};
-use crate::haproxy::leaf::{digits, find, number, short_digits};
+use crate::haproxy::leaf::{digits, eight_digits_only, find, number, short_digits};
 use crate::haproxy::request::Single;
-use fields::Fields;
-use std::ops::Range;
+use fields::{Fields, Known};
 use wide::{u8x16, u8x32};
+use window::Bytes;
 
 mod fields;
+mod window;
 
 /// What an HTTP request becomes.
 const REQUEST: [field::Field; 5] = [
@@ -38,11 +39,29 @@ const REQUEST: [field::Field; 5] = [
 
 /// The steps of a format that can be read straight.
 #[derive(Clone, Debug)]
-pub(in crate::haproxy) struct Straight(Box<[Stretch]>);
+pub(in crate::haproxy) struct Straight(Line);
+
+#[derive(Clone, Debug)]
+enum Line {
+    /// What HTTP lines nearly always are: one path from end to end.
+    Request(Box<Request>),
+    Other(Box<[Stretch]>),
+}
+
+/// `option httplog`.
+#[derive(Clone, Debug)]
+struct Request {
+    head: Head,
+    names: Fields,
+    /// From the timers to the queues.
+    fields: Fields,
+    tail: Tail,
+}
 
 /// A value, and the byte behind it. Where a run of blanks may stand, one is what there is.
 #[derive(Clone, Debug)]
 enum Stretch {
+    Head(Head),
     AddressPort {
         address: Slot,
         port: Slot,
@@ -57,8 +76,15 @@ enum Stretch {
     Tail(Tail),
 }
 
-/// At most eight bytes, to be compared at once.
+/// What HAProxy's own formats begin with: `192.0.2.7:40112 [21/Nov/2026:04:55:14.120] `.
 #[derive(Clone, Copy, Debug)]
+struct Head {
+    date: Slot,
+    keep_address: bool,
+}
+
+/// At most eight bytes, to be compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Literal {
     /// The first one lowest.
     bytes: u64,
@@ -187,7 +213,23 @@ impl Straight {
                 _ => return None,
             }
         }
-        Some(Straight(joined(stretches)))
+        let stretches = joined(stretches);
+        Some(Straight(match &*stretches {
+            [
+                Stretch::Head(head),
+                Stretch::Fields(names),
+                Stretch::Fields(fields),
+                Stretch::Tail(tail),
+            ] if names.are(Known::Names) && fields.are(Known::Request) => {
+                Line::Request(Box::new(Request {
+                    head: *head,
+                    names: names.clone(),
+                    fields: fields.clone(),
+                    tail: *tail,
+                }))
+            }
+            _ => Line::Other(stretches),
+        }))
     }
 
     /// Whether the line could be read, and is in `store`. If not, `store` has parts of it.
@@ -199,80 +241,96 @@ impl Straight {
     /// Where reading ended.
     #[inline(always)]
     fn end<'a>(&self, line: &'a [u8], store: &mut Store<'_, 'a>) -> Option<usize> {
-        let mut at = 0;
-        for stretch in &self.0 {
-            at = match stretch {
-                Stretch::Fields(fields) => match fields.read(line, at, store) {
-                    Some(end) => end,
-                    None => one_by_one(&fields.each, line, at, store)?,
-                },
-                Stretch::Field(field) => field.read(line, at, store)?,
-                Stretch::Literal(literal) => {
-                    let rest = line.get(at..)?;
-                    let chunk = match rest.first_chunk() {
-                        Some(bytes) => u64::from_le_bytes(*bytes),
-                        None => last_chunk(rest),
-                    };
-                    let differs = (chunk ^ literal.bytes) << (64 - 8 * literal.length);
-                    if differs != 0 || rest.len() < literal.length {
-                        return None;
-                    }
-                    at + literal.length
-                }
-                Stretch::AddressPort {
-                    address,
-                    port,
-                    stop,
-                    keep,
-                } => address_port(line, at, (*address, *port), (*stop, *keep), store)?,
-                Stretch::Date(slot) => {
-                    let end = at + 24;
-                    if !store.date(*slot, DateForm::Millis, line.get(at..end)?) {
-                        return None;
-                    }
-                    end
-                }
-                Stretch::Tail(tail) => tail.read(line, at, store)?,
-            };
+        match &self.0 {
+            Line::Request(request) => request.end(line, store),
+            Line::Other(stretches) => {
+                let mut stretches = stretches.iter();
+                stretches.try_fold(0, |at, stretch| stretch.read(line, at, store))
+            }
         }
-        Some(at)
     }
 }
 
-/// Fields that cannot be read together, since there are more bytes of them than usual.
-#[cold]
-fn one_by_one<'a>(
-    fields: &[Field],
-    line: &'a [u8],
-    at: usize,
-    store: &mut Store<'_, 'a>,
-) -> Option<usize> {
-    let mut fields = fields.iter();
-    fields.try_fold(at, |at, field| field.read(line, at, store))
+impl Request {
+    #[inline(always)]
+    fn end<'a>(&self, line: &'a [u8], store: &mut Store<'_, 'a>) -> Option<usize> {
+        let Request {
+            head,
+            names,
+            fields,
+            tail,
+        } = self;
+        let at = head.read(line, 0, store)?;
+        let at = match names.read_known::<{ Known::Names as usize }>(line, at, store) {
+            Some(at) => at,
+            None => names.apart(line, at, store)?,
+        };
+        let at = match fields.read_known::<{ Known::Request as usize }>(line, at, store) {
+            Some(at) => at,
+            None => fields.apart(line, at, store)?,
+        };
+        tail.read(line, at, store)
+    }
+}
+
+impl Stretch {
+    /// Reads it there, and tells what is behind it.
+    fn read<'a>(&self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
+        match self {
+            Stretch::Head(head) => head.read(line, at, store),
+            Stretch::Fields(fields) => match fields.read(line, at, store) {
+                Some(end) => Some(end),
+                None => fields.apart(line, at, store),
+            },
+            Stretch::Field(field) => field.read(line, at, store),
+            Stretch::Literal(literal) => {
+                let rest = line.get(at..)?;
+                let chunk = match rest.first_chunk() {
+                    Some(bytes) => u64::from_le_bytes(*bytes),
+                    None => last_chunk(rest),
+                };
+                let differs = (chunk ^ literal.bytes) << (64 - 8 * literal.length);
+                (differs == 0 && rest.len() >= literal.length).then_some(at + literal.length)
+            }
+            Stretch::AddressPort {
+                address,
+                port,
+                stop,
+                keep,
+            } => address_port(line, at, (*address, *port), (*stop, *keep), store),
+            Stretch::Date(slot) => {
+                let end = at + 24;
+                let date = line.get(at..end)?;
+                store.date(*slot, DateForm::Millis, date).then_some(end)
+            }
+            Stretch::Tail(tail) => tail.read(line, at, store),
+        }
+    }
 }
 
 /// Literals that follow each other are one, and fields that can be read together are.
 fn joined(stretches: Vec<Stretch>) -> Box<[Stretch]> {
     let mut joined: Vec<Stretch> = Vec::with_capacity(stretches.len());
-    let mut fields: Vec<Field> = Vec::new();
-    for stretch in stretches {
-        if let Stretch::Field(field) = &stretch
-            && Fields::can_hold(field)
-        {
-            fields.push(*field);
-            if let Some(together) = Fields::of(&fields) {
-                match joined.last_mut() {
-                    Some(Stretch::Fields(fewer)) if fields.len() > 1 => *fewer = together,
-                    _ => joined.push(Stretch::Fields(together)),
-                }
-                continue;
+    let mut stretches = stretches.into_iter().peekable();
+    while let Some(stretch) = stretches.next() {
+        let field = |stretch: &Stretch| match stretch {
+            Stretch::Field(field) if Fields::can_hold(field) => Some(*field),
+            _ => None,
+        };
+        if let Some(first) = field(&stretch) {
+            let mut fields = vec![first];
+            while let Some(next) = stretches.peek().and_then(field) {
+                fields.push(next);
+                stretches.next();
             }
-            // The others begin anew with this one.
-            fields = vec![*field];
-            joined.extend(Fields::of(&fields).map(Stretch::Fields));
+            let mut fields = &fields[..];
+            while !fields.is_empty() {
+                let (together, others) = fields.split_at(Fields::split(fields));
+                joined.extend(Fields::of(together).map(Stretch::Fields));
+                fields = others;
+            }
             continue;
         }
-        fields.clear();
         match (stretch, joined.last_mut()) {
             (Stretch::Literal(more), Some(Stretch::Literal(literal)))
                 if literal.length + more.length <= 8 =>
@@ -282,6 +340,27 @@ fn joined(stretches: Vec<Stretch>) -> Box<[Stretch]> {
             }
             (stretch, _) => joined.push(stretch),
         }
+    }
+    if let [
+        Stretch::AddressPort {
+            address: Slot::ClientIp,
+            port: Slot::ClientPort,
+            stop: b' ',
+            keep,
+        },
+        Stretch::Literal(opening),
+        Stretch::Date(date),
+        Stretch::Literal(closing),
+        ..,
+    ] = &joined[..]
+        && *opening == Literal::of(b"[")
+        && *closing == Literal::of(b"] ")
+    {
+        let head = Head {
+            date: *date,
+            keep_address: *keep,
+        };
+        joined.splice(..4, [Stretch::Head(head)]);
     }
     joined.into()
 }
@@ -335,28 +414,6 @@ impl Field {
             None => Some(at + length),
             Some(stop) if rest.get(length) == Some(&stop) => Some(at + length + 1),
             Some(_) => None,
-        }
-    }
-
-    /// Keeps what is there in a part of the line, without a sign; `false` if it cannot be a
-    /// value of this field.
-    #[inline(always)]
-    fn store_at<'a>(
-        &self,
-        part: &'a [u8],
-        within: Range<usize>,
-        store: &mut Store<'_, 'a>,
-    ) -> bool {
-        let (Some(text), Some(from)) = (part.get(within.clone()), part.get(within.start..)) else {
-            return false;
-        };
-        match (self.shape, from.first_chunk()) {
-            // A number of few digits is one with what is behind it, too, and read at once.
-            (Shape::Int, Some(chunk)) if text.len() < 8 && !matches!(self.slot, Slot::Extra(_)) => {
-                let (digits, _) = short_digits(u64::from_le_bytes(*chunk));
-                store.int(self.slot, Some(digits.value()), false)
-            }
-            _ => self.store(text, store),
         }
     }
 
@@ -446,6 +503,47 @@ fn address_port<'a>(
     Some(at + length + 1)
 }
 
+impl Head {
+    #[inline(always)]
+    fn read<'a>(self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
+        let rest = line.get(at..)?;
+        let copy;
+        let window = match rest.first_chunk() {
+            Some(window) => window,
+            None => {
+                copy = window::copied(rest);
+                &copy
+            }
+        };
+        let bytes = Bytes::of(window::first(window));
+        let blank = bytes.equal(b' ');
+        // Before the first blank.
+        let colons = bytes.equal(b':') & blank.wrapping_sub(1) & !blank;
+        let (length, colon) = (
+            blank.trailing_zeros() as usize,
+            colons.checked_ilog2()? as usize,
+        );
+        let behind = rest.get(length..)?.first_chunk::<28>()?;
+        let [b' ', b'[', date @ .., b']', b' '] = behind else {
+            return None;
+        };
+        let digits = length - colon - 1;
+        let chunk = window[(colon + 1) % 64..].first_chunk()?;
+        if !(1..=7).contains(&digits) || colon == 0 {
+            return None;
+        }
+        let port = eight_digits_only(u64::from_le_bytes(*chunk), digits)?;
+        // It is looked at whoever asks: not every number is a port.
+        if !store.int(Slot::ClientPort, Some(port), false) || !store.millis(self.date, date) {
+            return None;
+        }
+        if self.keep_address {
+            store.plain(Slot::ClientIp, &rest[..colon]);
+        }
+        Some(at + length + behind.len())
+    }
+}
+
 impl Tail {
     /// ` {a|b} {c} "GET /path?query HTTP/1.1"` up to the line's end. Of what
     /// [`request`](crate::haproxy::request) reads, which is what relays have made of it too,
@@ -458,19 +556,14 @@ impl Tail {
             (true, Some(b' ')) => at + 1,
             (true, _) => return None,
         };
-        let end = line.len().checked_sub(1)?;
-        if end <= start {
-            return None;
-        }
-        let marks = Marks::find(line, start)?;
         let Marks {
             braces,
             open,
-            close,
             query,
-        } = marks;
+            close,
+        } = Marks::find(line, start)?;
         let block = |from: usize, to: usize| match line[from] {
-            b'{' => Some(&line[from + 1..to]),
+            b'{' => line.get(from + 1..to),
             _ => None,
         };
         // Where braces and quotes are says what may stand between them.
@@ -485,7 +578,7 @@ impl Tail {
             _ => return None,
         };
         // A blank before a quote would make it one that opens a request.
-        if close != end || close <= open + 1 || line[close - 1].is_ascii_whitespace() {
+        if close + 1 != line.len() || close <= open + 1 || line[close - 1].is_ascii_whitespace() {
             return None;
         }
         if self.keep_captures {
@@ -520,7 +613,7 @@ impl Tail {
                 }
                 None => (target, None),
             };
-            store.usual_request(Request {
+            store.usual_request(store::Request {
                 request,
                 method: &request[..blank],
                 path,
@@ -538,56 +631,93 @@ struct Marks {
     /// Those before the request that close captures; 0 where there are none.
     braces: [usize; 2],
     open: usize,
-    close: usize,
-    /// The first question mark behind the opening quote.
+    /// The first question mark between the quotes.
     query: Option<usize>,
+    close: usize,
+}
+
+/// Where quotes, closing braces, question marks and escapes are, one after the other.
+struct Found {
+    places: [usize; Found::MAX],
+    count: usize,
+}
+
+impl Found {
+    /// More of them are not in a usual line.
+    const MAX: usize = 16;
+    /// So many are noted without asking whether they are there: how many there are in 64 bytes
+    /// cannot be foretold.
+    const AT_ONCE: usize = 4;
+
+    /// `None` if there is no room for all of them.
+    #[inline(always)]
+    fn note(&mut self, at: usize, mut bits: u64) -> Option<()> {
+        let room = self.places.get_mut(self.count..)?;
+        let room = room.first_chunk_mut::<{ Found::AT_ONCE }>()?;
+        let count = bits.count_ones() as usize;
+        for place in room {
+            *place = at + bits.trailing_zeros() as usize;
+            bits &= bits.wrapping_sub(1);
+        }
+        let mut more = self.count + Found::AT_ONCE;
+        while bits != 0 {
+            *self.places.get_mut(more)? = at + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            more += 1;
+        }
+        self.count += count;
+        Some(())
+    }
 }
 
 impl Marks {
-    /// `None` if there are more than two of a kind, or anything is escaped.
+    /// `None` if there are others than these, or anything is escaped.
     #[inline(always)]
     fn find(line: &[u8], start: usize) -> Option<Marks> {
-        let mut marks = Marks::default();
-        let (whole, rest) = line.get(start..)?.as_chunks::<32>();
+        let mut found = Found {
+            places: [0; Found::MAX],
+            count: 0,
+        };
+        let (whole, rest) = line.get(start..)?.as_chunks::<64>();
         let mut at = start;
         for chunk in whole {
-            marks.note(line, at, Marks::places(chunk))?;
-            at += 32;
+            found.note(at, Marks::bits(chunk))?;
+            at += 64;
         }
         if !rest.is_empty() {
             // The last bytes of the line, of which some have been looked at.
-            let last = line.last_chunk::<32>()?;
-            let places = Marks::places(last) >> (32 - rest.len());
-            marks.note(line, at, places)?;
+            let bits = Marks::bits(line.last_chunk::<64>()?) >> (64 - rest.len());
+            found.note(at, bits)?;
         }
-        Some(marks)
+        let Found { places, count } = found;
+        let mut marks = Marks::default();
+        let mut next = 0;
+        // What is not there is at 0, where no line has any of them.
+        let is = |next: usize, byte: u8| {
+            let place = *places.get(next)?;
+            (line.get(place) == Some(&byte) && next < count).then_some(place)
+        };
+        for brace in &mut marks.braces {
+            if let Some(place) = is(next, b'}') {
+                *brace = place;
+                next += 1;
+            }
+        }
+        marks.open = is(next, b'"')?;
+        next += 1;
+        marks.query = is(next, b'?');
+        while is(next, b'?').is_some() {
+            next += 1;
+        }
+        marks.close = is(next, b'"')?;
+        (next + 1 == count).then_some(marks)
     }
 
     /// Where bytes are that matter, a bit for each place.
     #[inline(always)]
-    fn places(bytes: &[u8; 32]) -> u32 {
-        let bytes = u8x32::new(*bytes);
-        let is = |byte| bytes.simd_eq(u8x32::splat(byte));
-        (is(b'"') | is(b'}') | is(b'?') | is(b'#')).to_bitmask()
-    }
-
-    #[inline(always)]
-    fn note(&mut self, line: &[u8], at: usize, mut places: u32) -> Option<()> {
-        while places != 0 {
-            let place = at + places.trailing_zeros() as usize;
-            places &= places - 1;
-            match line[place] {
-                b'"' if self.open == 0 => self.open = place,
-                b'"' if self.close == 0 => self.close = place,
-                b'}' if self.open != 0 => {}
-                b'}' if self.braces[0] == 0 => self.braces[0] = place,
-                b'}' if self.braces[1] == 0 => self.braces[1] = place,
-                b'?' if self.open == 0 || self.query.is_some() => {}
-                b'?' => self.query = Some(place),
-                _ => return None,
-            }
-        }
-        Some(())
+    fn bits(bytes: &[u8; 64]) -> u64 {
+        let bytes = Bytes::of(bytes);
+        bytes.any_of([b'"', b'}', b'?', b'#'])
     }
 }
 

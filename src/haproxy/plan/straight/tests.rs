@@ -100,6 +100,24 @@ fn what_lines_usually_are_is_read_straight() {
         ("HTTP/1.1", "HTTP/2.0"),
         ("192.0.2.7", "2001:db8::7"),
         ("- - ----", "c=7 c=8 SD--"),
+        // More than 64 bytes: names, cookies, an address, and all of the line's end.
+        (
+            "web~ api/api3",
+            "a-frontend-of-a-long-name~ a-backend-of-a-long-name/a-server-of-it",
+        ),
+        (
+            "- - ----",
+            "session=0123456789abcdef0123456789 seen=0123456789abcdef0123456789 ----",
+        ),
+        (
+            "curl/8.14",
+            "an agent that has told all there is to tell, and then some of it again",
+        ),
+        (
+            "users",
+            "users/of/a/path/that/goes/on/for/more/than/that/and/does/not/end/here/yet",
+        ),
+        ("?page=2", "?page=2&again=???????????"),
     ] {
         let line = HTTP.replace(from, to);
         assert_ne!(line, HTTP);
@@ -107,6 +125,30 @@ fn what_lines_usually_are_is_read_straight() {
         assert!(made.is_some(), "{line}");
         assert_eq!(made, steps(&plan, line.as_bytes()), "{line}");
     }
+}
+
+#[test]
+fn a_request_is_one_path_and_a_session_nearly() {
+    let straight = |format| {
+        let plan = plan(format, Captured::default());
+        Straight::of(&plan, FieldSet::ALL)
+            .expect("the format has one")
+            .0
+    };
+    assert!(matches!(straight(built_in::HTTPLOG), Line::Request(_)));
+    let Line::Other(session) = straight(built_in::TCPLOG) else {
+        panic!("a session is no request");
+    };
+    let [
+        Stretch::Head(_),
+        Stretch::Fields(names),
+        Stretch::Fields(fields),
+        Stretch::Field(_),
+    ] = &*session
+    else {
+        panic!("{session:?}");
+    };
+    assert!(names.are(Known::Names) && fields.are(Known::Session));
 }
 
 #[test]
