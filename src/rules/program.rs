@@ -177,15 +177,20 @@ impl GroupRule {
                 Draw::Sample {
                     value: Number::Int(value),
                     cells,
-                } => {
-                    if let Some(value) = value.of(event) {
-                        for &cell in cells {
-                            row[cell].sample_int(value);
-                        }
-                    }
-                }
+                } => sample(value, cells, event, row),
                 rare => rare.draw(event, row),
             }
+        }
+    }
+}
+
+/// Not within the loop over draws, as what few draw is not.
+#[inline(never)]
+fn sample(value: &Int, cells: &[usize], event: &Event<'_>, row: &mut [Cell]) {
+    if let Some(value) = value.of(event) {
+        match cells {
+            [cell] => row[*cell].sample_int(value),
+            cells => cells.iter().for_each(|&cell| row[cell].sample_int(value)),
         }
     }
 }

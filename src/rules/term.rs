@@ -62,9 +62,10 @@ impl PartialEq for Needle {
 
 /// What several rules ask, each thing once, and for which rules, a bit each: a rule wants the
 /// events for which all of its terms hold. A value is looked at once, whoever asks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Terms {
-    kinds: Vec<(Kind, u64)>,
+    /// Which rules want events of which kind, by its place in [`Kind::ALL`].
+    of_kind: [u64; Kind::ALL.len()],
     ints: Vec<Asked<Field, IntTest>>,
     texts: Vec<Asked<Text, TextTest>>,
     others: Vec<(Term, u64)>,
@@ -79,11 +80,26 @@ struct Asked<V, T> {
     rules: u64,
 }
 
+/// Nothing is asked.
+impl Default for Terms {
+    fn default() -> Self {
+        Terms {
+            of_kind: [u64::MAX; Kind::ALL.len()],
+            ints: Vec::new(),
+            texts: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+}
+
 impl Terms {
     /// Adds what those rules ask.
     pub fn add(&mut self, term: Term, rules: u64) {
         match term {
-            Term::Kind(kind) => add(&mut self.kinds, kind, rules),
+            Term::Kind(kind) => {
+                let others = Kind::ALL.into_iter().filter(|other| *other != kind);
+                others.for_each(|other| self.of_kind[other as usize] &= !rules);
+            }
             Term::Int(field, test) => ask(&mut self.ints, field, test, rules),
             Term::Text(text, test) => ask(&mut self.texts, text, test, rules),
             other => add(&mut self.others, other, rules),
@@ -93,12 +109,17 @@ impl Terms {
     /// Those of the rules of which all terms hold.
     #[inline]
     pub fn matching(&self, event: &Event<'_>, rules: u64) -> u64 {
-        let mut matching = rules;
-        for (kind, rules) in &self.kinds {
-            if event.kind != *kind {
-                matching &= !rules;
-            }
+        let matching = rules & self.of_kind[event.kind as usize];
+        let is_all = self.ints.is_empty() && self.texts.is_empty() && self.others.is_empty();
+        match is_all || matching == 0 {
+            true => matching,
+            false => self.matching_values(event, matching),
         }
+    }
+
+    /// Those of the rules for which the values are as they ask.
+    fn matching_values(&self, event: &Event<'_>, rules: u64) -> u64 {
+        let mut matching = rules;
         for asked in &self.ints {
             if matching & asked.rules == 0 {
                 continue;
@@ -134,7 +155,8 @@ impl Terms {
 
     /// The values that are looked at.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
-        let kind = self.kinds.first().map(|_| Field::Kind);
+        let asks_kind = self.of_kind.iter().any(|rules| *rules != u64::MAX);
+        let kind = asks_kind.then_some(Field::Kind);
         kind.into_iter()
             .chain(self.ints.iter().map(|asked| asked.value))
     }
