@@ -48,20 +48,10 @@ pub fn run(config: Option<&Path>) -> Result<(), Failure> {
     })
 }
 
-/// The allocator asks for huge pages (madvise(2), `MADV_HUGEPAGE`), so that the first byte of each
-/// two MiB takes all of them: a weir that holds 20 MiB has 50 resident. A replay is over soon and
-/// is faster with them; a daemon stays, and is to be small.
-fn take_small_pages() {
-    // Where the kernel knows no such pages there is nothing to do without.
-    #[cfg(target_os = "linux")]
-    let _ = nix::sys::prctl::set_thp_disable(true);
-}
-
 /// Starts a daemon and runs it until a signal asks it to stop.
 pub fn run_until_stopped(
     start: impl Future<Output = Result<Daemon, StartError>>,
 ) -> Result<(), Failure> {
-    take_small_pages();
     block_on(async {
         // Before anything starts: a stop asked for meanwhile is not forgotten.
         let mut stop = StopSignals::new()?;
