@@ -345,11 +345,18 @@ fn interrupted_twice_it_ends_at_once() {
             .find_map(|line| line.strip_prefix("SigCgt:"))?;
         Some(u64::from_str_radix(caught.trim(), 16).ok()? & 0b10 != 0)
     };
+    // Then all it still does is to open the file: interrupted before, it would end with a report.
+    let sleeps = |id: u32| {
+        let mut tasks = std::fs::read_dir(format!("/proc/{id}/task")).ok()?;
+        tasks.try_fold(true, |sleeps, task| {
+            let status = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            Some(sleeps && status.contains("State:\tS"))
+        })
+    };
     let soon = Duration::from_secs(60);
-    wait_for("weir to wait for SIGINT", soon, || {
-        catches_interrupts(weir.id())
-            .filter(|catches| *catches)
-            .ok_or_else(String::new)
+    wait_for("weir to wait for the file and for SIGINT", soon, || {
+        let waits = catches_interrupts(weir.id()) == Some(true) && sleeps(weir.id()) == Some(true);
+        waits.then_some(()).ok_or_else(String::new)
     });
     let status = wait_for("weir to end", soon, || {
         if let Some(status) = weir.exit_status() {

@@ -11,9 +11,10 @@
 //! more than reading it. And this way keeps only those fields that somebody asks for; the
 //! others must be what they should be, and their values are not made.
 //!
-//! One position moves through the line. Numbers are read eight bytes at a time (Lamport,
-//! "Multiple byte processing with full-word instructions", 1975), ends of words are looked for
-//! thirty-two at a time, and no step says what is wrong.
+//! One position moves through the line, and no step says what is wrong. Numbers are read eight
+//! bytes at a time (Lamport, "Multiple byte processing with full-word instructions", 1975), and
+//! where values end is looked for in 64 bytes at once ([`window`]). A request's line, which nearly
+//! every line is, is one path of four steps ([`Request`]); other formats are a list of them.
 
 use super::store::{self, Store};
 use super::{DateForm, Form, Plan, Slot, Step, Then};
