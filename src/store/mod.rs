@@ -116,7 +116,7 @@ impl Default for Options {
             spaces_max: 1_000,
             charts_max: 5_000,
             breakdown_max: 1_500_000,
-            cache_bytes: 2 << 20,
+            cache_bytes: 4 << 20,
         }
     }
 }
