@@ -94,25 +94,15 @@ impl Dates {
 
     /// The time that a date says, without its brackets. The milliseconds may be missing,
     /// as in the lines of very old versions. `None` if it is not a date.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(&mut self, date: &[u8]) -> Option<Local> {
         let (prefix, rest) = date.split_first_chunk::<16>()?;
-        match *rest {
-            [m, b':', s1, s2] => self.at(prefix, [m, b':', s1, s2, b'.', b'0', b'0', b'0']),
-            _ => self.at(prefix, *rest.as_array()?),
-        }
-    }
-
-    /// The same of one that has milliseconds.
-    #[inline(always)]
-    pub(super) fn read_whole(&mut self, date: &[u8; 24]) -> Option<Local> {
-        let (prefix, rest) = date.split_first_chunk::<16>()?;
-        self.at(prefix, *rest.as_array()?)
-    }
-
-    #[inline(always)]
-    fn at(&mut self, prefix: &Prefix, rest: [u8; 8]) -> Option<Local> {
-        let within = within(u64::from_le_bytes(rest))?;
+        let within = match *rest {
+            [m, b':', s1, s2] => within(u64::from_le_bytes([
+                m, b':', s1, s2, b'.', b'0', b'0', b'0',
+            ]))?,
+            _ => within(u64::from_le_bytes(*rest.as_array()?))?,
+        };
         if self.prefix != Some(*prefix) {
             return self.look_up(prefix, within);
         }

@@ -159,7 +159,7 @@ impl<'p, 'a> Store<'p, 'a> {
     }
 
     /// A date; `false` if it is none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn date(&mut self, slot: Slot, form: DateForm, date: &[u8]) -> bool {
         let (time, repeat) = match form {
             DateForm::Millis => self
@@ -180,26 +180,6 @@ impl<'p, 'a> Store<'p, 'a> {
             }
         }
         time.is_some()
-    }
-
-    /// A date with milliseconds; `false` if it is none.
-    #[inline(always)]
-    pub(super) fn millis(&mut self, slot: Slot, date: &[u8; 24]) -> bool {
-        let Some(local) = self.dates.read_whole(date) else {
-            return false;
-        };
-        match slot {
-            Slot::AcceptDate => {
-                self.event.accept_date = Some(local.time);
-                self.accept_is_coarse = false;
-                self.repeats.accept = local.repeat;
-            }
-            _ => {
-                self.event.request_date = Some(local.time);
-                self.repeats.request = local.repeat;
-            }
-        }
-        true
     }
 
     /// A date that is looked at and not kept.

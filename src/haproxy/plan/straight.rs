@@ -508,14 +508,8 @@ impl Head {
     #[inline(always)]
     fn read<'a>(self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
         let rest = line.get(at..)?;
-        let copy;
-        let window = match rest.first_chunk() {
-            Some(window) => window,
-            None => {
-                copy = window::copied(rest);
-                &copy
-            }
-        };
+        let mut copy = None;
+        let window = window::of(rest, &mut copy);
         let bytes = Bytes::of(window::first(window));
         let blank = bytes.equal(b' ');
         // Before the first blank.
@@ -535,7 +529,8 @@ impl Head {
         }
         let port = eight_digits_only(u64::from_le_bytes(*chunk), digits)?;
         // It is looked at whoever asks: not every number is a port.
-        if !store.int(Slot::ClientPort, Some(port), false) || !store.millis(self.date, date) {
+        let is_port = store.int(Slot::ClientPort, Some(port), false);
+        if !is_port || !store.date(self.date, DateForm::Millis, date) {
             return None;
         }
         if self.keep_address {

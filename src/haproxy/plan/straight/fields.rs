@@ -11,6 +11,7 @@ use super::{Field, Shape};
 use crate::haproxy::leaf::eight_digits;
 use crate::haproxy::plan::{Slot, Store};
 use std::hint::black_box;
+use std::ops::Range;
 
 /// Values that are read together. All of them have to be in the 64 bytes from the first one on,
 /// or up to the line's end.
@@ -18,7 +19,7 @@ use std::hint::black_box;
 /// Everything has a fixed size, so that reading them is one path without a loop.
 #[derive(Clone, Debug)]
 pub(super) struct Fields {
-    pub(super) each: Box<[Field]>,
+    each: Box<[Field]>,
     outline: Outline,
     known: Option<Known>,
     /// Those that are kept, a bit for each place.
@@ -327,14 +328,8 @@ impl Fields {
         let columns = const { Known::ALL[KNOWN].columns() };
         let outline = const { Outline::of(Known::ALL[KNOWN].columns()).unwrap() };
         let rest = line.get(at..)?;
-        let copy;
-        let window = match rest.first_chunk() {
-            Some(window) => window,
-            None => {
-                copy = window::copied(rest);
-                &copy
-            }
-        };
+        let mut copy = None;
+        let window = window::of(rest, &mut copy);
         let places = Places::find(window, outline);
         if places.wrong != 0 {
             return None;
@@ -363,14 +358,8 @@ impl Fields {
     #[inline(never)]
     fn read_any<'a>(&self, line: &'a [u8], at: usize, store: &mut Store<'_, 'a>) -> Option<usize> {
         let rest = line.get(at..)?;
-        let copy;
-        let window = match rest.first_chunk() {
-            Some(window) => window,
-            None => {
-                copy = window::copied(rest);
-                &copy
-            }
-        };
+        let mut copy = None;
+        let window = window::of(rest, &mut copy);
         let places = Places::find(window, self.outline);
         if places.wrong != 0 {
             return None;
@@ -529,7 +518,7 @@ impl Places {
 
     /// Where the value of that place is.
     #[inline(always)]
-    fn within(&self, place: usize) -> std::ops::Range<usize> {
+    fn within(&self, place: usize) -> Range<usize> {
         let start = match place {
             0 => 0,
             place => self.stops.place(place - 1) + 1,
@@ -540,7 +529,7 @@ impl Places {
     /// How long it is.
     #[inline(always)]
     fn length(&self, place: usize) -> usize {
-        let std::ops::Range { start, end } = self.within(place);
+        let Range { start, end } = self.within(place);
         end.wrapping_sub(start)
     }
 

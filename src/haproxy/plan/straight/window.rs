@@ -6,9 +6,18 @@ use wide::u8x32;
 pub(super) type Window = [u8; WINDOW];
 const WINDOW: usize = 64 + 8;
 
-/// The last bytes of a line, and nothing behind them.
+/// The window that `rest` begins with. Where a line ends sooner it is a copy, with nothing behind
+/// the line's bytes.
+#[inline(always)]
+pub(super) fn of<'a>(rest: &'a [u8], copy: &'a mut Option<Window>) -> &'a Window {
+    match rest.first_chunk() {
+        Some(window) => window,
+        None => copy.insert(copied(rest)),
+    }
+}
+
 #[inline(never)]
-pub(super) fn copied(rest: &[u8]) -> Window {
+fn copied(rest: &[u8]) -> Window {
     let mut window = [0; WINDOW];
     window[..rest.len()].copy_from_slice(rest);
     window
