@@ -4,12 +4,22 @@
 use super::Failure;
 use anyhow::Context;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+/// Standard output is told of so many bytes at once.
+const WRITTEN_AT_ONCE: usize = 65_536;
 
 /// Prints a text. Whoever closes the pipe has read enough.
 pub fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    write(|out| out.write_all(text.as_bytes()))
+}
+
+/// The same for what is made while it is written.
+pub fn write(
+    what: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, io::stdout().lock());
+    match what(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")?
         }

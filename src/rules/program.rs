@@ -97,7 +97,7 @@ impl Group {
     }
 
     /// The rules that want the event, a bit each.
-    #[inline]
+    #[inline(always)]
     pub fn matching(&self, event: &Event<'_>) -> u64 {
         // All of them; there is at least one.
         let all = u64::MAX >> (RULES_PER_GROUP - self.rules.len());

@@ -4,21 +4,21 @@
 use crate::replay::Outcome;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::io::{self, Write};
 
-pub fn csv(outcome: &Outcome) -> String {
+pub fn csv(outcome: &Outcome, to: &mut impl Write) -> io::Result<()> {
     let tags = outcome.series.iter().flat_map(|(series, _)| &*series.tags);
     let names: BTreeSet<&str> = tags.map(|(name, _)| &**name).collect();
-    let mut text = String::from("time,series");
+    write!(to, "time,series")?;
     for name in &names {
         // Columns are told apart by their heads.
         let prefix = match *name {
             "time" | "series" | "value" => "tag.",
             _ => "",
         };
-        let _ = write!(text, ",{}", quoted(&format!("{prefix}{name}")));
+        write!(to, ",{}", quoted(&format!("{prefix}{name}")))?;
     }
-    text.push_str(",value\r\n");
+    write!(to, ",value\r\n")?;
     for (series, points) in &outcome.series {
         let mut middle = quoted(&series.name).into_owned();
         for name in &names {
@@ -27,10 +27,10 @@ pub fn csv(outcome: &Outcome) -> String {
             middle.push_str(&tag.map_or(Cow::Borrowed(""), |(_, value)| quoted(value)));
         }
         for point in points {
-            let _ = write!(text, "{},{middle},{}\r\n", point.time, point.value);
+            write!(to, "{},{middle},{}\r\n", point.time, point.value)?;
         }
     }
-    text
+    Ok(())
 }
 
 fn quoted(field: &str) -> Cow<'_, str> {
@@ -63,8 +63,10 @@ mod tests {
             ],
             ..Outcome::default()
         };
+        let mut written = Vec::new();
+        csv(&outcome, &mut written).unwrap();
         assert_eq!(
-            csv(&outcome).replace("\r\n", "\n"),
+            String::from_utf8(written).unwrap().replace("\r\n", "\n"),
             "time,series,service,tag.value,value\n\
              10,a.rate,\"x, \"\"y\"\"\",,0.5\n\
              10,b.rate,x,1,2\n\

@@ -2,8 +2,8 @@
 
 use crate::replay::Outcome;
 use crate::replay::report::{Report, Row};
-use anyhow::Context;
 use serde::Serialize;
+use std::io::{self, Write};
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -24,7 +24,8 @@ struct Service<'a> {
     row: &'a Row,
 }
 
-pub fn json(outcome: &Outcome, report: Option<&Report>) -> anyhow::Result<String> {
+/// Writes it where it goes: of a long log it is larger than what the rules hold.
+pub fn json(outcome: &Outcome, report: Option<&Report>, to: &mut impl Write) -> io::Result<()> {
     let services = report.map(|report| {
         of_kind("http", &report.http)
             .chain(of_kind("tcp", &report.tcp))
@@ -36,8 +37,8 @@ pub fn json(outcome: &Outcome, report: Option<&Report>) -> anyhow::Result<String
         services,
         by: by.map(|(_, rows)| &**rows),
     };
-    let json = serde_json::to_string(&whole).context("cannot write the result as JSON")?;
-    Ok(format!("{json}\n"))
+    serde_json::to_writer(&mut *to, &whole)?;
+    writeln!(to)
 }
 
 fn of_kind<'a>(kind: &'static str, rows: &'a [Row]) -> impl Iterator<Item = Service<'a>> {

@@ -10,7 +10,7 @@ mod moment;
 mod table;
 mod text_report;
 
-use super::print::print;
+use super::print::{print, write};
 use super::{Failure, load, reading};
 use crate::replay::report::{self, By, Parts, Report};
 use crate::replay::{self, Outcome, Plan, ReplayError, Span, Stop};
@@ -197,13 +197,15 @@ fn print_as(
     let rules: Vec<_> = own
         .filter(|table| !report::is_of_report(&table.rule))
         .collect();
-    let text = match format {
-        Format::Table => table::table(outcome, &rules, report)?,
-        Format::Csv => csv::csv(outcome),
-        Format::Json => json::json(outcome, report)?,
-        Format::Html => html::html(outcome, &rules, report.unwrap_or(&Report::default()), files)?,
-    };
-    print(&text)
+    match format {
+        Format::Table => print(&table::table(outcome, &rules, report)?),
+        Format::Csv => write(|out| csv::csv(outcome, out)),
+        Format::Json => write(|out| json::json(outcome, report, out)),
+        Format::Html => {
+            let none = Report::default();
+            print(&html::html(outcome, &rules, report.unwrap_or(&none), files)?)
+        }
+    }
 }
 
 fn failure(error: ReplayError) -> Failure {

@@ -46,10 +46,10 @@ pub enum Cell {
     Max(Option<f64>),
     Moments(Box<Moments>),
     Samples(Samples),
-    Buckets(Buckets),
+    Buckets(Box<Buckets>),
     Apdex(Box<Apdex>),
     Distinct(Distinct),
-    Top(Top),
+    Top(Box<Top>),
 }
 
 impl CellKind {
@@ -62,13 +62,13 @@ impl CellKind {
             CellKind::Max => Cell::Max(None),
             CellKind::Moments => Cell::Moments(Box::default()),
             CellKind::Samples { scale } => Cell::Samples(Samples::new(*scale)),
-            CellKind::Buckets(bounds) => Cell::Buckets(Buckets {
+            CellKind::Buckets(bounds) => Cell::Buckets(Box::new(Buckets {
                 counts: vec![0; bounds.len() + 1].into(),
                 bounds: Arc::clone(bounds),
-            }),
+            })),
             CellKind::Apdex { target } => Cell::Apdex(Box::new(Apdex::new(*target))),
             CellKind::Distinct => Cell::Distinct(Distinct::default()),
-            CellKind::Top => Cell::Top(Top::default()),
+            CellKind::Top => Cell::Top(Box::default()),
         }
     }
 }
@@ -167,7 +167,7 @@ impl Cell {
             (Cell::Buckets(a), Cell::Buckets(b)) => a.merge(b),
             (Cell::Apdex(a), Cell::Apdex(b)) => a.merge(b),
             (Cell::Distinct(a), Cell::Distinct(b)) => a.merge(b.clone()),
-            (Cell::Top(a), Cell::Top(b)) => a.merge(b.clone()),
+            (Cell::Top(a), Cell::Top(b)) => a.merge((**b).clone()),
             (a, b) => debug_assert!(false, "cells of one layout differ: {a:?}, {b:?}"),
         }
     }
@@ -373,6 +373,6 @@ mod tests {
     #[test]
     fn a_cell_is_small() {
         // A row has one for each measure, and there is a row for each group and window.
-        assert!(size_of::<Cell>() <= 48, "{}", size_of::<Cell>());
+        assert!(size_of::<Cell>() <= 32, "{}", size_of::<Cell>());
     }
 }

@@ -14,11 +14,46 @@ pub struct Samples {
     values: Values,
 }
 
+/// A list has at most [`LIST_MAX`] values, in any order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 enum Values {
-    /// At most [`LIST_MAX`], in any order.
-    Few(Vec<u64>),
+    /// None of them has more than 32 bits: 49 days in milliseconds have.
+    Few(Vec<u32>),
+    /// Some of them have.
+    Wide(Box<Vec<u64>>),
     Many(Box<Histogram>),
+}
+
+/// How values are written: how many bits they have in memory does not matter there.
+#[derive(Serialize, Deserialize)]
+enum Written {
+    List(Vec<u64>),
+    Many(Box<Histogram>),
+}
+
+impl From<Values> for Written {
+    fn from(values: Values) -> Self {
+        match values {
+            Values::Few(values) => Written::List(values.into_iter().map(u64::from).collect()),
+            Values::Wide(values) => Written::List(*values),
+            Values::Many(many) => Written::Many(many),
+        }
+    }
+}
+
+impl From<Written> for Values {
+    fn from(written: Written) -> Self {
+        let values = match written {
+            Written::Many(many) => return Values::Many(many),
+            Written::List(values) => values,
+        };
+        let few = values.iter().map(|&value| u32::try_from(value));
+        match few.collect() {
+            Ok(few) => Values::Few(few),
+            Err(_) => Values::Wide(Box::new(values)),
+        }
+    }
 }
 
 /// Of so many values a percentile is exact; of more it is rounded as in a histogram, whatever
@@ -66,40 +101,54 @@ impl Samples {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, scaled: u64) {
-        match &mut self.values {
-            Values::Few(values) if values.len() < LIST_MAX => values.push(scaled),
-            Values::Many(many) => many.record(scaled),
-            Values::Few(_) => self.take_as_many(scaled),
+        match (&mut self.values, u32::try_from(scaled)) {
+            (Values::Few(values), Ok(scaled)) if values.len() < LIST_MAX => values.push(scaled),
+            (Values::Many(many), _) => many.record(scaled),
+            _ => self.take_otherwise(scaled),
         }
     }
 
+    /// Takes in one that a list of few has no room for.
     #[cold]
-    fn take_as_many(&mut self, scaled: u64) {
-        if let Values::Few(values) = &self.values {
-            self.values = Values::Many(histogram(values));
+    fn take_otherwise(&mut self, scaled: u64) {
+        match &mut self.values {
+            Values::Wide(values) if values.len() < LIST_MAX => values.push(scaled),
+            Values::Few(values) if values.len() < LIST_MAX => {
+                let values = values.iter().map(|&value| u64::from(value));
+                self.values = Values::Wide(Box::new(values.chain([scaled]).collect()));
+            }
+            _ => self.as_many().record(scaled),
         }
-        self.take(scaled);
+    }
+
+    /// The histogram of the values, which they are kept as from here on.
+    fn as_many(&mut self) -> &mut Histogram {
+        let many = match &self.values {
+            Values::Few(values) => histogram(values),
+            Values::Wide(values) => histogram(values),
+            Values::Many(_) => Box::default(),
+        };
+        if !matches!(self.values, Values::Many(_)) {
+            self.values = Values::Many(many);
+        }
+        match &mut self.values {
+            Values::Many(many) => many,
+            _ => unreachable!("they have just become many"),
+        }
     }
 
     /// Takes in all values of `other`.
     pub fn merge(&mut self, other: &Samples) {
         debug_assert_eq!(self.scale, other.scale);
         match (&mut self.values, &other.values) {
-            (Values::Few(a), Values::Few(b)) => {
-                a.extend(b);
-                if a.len() > LIST_MAX {
-                    self.values = Values::Many(histogram(a));
-                }
+            (Values::Few(a), Values::Few(b)) if a.len() + b.len() <= LIST_MAX => {
+                a.extend_from_slice(b);
             }
-            (Values::Few(a), Values::Many(b)) => {
-                let mut many = histogram(a);
-                many.add(b);
-                self.values = Values::Many(many);
-            }
-            (Values::Many(a), Values::Few(b)) => b.iter().for_each(|&value| a.record(value)),
-            (Values::Many(a), Values::Many(b)) => a.add(b),
+            (_, Values::Few(b)) => b.iter().for_each(|&value| self.take(value.into())),
+            (_, Values::Wide(b)) => b.iter().for_each(|&value| self.take(value)),
+            (_, Values::Many(b)) => self.as_many().add(b),
         }
     }
 
@@ -107,14 +156,17 @@ impl Samples {
     pub fn count(&self) -> u64 {
         match &self.values {
             Values::Few(values) => values.len() as u64,
+            Values::Wide(values) => values.len() as u64,
             Values::Many(many) => many.len(),
         }
     }
 
     /// Puts the values in order: each percentile of them is one look then, until more come.
     pub fn sort(&mut self) {
-        if let Values::Few(values) = &mut self.values {
-            values.sort_unstable();
+        match &mut self.values {
+            Values::Few(values) => values.sort_unstable(),
+            Values::Wide(values) => values.sort_unstable(),
+            Values::Many(_) => {}
         }
     }
 
@@ -125,21 +177,24 @@ impl Samples {
     /// scaling; else within one percent above.
     pub fn percentile(&self, q: f64) -> Option<f64> {
         let scaled = match &self.values {
-            Values::Few(values) => {
-                let rank = rank(q, values.len());
-                let exact = match values.get(rank) {
-                    None => return None,
-                    Some(&exact) if values.is_sorted() => exact,
-                    Some(_) => *values.clone().select_nth_unstable(rank).1,
-                };
-                match values.len() <= EXACT_MAX {
-                    true => exact,
-                    false => rounded(exact),
-                }
-            }
+            Values::Few(values) => of_list(values, q)?,
+            Values::Wide(values) => of_list(values, q)?,
             Values::Many(many) => many.at_rank(rank(q, many.len() as usize) as u64)?,
         };
         Some(scaled as f64 / f64::from(self.scale))
+    }
+}
+
+/// The percentile of these values. `None` of no values.
+fn of_list<T: Copy + Ord + Into<u64>>(values: &[T], q: f64) -> Option<u64> {
+    let rank = rank(q, values.len());
+    let exact = match values.get(rank)? {
+        &exact if values.is_sorted() => exact,
+        _ => *values.to_vec().select_nth_unstable(rank).1,
+    };
+    match values.len() <= EXACT_MAX {
+        true => Some(exact.into()),
+        false => Some(rounded(exact.into())),
     }
 }
 
@@ -150,9 +205,9 @@ fn rank(q: f64, count: usize) -> usize {
     (exact - exact * f64::EPSILON * 2.0).ceil().max(1.0) as usize - 1
 }
 
-fn histogram(values: &[u64]) -> Box<Histogram> {
+fn histogram<T: Copy + Into<u64>>(values: &[T]) -> Box<Histogram> {
     let mut many = Histogram::default();
-    values.iter().for_each(|&value| many.record(value));
+    values.iter().for_each(|&value| many.record(value.into()));
     Box::new(many)
 }
 

@@ -12,7 +12,31 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub count: u64,
-    fixed: i128,
+    fixed: Fixed,
+}
+
+/// A whole number of 128 bits in two words. A number that the processor has no register for is
+/// aligned to 16 bytes, and all cells would be larger by a half.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "i128", into = "i128")]
+struct Fixed {
+    low: u64,
+    high: u64,
+}
+
+impl From<i128> for Fixed {
+    fn from(number: i128) -> Self {
+        Fixed {
+            low: number as u64,
+            high: (number >> 64) as u64,
+        }
+    }
+}
+
+impl From<Fixed> for i128 {
+    fn from(fixed: Fixed) -> Self {
+        (u128::from(fixed.high) << 64 | u128::from(fixed.low)) as i128
+    }
 }
 
 impl Sum {
@@ -23,9 +47,7 @@ impl Sum {
     pub fn add(&mut self, value: f64) {
         self.count += 1;
         // The cast saturates: a value beyond 2⁹⁵ counts as 2⁹⁵.
-        self.fixed = self
-            .fixed
-            .saturating_add((value * Self::ONE).round() as i128);
+        self.add_fixed((value * Self::ONE).round() as i128);
     }
 
     /// Takes in a whole number, as [`Sum::add`] does.
@@ -36,16 +58,20 @@ impl Sum {
             return self.add(value as f64);
         }
         self.count += 1;
-        self.fixed = self.fixed.saturating_add(i128::from(value) << 32);
+        self.add_fixed(i128::from(value) << 32);
     }
 
     pub fn merge(&mut self, other: Sum) {
         self.count += other.count;
-        self.fixed = self.fixed.saturating_add(other.fixed);
+        self.add_fixed(other.fixed.into());
+    }
+
+    fn add_fixed(&mut self, fixed: i128) {
+        self.fixed = i128::from(self.fixed).saturating_add(fixed).into();
     }
 
     pub fn total(&self) -> f64 {
-        self.fixed as f64 / Self::ONE
+        i128::from(self.fixed) as f64 / Self::ONE
     }
 
     /// `None` of no values.

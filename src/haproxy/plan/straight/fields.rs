@@ -493,10 +493,11 @@ impl Places {
         let stops = Stops::of(all, count);
         let last = stops.bit(count - 1);
         let taken = all ^ stops.from(count);
-        let slashes = slashes.map(|(start, end)| stops.from(start) ^ stops.from(end));
-        let slashes = slashes[0] | slashes[1] | slashes[2];
-        let ints = ints.map(|(start, end)| stops.before(end) ^ stops.before(start));
-        let ints = ints[0] | ints[1];
+        // Each by itself: to map an array may be a call, which what is known here does not reach.
+        let between = |(start, end)| stops.from(start) ^ stops.from(end);
+        let slashes = between(slashes[0]) | between(slashes[1]) | between(slashes[2]);
+        let within = |(start, end)| stops.before(end) ^ stops.before(start);
+        let ints = within(ints[0]) | within(ints[1]);
         // Two stops with nothing between them, or one with nothing before it.
         let empty = taken & (taken << 1 | 1);
         let other_stop = (slash & taken) ^ slashes;

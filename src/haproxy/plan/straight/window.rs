@@ -59,8 +59,8 @@ impl Bytes {
     #[inline(always)]
     pub(super) fn any_of<const N: usize>(self, any: [u8; N]) -> u64 {
         let among = |bytes: u8x32| {
-            let same = any.map(|byte| bytes.simd_eq(u8x32::splat(byte)));
-            same.into_iter().fold(u8x32::ZERO, |any, same| any | same)
+            let same = any.iter().map(|&byte| bytes.simd_eq(u8x32::splat(byte)));
+            same.fold(u8x32::ZERO, |any, same| any | same)
         };
         bits(among(self.low), among(self.high))
     }
