@@ -14,7 +14,7 @@ use crate::notices::{Notice, Notices};
 use crate::rejects::Rejects;
 use crate::rules::{Evaluator, Outcome, Rules};
 use crate::skew::{Sighting, Watch};
-use crate::syslog::{self, Message};
+use crate::syslog;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
 use bstr::ByteSlice;
@@ -119,15 +119,15 @@ impl Worker {
     /// observer looks at is bounded, and may need a row or an example of its own.
     pub fn process(&mut self, batch: &Batch) -> Tally {
         let mut tally = Tally::default();
-        let mut message = Message::default();
+        let mut messages = self.syslog.messages();
         for frame in &batch.frames {
             tally.cut += u64::from(frame.cut);
             let bytes = &batch.bytes[frame.start..frame.end];
-            self.syslog.read(bytes, &mut message);
+            let message = messages.read(bytes);
             let mut event = Event::of_kind(Kind::Http);
             let read = self
                 .haproxy
-                .parse_into(&message, batch.received_at, &mut event);
+                .parse_into(message, batch.received_at, &mut event);
             if let Err(reject) = read {
                 tracing::trace!(%reject, line = %message.text.as_bstr(), "rejected");
                 tally.rejected[reject.index()] += 1;
@@ -144,24 +144,26 @@ impl Worker {
                 tally.notices += 1;
                 // Its date may lack the year, so it says when only to who was there.
                 if let Some(received_at) = batch.received_at {
-                    let at = sent_at(&message, received_at, &self.timezone);
+                    let at = sent_at(message, received_at, &self.timezone);
                     tally.notices_dropped += u64::from(!self.notices.add(&event, at));
                 }
                 continue;
             }
+            let ended_at = event.ended_at();
             // In a replay the log's own dates are all there is.
-            let Some(reference) = batch.received_at.or_else(|| event.ended_at()) else {
+            let Some(reference) = batch.received_at.or(ended_at) else {
                 tally.undated += 1;
                 continue;
             };
-            let at = self
-                .event_time
-                .of(&event, &message, reference, &self.timezone)
-                .unwrap_or(reference);
+            let at = match self.event_time {
+                EventTime::End => ended_at,
+                other => other.of(&event, message, reference, &self.timezone),
+            };
+            let at = at.unwrap_or(reference);
             if let Some(received_at) = batch.received_at {
                 if self.event_time.is_of_haproxy()
                     && self.clocks.wants(at, received_at)
-                    && let Some(written_at) = event.ended_at()
+                    && let Some(written_at) = ended_at
                 {
                     self.clocks.see(event.host, written_at, received_at);
                 }
@@ -174,7 +176,7 @@ impl Worker {
             if let Some(observer) = &mut self.observer
                 && let Some(weight) = observer.weigh()
             {
-                observer.look(&message, batch.received_at, at, weight);
+                observer.look(message, batch.received_at, at, weight);
             }
             match self.evaluator.apply(&event, at) {
                 Outcome::Counted => {}

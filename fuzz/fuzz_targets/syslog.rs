@@ -7,7 +7,7 @@
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use weir::syslog::{Message, Reader, parse};
+use weir::syslog::{Reader, parse};
 use weir::time::Timestamp;
 
 static ZONES: LazyLock<[TimeZone; 2]> = LazyLock::new(|| {
@@ -35,10 +35,10 @@ fuzz_target!(|frame: &[u8]| {
         let field = field.as_ptr_range();
         assert!(within.start <= field.start && field.end <= within.end);
     }
-    let (mut reader, mut read) = (Reader::default(), Message::default());
+    let mut reader = Reader::default();
+    let mut messages = reader.messages();
     for line in frame.split(|&byte| byte == b'\n').chain([frame, frame]) {
-        reader.read(line, &mut read);
-        assert_eq!(read, parse(line));
+        assert_eq!(*messages.read(line), parse(line));
     }
     for reference in REFERENCES {
         for zone in ZONES.iter() {

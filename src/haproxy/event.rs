@@ -298,8 +298,21 @@ impl<'a> Captures<'a> {
     }
 
     /// The value at that position, from 0. `None` past the last one.
+    #[inline]
     pub fn get(self, index: usize) -> Option<&'a [u8]> {
-        self.iter().nth(index)
+        let separator = match self.separator {
+            Separator::Pipe => b'|',
+            Separator::Blank => b' ',
+            Separator::Nul => b'\0',
+            Separator::Quotes => return self.iter().nth(index),
+        };
+        let mut values = self.values;
+        for _ in 0..index {
+            let end = memchr(separator, values)?;
+            values = &values[end + 1..];
+        }
+        let end = memchr(separator, values).unwrap_or(values.len());
+        Some(&values[..end])
     }
 
     /// The value of that header, its name in any case. `None` where no header of that name

@@ -196,39 +196,62 @@ fields! {
 
 impl Field {
     /// The number that it holds in `event`; `None` where it holds none.
+    ///
+    /// Which one is told by its place, and read once that is known: to choose among values is to
+    /// read all of them, as a whole each, just after their halves have been written.
     #[inline]
     pub fn int(self, event: &Event<'_>) -> Option<i64> {
-        // What rules ask for most, without the way through all that there is.
-        match self {
-            Field::Status => event.status,
-            Field::Tw => event.timers.queue,
-            Field::Tc => event.timers.connect,
-            Field::Tr => event.timers.response,
-            Field::Ta => event.timers.active,
-            Field::BytesRead => event.bytes_read,
-            other => other.int_of_any(event),
-        }
-    }
-
-    #[inline(never)]
-    fn int_of_any(self, event: &Event<'_>) -> Option<i64> {
-        match self.of(event) {
-            Value::Int(value) => Some(value),
-            _ => None,
+        *match self {
+            Field::Pid => &event.pid,
+            Field::ClientPort => &event.client_port,
+            Field::Tq => &event.timers.accept_to_request,
+            Field::TR => &event.timers.request,
+            Field::Tw => &event.timers.queue,
+            Field::Tc => &event.timers.connect,
+            Field::Tr => &event.timers.response,
+            Field::Td => &event.timers.data,
+            Field::Ta => &event.timers.active,
+            Field::Tt => &event.timers.total,
+            Field::Th => &event.timers.handshake,
+            Field::Ti => &event.timers.idle,
+            Field::Tu => &event.timers.user,
+            Field::Status => &event.status,
+            Field::BytesRead => &event.bytes_read,
+            Field::BytesUploaded => &event.bytes_uploaded,
+            Field::Actconn => &event.actconn,
+            Field::Feconn => &event.feconn,
+            Field::Beconn => &event.beconn,
+            Field::SrvConn => &event.srv_conn,
+            Field::Retries => &event.retries,
+            Field::SrvQueue => &event.srv_queue,
+            Field::BackendQueue => &event.backend_queue,
+            _ => return None,
         }
     }
 
     /// The string that it holds in `event`; `None` where it holds none.
     #[inline]
     pub fn string<'a>(self, event: &Event<'a>) -> Option<&'a [u8]> {
-        match self {
-            Field::Frontend => event.frontend,
-            Field::Backend => event.backend,
-            Field::Server => event.server,
-            Field::TerminationState => event.termination_state,
-            Field::Method => event.method,
-            Field::Path => event.path,
-            other => other.string_of_any(event),
+        *match self {
+            Field::Kind => return Some(event.kind.as_str().as_bytes()),
+            Field::Host => &event.host,
+            Field::Process => &event.process,
+            Field::ClientIp => &event.client_ip,
+            Field::Frontend => &event.frontend,
+            Field::Backend => &event.backend,
+            Field::Server => &event.server,
+            Field::RequestCookie => &event.request_cookie,
+            Field::ResponseCookie => &event.response_cookie,
+            Field::TerminationState => &event.termination_state,
+            Field::BindName => &event.bind_name,
+            Field::Message => &event.message,
+            Field::State => &event.state,
+            Field::Method => &event.method,
+            Field::Path => &event.path,
+            Field::Query => &event.query,
+            Field::HttpVersion => &event.http_version,
+            Field::Request => &event.request,
+            _ => return None,
         }
     }
 
@@ -238,14 +261,6 @@ impl Field {
         match self {
             Field::RequestHeaders => event.request_headers,
             Field::ResponseHeaders => event.response_headers,
-            _ => None,
-        }
-    }
-
-    #[inline(never)]
-    fn string_of_any<'a>(self, event: &Event<'a>) -> Option<&'a [u8]> {
-        match self.of(event) {
-            Value::String(value) => Some(value),
             _ => None,
         }
     }

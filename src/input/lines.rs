@@ -9,7 +9,7 @@ use wide::u8x32;
 
 /// Cuts one file. Keeps no bytes: the caller puts what was not consumed in front of what
 /// it reads next, and hands in both.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines {
     limit: usize,
     /// The rest of a line that was cut is thrown away.
@@ -43,6 +43,12 @@ impl Lines {
             self.skip = true;
         }
         if self.skip { buf.len() } else { at }
+    }
+
+    /// Whether of `filled` bytes those are done with that come before `end`, behind the last line
+    /// feed, and what is to come does not depend on them: whoever cuts them may be another.
+    pub fn ends_at(&self, end: usize, filled: usize) -> bool {
+        !self.skip && filled - end < self.limit + SLACK
     }
 
     /// The file has ended, and `rest` is what [`Lines::frames`] left of it: a line without

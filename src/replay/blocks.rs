@@ -4,6 +4,7 @@ use super::stop::is_stopped;
 use crate::input::batch::Batch;
 use crate::input::framing::{Frame, SLACK};
 use crate::input::lines::Lines;
+use memchr::memrchr;
 use std::io::{self, Read};
 
 /// How much text a block holds, if no line may be longer.
@@ -33,11 +34,11 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// Puts the next block in place of what the batch held. `false`: there is none.
-    pub fn next(&mut self, batch: &mut Batch) -> io::Result<bool> {
+    /// Puts the bytes of the next block in place of what the batch held. `None`: there is none.
+    pub fn next(&mut self, batch: &mut Batch) -> io::Result<Option<Block>> {
         batch.frames.clear();
         if self.ended {
-            return Ok(false);
+            return Ok(None);
         }
         let (bytes, frames) = (&mut batch.bytes, &mut batch.frames);
         // Made once: what is behind the block's end in it is of an earlier one.
@@ -59,6 +60,12 @@ impl<R: Read> Blocks<R> {
             }
         }
         let bytes = &bytes[..filled];
+        let end = memrchr(b'\n', bytes).map_or(0, |feed| feed + 1);
+        if !self.ended && self.lines.ends_at(end, filled) {
+            self.rest.extend_from_slice(&bytes[end..]);
+            let lines = self.lines.clone();
+            return Ok(Some(Block { lines, bytes: end }));
+        }
         let done = self.lines.frames(bytes, frames);
         if is_cut_off {
             // What is behind the last whole line may be half of one.
@@ -72,7 +79,26 @@ impl<R: Read> Blocks<R> {
         } else {
             self.rest.extend_from_slice(&bytes[done..]);
         }
-        Ok(true)
+        let lines = self.lines.clone();
+        Ok(Some(Block { lines, bytes: 0 }))
+    }
+}
+
+/// A block whose bytes are in a batch, and its frames not yet: to find them takes as long as
+/// reading it does, and nobody has to wait for it.
+#[must_use]
+pub struct Block {
+    lines: Lines,
+    /// So many are still to be cut into lines.
+    bytes: usize,
+}
+
+impl Block {
+    /// Finds the frames of the batch that the block was put into.
+    pub fn cut(mut self, batch: &mut Batch) {
+        let Batch { bytes, frames, .. } = batch;
+        let done = self.lines.frames(&bytes[..self.bytes], frames);
+        debug_assert_eq!(done, self.bytes, "it ends where a line does");
     }
 }
 
@@ -85,7 +111,8 @@ mod tests {
         let mut blocks = Blocks::new(Pieces::new(text, piece), size, 8);
         let mut batch = Batch::default();
         let mut all = Vec::new();
-        while blocks.next(&mut batch).unwrap() {
+        while let Some(block) = blocks.next(&mut batch).unwrap() {
+            block.cut(&mut batch);
             let lines = batch.frames.iter().map(|frame| {
                 let line = batch.bytes[frame.start..frame.end].escape_ascii();
                 format!("{line}{}", if frame.cut { "~" } else { "" })

@@ -4,7 +4,7 @@
 //! merges what came of it. So one thread is one thread, and none of them waits for another to
 //! bring or to take something, but where a block is much slower than those behind it.
 
-use super::blocks::{BLOCK_BYTES, Blocks};
+use super::blocks::{BLOCK_BYTES, Block, Blocks};
 use super::charts::Charts;
 use super::input::{Input, Unreadable};
 use super::outcome::{Outcome, Points, TooManyPoints};
@@ -175,7 +175,7 @@ struct Reader<I> {
 impl<I: Iterator<Item = Result<Input, Unreadable>>> Reader<I> {
     /// Puts the next block in place of what the batch held, and tells its number; `None`: there
     /// is none.
-    fn next(&mut self, batch: &mut Batch) -> Result<Option<u64>, Unreadable> {
+    fn next(&mut self, batch: &mut Batch) -> Result<Option<(u64, Block)>, Unreadable> {
         loop {
             if self.is_done || self.stop.is_set() {
                 self.is_interrupted |= !self.is_done;
@@ -183,11 +183,11 @@ impl<I: Iterator<Item = Result<Input, Unreadable>>> Reader<I> {
             }
             if let Some((name, blocks)) = &mut self.blocks {
                 match blocks.next(batch) {
-                    Ok(true) => {
+                    Ok(Some(block)) => {
                         self.next += 1;
-                        return Ok(Some(self.next - 1));
+                        return Ok(Some((self.next - 1, block)));
                     }
-                    Ok(false) => {}
+                    Ok(None) => {}
                     Err(source) => {
                         let name = std::mem::take(name);
                         self.blocks = None;
@@ -267,7 +267,8 @@ where
     loop {
         // The next one may be read while this one is worked on.
         let next = lock(&shared.reader).next(&mut batch)?;
-        let Some(number) = next else { break };
+        let Some((number, block)) = next else { break };
+        block.cut(&mut batch);
         let lines = batch.frames.len() as u64;
         let outside = sieve.keep_span(&mut batch);
         let tally = worker.process(&batch);
@@ -375,6 +376,9 @@ impl<'a> Merger<'a> {
     }
 
     fn finish(mut self) -> Result<Outcome, TooManyPoints> {
+        if self.plan.threads.get() > 1 {
+            self.windows.prepare(self.plan.threads);
+        }
         // One by one, so that rows make room for values.
         self.settle_to(0)?;
         if let Some(to) = self.outcome.to {

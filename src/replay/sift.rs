@@ -9,7 +9,7 @@ use crate::event_time::EventTime;
 use crate::haproxy::{self, Event, Kind, Reject};
 use crate::input::batch::Batch;
 use crate::rejects::RejectedLine;
-use crate::syslog::{self, Message};
+use crate::syslog;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,10 +80,10 @@ impl<'a> Sieve<'a> {
     }
 
     fn is_of_span(&mut self, line: &[u8]) -> bool {
-        let mut message = Message::default();
-        self.syslog.read(line, &mut message);
+        let mut messages = self.syslog.messages();
+        let message = messages.read(line);
         let mut event = Event::of_kind(Kind::Http);
-        let read = self.haproxy.parse_into(&message, None, &mut event);
+        let read = self.haproxy.parse_into(message, None, &mut event);
         if read.is_err() || event.kind == Kind::Event {
             return true;
         }
@@ -91,7 +91,7 @@ impl<'a> Sieve<'a> {
             return true;
         };
         let (event_time, zone) = (self.plan.time.event_time, &self.plan.timezone);
-        let at = event_time.of(&event, &message, ended_at, zone);
+        let at = event_time.of(&event, message, ended_at, zone);
         self.plan.span.contains(at.unwrap_or(ended_at))
     }
 
@@ -114,10 +114,10 @@ impl<'a> Sieve<'a> {
                 break;
             }
             let line = &batch.bytes[frame.start..frame.end];
-            let mut message = Message::default();
-            self.syslog.read(line, &mut message);
+            let mut messages = self.syslog.messages();
+            let message = messages.read(line);
             let mut event = Event::of_kind(Kind::Http);
-            let Err(reject) = self.haproxy.parse_into(&message, None, &mut event) else {
+            let Err(reject) = self.haproxy.parse_into(message, None, &mut event) else {
                 continue;
             };
             let sample = &mut samples[reject.index()];

@@ -34,7 +34,7 @@ mod rfc5424;
 mod stamp;
 
 pub use elements::Element;
-pub use reader::Reader;
+pub use reader::{Messages, Reader};
 
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;

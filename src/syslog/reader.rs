@@ -42,13 +42,58 @@ struct Known {
     msgid: Option<Range<usize>>,
 }
 
+/// The messages of frames that are in memory together, one after the other.
+///
+/// A message is made where it stays. Of a frame that has the header of the one before, only the
+/// text is another.
+#[derive(Debug)]
+pub struct Messages<'r, 'a> {
+    reader: &'r mut Reader,
+    message: Message<'a>,
+    /// That of the message, if it says all about itself; else it is empty.
+    header: &'a [u8],
+}
+
+impl<'a> Messages<'_, 'a> {
+    /// The message of a frame, as [`parse`](super::parse) gives it.
+    #[inline(always)]
+    pub fn read(&mut self, frame: &'a [u8]) -> &Message<'a> {
+        match frame.split_at_checked(self.header.len()) {
+            Some((header, text)) if is_same(header, self.header) && is_plain(text) => {
+                self.message.text = text;
+            }
+            _ => self.read_another(frame),
+        }
+        &self.message
+    }
+
+    #[inline(never)]
+    fn read_another(&mut self, frame: &'a [u8]) {
+        let Messages {
+            reader,
+            message,
+            header,
+        } = self;
+        let known = &mut reader.known[place(frame, reader.stamp_end)];
+        *header = &[];
+        if !known.read(frame, message) {
+            *message = reader.unknown(frame);
+        } else if let (own, text) = frame.split_at(known.header.len())
+            // Else the message may be of a header within.
+            && is_plain(text)
+        {
+            *header = own;
+        }
+    }
+}
+
 impl Reader {
-    /// Puts the message of a frame there, as [`parse`](super::parse) gives it. It is made where
-    /// it is to be: to move it costs more than to make it.
-    #[inline]
-    pub fn read<'a>(&mut self, frame: &'a [u8], message: &mut Message<'a>) {
-        if !self.known[place(frame, self.stamp_end)].read(frame, message) {
-            *message = self.unknown(frame);
+    /// What reads frames that are in memory together.
+    pub fn messages<'a>(&mut self) -> Messages<'_, 'a> {
+        Messages {
+            reader: self,
+            message: Message::default(),
+            header: &[],
         }
     }
 
@@ -193,6 +238,28 @@ impl Known {
     }
 }
 
+/// Whether they are the same bytes. Short ones are not compared, and said to differ.
+#[inline(always)]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    const LONG: usize = 32;
+    match one.len() {
+        ..LONG => false,
+        // All of it is in the first bytes and the last ones.
+        LONG..=64 => {
+            one.first_chunk::<LONG>() == other.first_chunk()
+                && one.last_chunk::<LONG>() == other.last_chunk()
+        }
+        _ => one == other,
+    }
+}
+
+/// Whether a text begins as an address of four numbers does: it is behind its header, and no
+/// header itself.
+#[inline(always)]
+fn is_plain(text: &[u8]) -> bool {
+    matches!(text, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9' | b'.', _, other, ..] if *other != b'-')
+}
+
 /// Whether this is a text behind a header that says all about itself: what begins so may be
 /// taken for the rest of a header.
 #[inline]
@@ -246,9 +313,11 @@ mod tests {
         prop_oneof![4 => old.clone(), 1 => new, 1 => old.prop_map(|header| header[5..].to_owned())]
     }
 
-    fn frame() -> impl Strategy<Value = String> {
+    fn frames() -> impl Strategy<Value = Vec<String>> {
         let text = prop::sample::select(vec![
             "192.0.2.7:1 [21/Nov/2026:04:55:14.120] www",
+            "203.0.113.9:2 [21/Nov/2026:04:55:14.121] api",
+            "2026-11-21 x",
             "- x",
             "[21/Nov",
             "\u{feff}text",
@@ -261,19 +330,46 @@ mod tests {
             "1: 10.0.0.1:1 [21/Nov/2026:04:55:14.120] x",
             "UTC x",
         ]);
-        (header(), text).prop_map(|(header, text)| header + text)
+        // As often as not with the header of the one before.
+        let texts = prop::collection::vec(text, 1..4);
+        (header(), texts).prop_map(|(header, texts)| {
+            let frames = texts.iter().map(|text| format!("{header}{text}"));
+            frames.collect()
+        })
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2048))]
         #[test]
-        fn what_is_remembered_changes_no_message(frames in prop::collection::vec(frame(), 1..40)) {
-            let (mut reader, mut message) = (Reader::default(), Message::default());
+        fn what_is_remembered_changes_no_message(frames in prop::collection::vec(frames(), 1..20)) {
+            let frames = frames.concat();
+            let mut reader = Reader::default();
+            let mut messages = reader.messages();
             for frame in &frames {
-                reader.read(frame.as_bytes(), &mut message);
-                prop_assert_eq!(message, parse(frame.as_bytes()), "{}", frame);
+                let message = messages.read(frame.as_bytes());
+                prop_assert_eq!(*message, parse(frame.as_bytes()), "{}", frame);
             }
         }
+    }
+
+    #[test]
+    fn a_header_within_is_not_taken_for_that_of_the_next_frame() {
+        const HEADER: &str = "<130>Nov 21 04:55:14 relay haproxy: ";
+        const WITHIN: &str = "<134>Nov 21 04:55:13 lb9 haproxy[9]: ";
+        const TEXT: &str = "192.0.2.7:1 [21/Nov/2026:04:55:14.120] www";
+        let frames = [
+            format!("{HEADER}{TEXT}"),
+            format!("{HEADER}{WITHIN}{TEXT}"),
+            format!("{HEADER}{TEXT}"),
+            format!("{HEADER}{TEXT}"),
+        ];
+        let mut reader = Reader::default();
+        let mut messages = reader.messages();
+        let hosts = frames
+            .iter()
+            .map(|frame| messages.read(frame.as_bytes()).host);
+        let hosts: Vec<_> = hosts.map(Option::unwrap).collect();
+        assert_eq!(hosts, [&b"relay"[..], b"lb9", b"relay", b"relay"]);
     }
 
     #[test]
@@ -299,10 +395,10 @@ mod tests {
             let mut reader = Reader::default();
             let text = "192.0.2.7:1 [21/Nov/2026:04:55:14.120] www";
             let (before, frame) = (format!("{first}{text}"), format!("{second}{text}"));
-            let mut message = Message::default();
-            reader.read(before.as_bytes(), &mut message);
+            reader.messages().read(before.as_bytes());
             let at = place(frame.as_bytes(), reader.stamp_end);
             let known = &mut reader.known[at];
+            let mut message = Message::default();
             assert!(known.read(frame.as_bytes(), &mut message), "{first}");
         }
     }

@@ -27,7 +27,9 @@ use outage::Outages;
 use reload::Moves;
 pub use snapshot::Unreadable;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// How windows behave in time, and how much they may hold.
@@ -312,6 +314,25 @@ impl Windows {
             }
         }
         closed
+    }
+
+    /// Does beforehand, on so many threads, what closing windows costs most: the rest is for
+    /// one, in order of time.
+    pub fn prepare(&mut self, threads: NonZeroUsize) {
+        let panes = self
+            .groupings
+            .iter_mut()
+            .flat_map(|own| own.panes.values_mut());
+        let mut panes: Vec<_> = panes.collect();
+        let share = panes.len().div_ceil(threads.get()).max(1);
+        thread::scope(|scope| {
+            for panes in panes.chunks_mut(share) {
+                scope.spawn(|| {
+                    let rows = panes.iter_mut().flat_map(|rows| rows.values_mut());
+                    rows.for_each(Row::prepare);
+                });
+            }
+        });
     }
 
     /// Closes the windows that end by then, and forgets them at once: what comes for them

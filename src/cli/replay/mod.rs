@@ -203,7 +203,12 @@ fn print_as(
         Format::Json => write(|out| json::json(outcome, report, out)),
         Format::Html => {
             let none = Report::default();
-            print(&html::html(outcome, &rules, report.unwrap_or(&none), files)?)
+            print(&html::html(
+                outcome,
+                &rules,
+                report.unwrap_or(&none),
+                files,
+            )?)
         }
     }
 }

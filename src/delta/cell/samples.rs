@@ -20,7 +20,11 @@ pub struct Samples {
 enum Values {
     /// None of them has more than 32 bits: 49 days in milliseconds have.
     Few(Vec<u32>),
-    /// Some of them have.
+    /// Some of them have. Rare, and one word in all the others.
+    #[expect(
+        clippy::box_collection,
+        reason = "a list in itself makes every cell larger"
+    )]
     Wide(Box<Vec<u64>>),
     Many(Box<Histogram>),
 }

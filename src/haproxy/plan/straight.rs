@@ -632,88 +632,120 @@ struct Marks {
     close: usize,
 }
 
-/// Where quotes, closing braces, question marks and escapes are, one after the other.
-struct Found {
-    places: [usize; Found::MAX],
-    count: usize,
-}
-
-impl Found {
-    /// More of them are not in a usual line.
-    const MAX: usize = 16;
-    /// So many are noted without asking whether they are there: how many there are in 64 bytes
-    /// cannot be foretold.
-    const AT_ONCE: usize = 4;
-
-    /// `None` if there is no room for all of them.
-    #[inline(always)]
-    fn note(&mut self, at: usize, mut bits: u64) -> Option<()> {
-        let room = self.places.get_mut(self.count..)?;
-        let room = room.first_chunk_mut::<{ Found::AT_ONCE }>()?;
-        let count = bits.count_ones() as usize;
-        for place in room {
-            *place = at + bits.trailing_zeros() as usize;
-            bits &= bits.wrapping_sub(1);
-        }
-        let mut more = self.count + Found::AT_ONCE;
-        while bits != 0 {
-            *self.places.get_mut(more)? = at + bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            more += 1;
-        }
-        self.count += count;
-        Some(())
-    }
-}
-
 impl Marks {
-    /// `None` if there are others than these, or anything is escaped.
+    /// `None` if there are others than these, anything is escaped, or the line's end is longer
+    /// than is looked at here.
     #[inline(always)]
     fn find(line: &[u8], start: usize) -> Option<Marks> {
-        let mut found = Found {
-            places: [0; Found::MAX],
-            count: 0,
-        };
-        let (whole, rest) = line.get(start..)?.as_chunks::<64>();
-        let mut at = start;
-        for chunk in whole {
-            found.note(at, Marks::bits(chunk))?;
-            at += 64;
+        // How long an end is cannot be foretold: the usual ones are all looked at alike.
+        let looks = line.len().checked_sub(start)?.div_ceil(64);
+        match looks <= 3 && line.len() >= 3 * 64 {
+            true => Marks::find_in::<3>(line, start),
+            false => Marks::find_in_other(line, start, looks),
         }
-        if !rest.is_empty() {
-            // The last bytes of the line, of which some have been looked at.
-            let bits = Marks::bits(line.last_chunk::<64>()?) >> (64 - rest.len());
-            found.note(at, bits)?;
-        }
-        let Found { places, count } = found;
-        let mut marks = Marks::default();
-        let mut next = 0;
-        // What is not there is at 0, where no line has any of them.
-        let is = |next: usize, byte: u8| {
-            let place = *places.get(next)?;
-            (line.get(place) == Some(&byte) && next < count).then_some(place)
-        };
-        for brace in &mut marks.braces {
-            if let Some(place) = is(next, b'}') {
-                *brace = place;
-                next += 1;
-            }
-        }
-        marks.open = is(next, b'"')?;
-        next += 1;
-        marks.query = is(next, b'?');
-        while is(next, b'?').is_some() {
-            next += 1;
-        }
-        marks.close = is(next, b'"')?;
-        (next + 1 == count).then_some(marks)
     }
 
-    /// Where bytes are that matter, a bit for each place.
+    #[inline(never)]
+    fn find_in_other(line: &[u8], start: usize, looks: usize) -> Option<Marks> {
+        match looks {
+            1 => Marks::find_in::<1>(line, start),
+            2 => Marks::find_in::<2>(line, start),
+            3 => Marks::find_in::<3>(line, start),
+            4 => Marks::find_in::<4>(line, start),
+            5 => Marks::find_in::<5>(line, start),
+            6 => Marks::find_in::<6>(line, start),
+            7 => Marks::find_in::<7>(line, start),
+            8 => Marks::find_in::<8>(line, start),
+            _ => None,
+        }
+    }
+
+    /// In the last `N` times 64 bytes of the line. `None` if it has fewer.
     #[inline(always)]
-    fn bits(bytes: &[u8; 64]) -> u64 {
-        let bytes = Bytes::of(bytes);
-        bytes.any_of([b'"', b'}', b'?', b'#'])
+    fn find_in<const N: usize>(line: &[u8], start: usize) -> Option<Marks> {
+        let first = line.len().checked_sub(N * 64)?;
+        let looks: &[[u8; 64]; N] = line[first..].as_chunks().0.try_into().ok()?;
+        let from = Bits::<N>::from(start.checked_sub(first)?);
+        let (mut quotes, mut closing, mut queries) = (Bits([0; N]), Bits([0; N]), Bits([0; N]));
+        for (look, bytes) in looks.iter().enumerate() {
+            let bytes = Bytes::of(bytes);
+            quotes.0[look] = bytes.equal(b'"') & from.0[look];
+            // An escape, too: it cannot be where a brace has to be.
+            closing.0[look] = bytes.any_of([b'}', b'#']) & from.0[look];
+            queries.0[look] = bytes.equal(b'?');
+        }
+        let open = quotes.first()?;
+        if quotes.count() != 2 || line.last() != Some(&b'"') {
+            return None;
+        }
+        let brace = |place: Option<usize>| {
+            let place = first + place?;
+            (line.get(place) == Some(&b'}')).then_some(place)
+        };
+        let braces = match closing.count() {
+            0 => [0, 0],
+            1 => [brace(closing.first())?, 0],
+            2 => [brace(closing.first())?, brace(closing.last())?],
+            _ => return None,
+        };
+        Some(Marks {
+            braces,
+            open: first + open,
+            query: queries.and(Bits::from(open)).first().map(|at| first + at),
+            close: line.len() - 1,
+        })
+    }
+}
+
+/// A bit for each of some hundred bytes. What is made of them has no branch for any word.
+#[derive(Clone, Copy)]
+struct Bits<const N: usize>([u64; N]);
+
+impl<const N: usize> Bits<N> {
+    /// All from that place on.
+    #[inline(always)]
+    fn from(place: usize) -> Self {
+        let mut bits = [0; N];
+        for (word, bits) in bits.iter_mut().enumerate() {
+            let place = place.saturating_sub(word * 64);
+            *bits = if place < 64 { u64::MAX << place } else { 0 };
+        }
+        Bits(bits)
+    }
+
+    #[inline(always)]
+    fn and(mut self, other: Self) -> Self {
+        for (bits, other) in self.0.iter_mut().zip(&other.0) {
+            *bits &= other;
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn count(self) -> u32 {
+        self.0.iter().map(|bits| bits.count_ones()).sum()
+    }
+
+    /// The place of the first one that is set.
+    #[inline(always)]
+    fn first(self) -> Option<usize> {
+        let mut first = None;
+        for (word, bits) in self.0.iter().enumerate().rev() {
+            let place = word * 64 + bits.trailing_zeros() as usize;
+            first = if *bits != 0 { Some(place) } else { first };
+        }
+        first
+    }
+
+    /// The place of the last one that is set.
+    #[inline(always)]
+    fn last(self) -> Option<usize> {
+        let mut last = None;
+        for (word, bits) in self.0.iter().enumerate() {
+            let place = word * 64 + 63 - (bits | 1).leading_zeros() as usize;
+            last = if *bits != 0 { Some(place) } else { last };
+        }
+        last
     }
 }
 

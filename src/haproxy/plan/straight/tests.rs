@@ -118,6 +118,7 @@ fn what_lines_usually_are_is_read_straight() {
             "users/of/a/path/that/goes/on/for/more/than/that/and/does/not/end/here/yet",
         ),
         ("?page=2", "?page=2&again=???????????"),
+        ("curl/8.14", "is it?"),
     ] {
         let line = HTTP.replace(from, to);
         assert_ne!(line, HTTP);
@@ -216,16 +217,33 @@ fn changed(line: &str, changes: Vec<Change>) -> Vec<u8> {
     line
 }
 
+/// However long it is, up to 512 bytes: it is looked at in parts of 64.
+#[test]
+fn a_line_s_end_is_read_straight_up_to_its_bound() {
+    let plan = plan(built_in::HTTPLOG, Captured::default());
+    let longest = 512 - (HTTP.len() - HTTP.find("{shop").unwrap()) + "users".len();
+    for length in 0..=longest {
+        let line = HTTP.replace("users", &"u".repeat(length));
+        let made = straight(&plan, line.as_bytes());
+        assert!(made.is_some(), "{length} of {longest}");
+        assert_eq!(made, steps(&plan, line.as_bytes()));
+    }
+    let line = HTTP.replace("users", &"u".repeat(longest + 1));
+    assert_eq!(straight(&plan, line.as_bytes()), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
     #[test]
     fn what_is_read_straight_is_what_the_steps_read(
         which in any::<prop::sample::Index>(),
+        longer in prop_oneof![Just(0), 0..600usize],
         changes in prop::collection::vec(change(), 0..4),
     ) {
         let plans = plans();
         let (plan, line) = which.get(&plans);
-        let line = changed(line, changes);
+        let line = line.replace("users", &"users".repeat(longer.div_ceil(5))[..longer]);
+        let line = changed(&line, changes);
         let steps = steps(plan, &line);
         if let Some(straight) = straight(plan, &line) {
             prop_assert_eq!(Some(straight), steps, "{}", line.escape_ascii());
