@@ -260,6 +260,16 @@ mod tests {
         assert_eq!(samples.percentile(50.0), Some(0.125));
     }
 
+    #[test]
+    fn how_wide_values_are_in_memory_is_not_written() {
+        for values in [&[7, 1 << 20][..], &[7, 1 << 40]] {
+            let written = postcard::to_stdvec(&samples(values)).unwrap();
+            // The scale, which of the two they are, and the values.
+            let expected = postcard::to_stdvec(&(1u32, 0u32, values)).unwrap();
+            assert_eq!(written, expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn a_whole_number_is_recorded_as_the_same_number_with_a_fraction(

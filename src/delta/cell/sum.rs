@@ -143,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_is_written_as_one_number_and_how_many_there_were() {
+        let mut sum = Sum::default();
+        sum.add_int(-3);
+        sum.add(0.5);
+        let written = postcard::to_stdvec(&sum).unwrap();
+        let expected = postcard::to_stdvec(&(2u64, -5i128 << 31)).unwrap();
+        assert_eq!(written, expected);
+    }
+
+    #[test]
     fn sums_of_integers_are_exact() {
         let mut sum = Sum::default();
         for value in [9_007_199_254_740_991.0, 1.0, -9_007_199_254_740_991.0] {
