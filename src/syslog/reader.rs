@@ -1,11 +1,12 @@
 //! Reads frame after frame, and remembers the headers of those before.
 //!
 //! A sender's headers are the same in every line but for the stamp, and that differs in its
-//! last digits. So a frame whose header has been met before is compared with it instead of
-//! being taken apart: it is the one before, or everything in front of the text and outside of
-//! the stamp's digits is the same to the byte. Only such headers are remembered that say all about themselves,
-//! whatever text is behind them ([`Known::of`]); the rest is read anew each time. What comes
-//! out is what [`parse`](super::parse) gives, which the tests hold it to.
+//! last digits. So a frame's header is compared with that of the frame before, and else with
+//! those that have been met before, instead of being taken apart: everything in front of the
+//! text, or all of it but the stamp's digits, is the same to the byte. Only such headers are
+//! remembered that say all about themselves, whatever text is behind them ([`Known::of`]); the
+//! rest is read anew each time. What comes out is what [`parse`](super::parse) gives, which the
+//! tests hold it to.
 
 use super::{Message, Protocol, fast, finished, nested, parse, without_mark};
 use std::ops::Range;
