@@ -59,11 +59,12 @@ trap 'kill "$release" 2>/dev/null || true; rm -f "$log"' EXIT
 cargo clippy --all-targets --locked -- -D warnings
 tools/deny.sh
 cargo test --locked --no-run
+cargo test --locked --doc
+cargo test --locked --lib --bins --test allocations
+# Not beside the tests that are to come: they look at the clock, as their users would.
 if ! wait "$release"; then
     cat "$log" >&2
     fail "cargo build --release failed"
 fi
-cargo test --locked --doc
-cargo test --locked --lib --bins --test allocations
 # Last, so that the run ends with the closing line of the end-to-end tests.
 cargo test --locked --test it
