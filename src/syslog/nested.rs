@@ -24,8 +24,7 @@ const LAYERS_MAX: usize = 3;
 #[inline]
 pub(super) fn may_begin(text: &[u8]) -> bool {
     match text {
-        // An address of four numbers.
-        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9' | b'.', ..] if text.get(4) != Some(&b'-') => false,
+        text if is_plain(text) => false,
         [b'<', b'0'..=b'9', ..] => true,
         [b' ', rest @ ..] => may_begin(rest.trim_ascii_start()),
         [b'A'..=b'Z', _, _, b' ', ..] => true,
@@ -35,6 +34,13 @@ pub(super) fn may_begin(text: &[u8]) -> bool {
         [b'1'..=b'2', _, _, _, b'-', _, _, b'-', ..] => true,
         _ => false,
     }
+}
+
+/// Whether a text begins as an address of four numbers does: it is behind its header, and no
+/// header itself.
+#[inline(always)]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    matches!(text, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9' | b'.', _, other, ..] if *other != b'-')
 }
 
 /// The message that `outer` carries, or `outer` if its text is one.

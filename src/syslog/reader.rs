@@ -8,7 +8,8 @@
 //! rest is read anew each time. What comes out is what [`parse`](super::parse) gives, which the
 //! tests hold it to.
 
-use super::{Message, Protocol, fast, finished, nested, parse, without_mark};
+use super::nested::{self, is_plain};
+use super::{Message, Protocol, fast, finished, parse, without_mark};
 use std::ops::Range;
 
 /// Headers that are remembered: of so many processes that send by turns. Where two share a
@@ -252,13 +253,6 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
         }
         _ => one == other,
     }
-}
-
-/// Whether a text begins as an address of four numbers does: it is behind its header, and no
-/// header itself.
-#[inline(always)]
-fn is_plain(text: &[u8]) -> bool {
-    matches!(text, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9' | b'.', _, other, ..] if *other != b'-')
 }
 
 /// Whether this is a text behind a header that says all about itself: what begins so may be

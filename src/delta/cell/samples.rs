@@ -123,24 +123,19 @@ impl Samples {
                 let values = values.iter().map(|&value| u64::from(value));
                 self.values = Values::Wide(Box::new(values.chain([scaled]).collect()));
             }
-            _ => self.as_many().record(scaled),
+            _ => self.change_many(|many| many.record(scaled)),
         }
     }
 
-    /// The histogram of the values, which they are kept as from here on.
-    fn as_many(&mut self) -> &mut Histogram {
-        let many = match &self.values {
-            Values::Few(values) => histogram(values),
-            Values::Wide(values) => histogram(values),
-            Values::Many(_) => Box::default(),
-        };
-        if !matches!(self.values, Values::Many(_)) {
-            self.values = Values::Many(many);
-        }
-        match &mut self.values {
+    /// Changes the histogram of the values, which they are kept as from here on.
+    fn change_many(&mut self, change: impl FnOnce(&mut Histogram)) {
+        let mut many = match std::mem::replace(&mut self.values, Values::Few(Vec::new())) {
+            Values::Few(values) => histogram(&values),
+            Values::Wide(values) => histogram(&values),
             Values::Many(many) => many,
-            _ => unreachable!("they have just become many"),
-        }
+        };
+        change(&mut many);
+        self.values = Values::Many(many);
     }
 
     /// Takes in all values of `other`.
@@ -152,7 +147,7 @@ impl Samples {
             }
             (_, Values::Few(b)) => b.iter().for_each(|&value| self.take(value.into())),
             (_, Values::Wide(b)) => b.iter().for_each(|&value| self.take(value)),
-            (_, Values::Many(b)) => self.as_many().add(b),
+            (_, Values::Many(b)) => self.change_many(|many| many.add(b)),
         }
     }
 

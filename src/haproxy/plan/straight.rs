@@ -556,7 +556,6 @@ impl Tail {
             braces,
             open,
             query,
-            close,
         } = Marks::find(line, start)?;
         let block = |from: usize, to: usize| match line[from] {
             b'{' => line.get(from + 1..to),
@@ -573,8 +572,9 @@ impl Tail {
             }
             _ => return None,
         };
+        let close = line.len() - 1;
         // A blank before a quote would make it one that opens a request.
-        if close + 1 != line.len() || close <= open + 1 || line[close - 1].is_ascii_whitespace() {
+        if close <= open + 1 || line[close - 1].is_ascii_whitespace() {
             return None;
         }
         if self.keep_captures {
@@ -621,15 +621,15 @@ impl Tail {
     }
 }
 
-/// What tells the parts of a line's end apart, each by its place.
-#[derive(Clone, Copy, Debug, Default)]
+/// What tells the parts of a line's end apart, each by its place. The line's last byte is the
+/// quote that closes the request.
+#[derive(Clone, Copy, Debug)]
 struct Marks {
     /// Those before the request that close captures; 0 where there are none.
     braces: [usize; 2],
     open: usize,
     /// The first question mark between the quotes.
     query: Option<usize>,
-    close: usize,
 }
 
 impl Marks {
@@ -692,7 +692,6 @@ impl Marks {
             braces,
             open: first + open,
             query: queries.and(Bits::from(open)).first().map(|at| first + at),
-            close: line.len() - 1,
         })
     }
 }
